@@ -1,0 +1,1 @@
+//! Content: building, verifying and reading bundles.

@@ -1,0 +1,1 @@
+//! What a site should be and what to do about it: pure, without input or output.

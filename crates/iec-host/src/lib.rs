@@ -1,0 +1,1 @@
+//! Hosts: transports, probing, observing, executing.

@@ -1,0 +1,1 @@
+//! The cluster: reading it and the workloads that prove it.

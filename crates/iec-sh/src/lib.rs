@@ -1,0 +1,1 @@
+//! Values become shell text here and nowhere else.

@@ -1,0 +1,1 @@
+//! Fake hosts, an sshd fixture and site builders for tests.

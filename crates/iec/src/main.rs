@@ -1,0 +1,2 @@
+//! The `iec` command.
+fn main() {}
