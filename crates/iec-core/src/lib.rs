@@ -1,4 +1,7 @@
 //! What a site should be and what to do about it: pure, without input or output.
 
+pub mod architecture;
+pub mod content;
 pub mod credentials;
+pub mod release;
 pub mod secret;
