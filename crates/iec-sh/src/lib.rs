@@ -1,1 +1,17 @@
 //! Values become shell text here and nowhere else.
+//!
+//! One invariant: **no unquoted value can become shell.** A [`Word`] prints as exactly one POSIX word,
+//! a [`Program`] comes from a closed list, and there is no way to put raw text into an [`Expr`].
+//! The text is POSIX `sh`: dash, bash and busybox read it alike.
+
+mod cmd;
+mod expr;
+mod program;
+mod runner;
+mod word;
+
+pub use cmd::{Cmd, Input, Output};
+pub use expr::Expr;
+pub use program::Program;
+pub use runner::{Mode, Question, RunnerScript, RunnerStep, events};
+pub use word::Word;

@@ -1,0 +1,189 @@
+//! `Cmd`: a program, its words, and where its input comes from and its output goes.
+
+use std::fmt::Write as _;
+
+use crate::{Program, Word};
+
+/// What a command reads on its standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Input {
+    /// What the script itself reads: nothing.
+    #[default]
+    Nothing,
+    /// This text, in full.
+    Text(String),
+    /// A file of the host.
+    File(Word),
+}
+
+/// Where the standard output of a command goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Output {
+    /// With the script's own output.
+    #[default]
+    Shown,
+    /// Nowhere.
+    Dropped,
+    /// Into a file, which it replaces.
+    File(Word),
+}
+
+/// One call of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cmd {
+    program: Program,
+    words: Vec<Word>,
+    input: Input,
+    output: Output,
+    errors_dropped: bool,
+}
+
+impl Cmd {
+    /// A call of this program without arguments.
+    #[must_use]
+    pub fn new(program: Program) -> Self {
+        Self { program, words: Vec::new(), input: Input::Nothing, output: Output::Shown, errors_dropped: false }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn word(mut self, word: impl Into<Word>) -> Self {
+        self.words.push(word.into());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn words<W: Into<Word>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.words.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Gives it this text on its standard input.
+    #[must_use]
+    pub fn stdin_text(mut self, text: impl Into<String>) -> Self {
+        self.input = Input::Text(text.into());
+        self
+    }
+
+    /// Lets it read a file of the host on its standard input.
+    #[must_use]
+    pub fn stdin_file(mut self, path: impl Into<Word>) -> Self {
+        self.input = Input::File(path.into());
+        self
+    }
+
+    /// Sends its output into a file.
+    #[must_use]
+    pub fn stdout_file(mut self, path: impl Into<Word>) -> Self {
+        self.output = Output::File(path.into());
+        self
+    }
+
+    /// Drops its output and its error messages.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.output = Output::Dropped;
+        self.errors_dropped = true;
+        self
+    }
+
+    /// Drops its error messages.
+    #[must_use]
+    pub fn quiet_errors(mut self) -> Self {
+        self.errors_dropped = true;
+        self
+    }
+
+    /// The program that it calls.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        self.program
+    }
+
+    /// The text on its standard input, where there is one.
+    #[must_use]
+    pub fn input_text(&self) -> Option<&str> {
+        match &self.input {
+            Input::Text(text) => Some(text),
+            Input::Nothing | Input::File(_) => None,
+        }
+    }
+
+    /// The call itself, without the text on its standard input.
+    fn line(&self) -> String {
+        let mut line = self.program.name().to_owned();
+        for word in &self.words {
+            let _ = write!(line, " {word}");
+        }
+        if let Input::File(path) = &self.input {
+            let _ = write!(line, " <{path}");
+        }
+        match &self.output {
+            Output::Shown => {}
+            Output::Dropped => line.push_str(" >/dev/null"),
+            Output::File(path) => {
+                let _ = write!(line, " >{path}");
+            }
+        }
+        if self.errors_dropped {
+            line.push_str(" 2>/dev/null");
+        }
+        line
+    }
+
+    /// The call as part of a larger expression: on one logical line.
+    pub(crate) fn inline(&self) -> String {
+        match &self.input {
+            // The shell's own printf: no process has the text among its arguments.
+            Input::Text(text) => format!("printf '%s' {} | {}", Word::new(text.as_str()), self.line()),
+            Input::Nothing | Input::File(_) => self.line(),
+        }
+    }
+
+    /// The call as a statement of its own, with `after` (such as ` || return`) behind it.
+    /// Its text comes as a here-document where that is exact, since a person reads that best.
+    pub(crate) fn statement(&self, after: &str) -> String {
+        match &self.input {
+            Input::Text(text) if text.ends_with('\n') && !text.contains('\0') => {
+                let delimiter = free_delimiter(text);
+                format!("{} <<'{delimiter}'{after}\n{text}{delimiter}", self.line())
+            }
+            Input::Text(_) if !after.is_empty() => format!("{{ {}; }}{after}", self.inline()),
+            _ => format!("{}{after}", self.inline()),
+        }
+    }
+}
+
+/// A here-document delimiter that is no line of this text.
+fn free_delimiter(text: &str) -> String {
+    let mut delimiter = "EOF".to_owned();
+    while text.lines().any(|line| line == delimiter) {
+        delimiter.push('F');
+    }
+    delimiter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cmd;
+    use crate::Program;
+
+    #[test]
+    fn a_text_becomes_a_here_document_with_a_free_delimiter() {
+        let cmd = Cmd::new(Program::Cat).stdin_text("a\nEOF\n");
+        assert_eq!(cmd.statement(" || return"), "cat <<'EOFF' || return\na\nEOF\nEOFF");
+    }
+
+    #[test]
+    fn a_text_without_a_last_newline_stays_exact() {
+        let cmd = Cmd::new(Program::Cat).stdin_text("a'b");
+        assert_eq!(cmd.statement(""), r"printf '%s' 'a'\''b' | cat");
+    }
+
+    #[test]
+    fn redirections_are_quoted_words() {
+        let cmd = Cmd::new(Program::Cat).stdin_file("/a b").stdout_file("/c;d").quiet_errors();
+        assert_eq!(cmd.statement(""), "cat <'/a b' >'/c;d' 2>/dev/null");
+    }
+}

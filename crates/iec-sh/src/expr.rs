@@ -1,0 +1,177 @@
+//! `Expr`: commands joined by pipes and conditions, printed as POSIX shell.
+
+use crate::{Cmd, Program, Word};
+
+/// Something that a shell runs and that ends with an exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expr {
+    /// One command.
+    Run(Cmd),
+    /// The output of each command is the input of the next.
+    Pipe(Vec<Cmd>),
+    /// One after the other, as long as they succeed.
+    All(Vec<Expr>),
+    /// One after the other, until one succeeds.
+    Any(Vec<Expr>),
+    /// 0 becomes 1, 1 becomes 0; what is above 1 could not tell and stays.
+    Not(Box<Expr>),
+    /// Succeeds when the output, without its last newlines, is exactly this word.
+    Prints(Box<Expr>, Word),
+    /// `then` when `condition` succeeds, else `otherwise`.
+    If {
+        /// The question.
+        condition: Box<Expr>,
+        /// Run when it is answered with 0.
+        then: Vec<Expr>,
+        /// Run when it is answered with anything else.
+        otherwise: Vec<Expr>,
+    },
+    /// Asks again and again until it succeeds; exit code 1 after the deadline.
+    Poll {
+        /// The question.
+        question: Box<Expr>,
+        /// Seconds between two questions.
+        every_seconds: u32,
+        /// Seconds after which it gives up.
+        deadline_seconds: u32,
+    },
+    /// Runs it and takes any exit code for success.
+    Ignore(Box<Expr>),
+    /// Turns any failure into this exit code.
+    FailsWith(Box<Expr>, u8),
+}
+
+impl From<Cmd> for Expr {
+    fn from(cmd: Cmd) -> Self {
+        Self::Run(cmd)
+    }
+}
+
+impl Expr {
+    /// All of them, one after the other, as long as they succeed.
+    pub fn all<E: Into<Expr>>(parts: impl IntoIterator<Item = E>) -> Self {
+        Self::All(parts.into_iter().map(Into::into).collect())
+    }
+
+    /// The first of them that succeeds.
+    pub fn any<E: Into<Expr>>(parts: impl IntoIterator<Item = E>) -> Self {
+        Self::Any(parts.into_iter().map(Into::into).collect())
+    }
+
+    /// The opposite answer.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "reads as the word it prints; an operator would hide it")]
+    pub fn not(self) -> Self {
+        Self::Not(Box::new(self))
+    }
+
+    /// Succeeds when the output is exactly this word.
+    #[must_use]
+    pub fn prints(self, word: impl Into<Word>) -> Self {
+        Self::Prints(Box::new(self), word.into())
+    }
+
+    /// Takes any exit code for success.
+    #[must_use]
+    pub fn ignore_failure(self) -> Self {
+        Self::Ignore(Box::new(self))
+    }
+
+    /// The programs that it calls, in order, with repetitions.
+    #[must_use]
+    pub fn programs(&self) -> Vec<Program> {
+        match self {
+            Self::Run(cmd) => vec![cmd.program()],
+            Self::Pipe(cmds) => cmds.iter().map(Cmd::program).collect(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::programs).collect(),
+            Self::Not(part) | Self::Prints(part, _) | Self::Ignore(part) | Self::FailsWith(part, _) => part.programs(),
+            Self::If { condition, then, otherwise } => {
+                let mut programs = condition.programs();
+                programs.extend(then.iter().chain(otherwise).flat_map(Self::programs));
+                programs
+            }
+            Self::Poll { question, .. } => {
+                let mut programs = question.programs();
+                programs.push(Program::Sleep);
+                programs
+            }
+        }
+    }
+
+    /// The text as a statement of its own, with `after` (such as ` || return`) behind it.
+    #[must_use]
+    pub fn statement(&self, after: &str) -> String {
+        match self {
+            Self::Run(cmd) => cmd.statement(after),
+            Self::All(parts) if after.is_empty() => {
+                parts.iter().map(Self::inline).collect::<Vec<_>>().join(" &&\n  ")
+            }
+            _ if after.is_empty() => self.inline(),
+            Self::If { .. } | Self::Poll { .. } => format!("{}{after}", self.inline()),
+            _ => format!("{}{after}", self.grouped()),
+        }
+    }
+
+    /// The text as one part of a larger expression.
+    fn inline(&self) -> String {
+        match self {
+            Self::Run(cmd) => cmd.inline(),
+            Self::Pipe(cmds) => cmds.iter().map(Cmd::inline).collect::<Vec<_>>().join(" | "),
+            Self::All(parts) => join(parts, " && ", "true"),
+            Self::Any(parts) => join(parts, " || ", "false"),
+            Self::Not(part) => format!("{{ {}; case $? in 0) (exit 1);; 1) true;; *) (exit 2);; esac; }}", part.inline()),
+            Self::Prints(part, word) => format!("test \"$({})\" = {word}", part.inline()),
+            Self::If { condition, then, otherwise } => if_text(condition, then, otherwise),
+            Self::Poll { question, every_seconds, deadline_seconds } => format!(
+                "(iec_end=$(($(date +%s) + {deadline_seconds})); until {}; do \
+                 test \"$(date +%s)\" -lt \"$iec_end\" || exit 1; sleep {every_seconds}; done)",
+                question.grouped()
+            ),
+            Self::Ignore(part) => format!("{} || true", part.grouped()),
+            Self::FailsWith(part, code) => format!("{} || (exit {code})", part.grouped()),
+        }
+    }
+
+    /// The text so that any operator may stand before or behind it.
+    fn grouped(&self) -> String {
+        match self {
+            Self::Run(cmd) if cmd.input_text().is_none() => self.inline(),
+            Self::Prints(..) | Self::Not(_) | Self::Poll { .. } => self.inline(),
+            _ => format!("{{ {}; }}", self.inline()),
+        }
+    }
+}
+
+fn join(parts: &[Expr], operator: &str, empty: &str) -> String {
+    if parts.is_empty() {
+        return empty.to_owned();
+    }
+    parts.iter().map(Expr::grouped).collect::<Vec<_>>().join(operator)
+}
+
+fn if_text(condition: &Expr, then: &[Expr], otherwise: &[Expr]) -> String {
+    let block = |parts: &[Expr]| join(parts, " && ", "true");
+    format!("if {}; then {}; else {}; fi", condition.inline(), block(then), block(otherwise))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Expr;
+    use crate::{Cmd, Program};
+
+    fn test_file(path: &str) -> Expr {
+        Cmd::new(Program::Test).word("-f").word(path).into()
+    }
+
+    #[test]
+    fn conditions_are_grouped() {
+        let expr = Expr::any([Expr::all([test_file("/a"), test_file("/b")]), test_file("/c d")]);
+        assert_eq!(expr.statement(" || return"), "{ { test -f /a && test -f /b; } || test -f '/c d'; } || return");
+    }
+
+    #[test]
+    fn outputs_are_compared_as_words() {
+        let expr = Expr::from(Cmd::new(Program::Cat).word("/a")).prints("x y");
+        assert_eq!(expr.statement(""), "test \"$(cat /a)\" = 'x y'");
+    }
+}

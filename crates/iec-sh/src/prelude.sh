@@ -1,0 +1,159 @@
+# The IEC host runner: holds the host's lock, and for each step asks, keeps the journal, acts, and asks again.
+# It prints one event a line on standard output: "iec", then fields, separated by tabs; free text as base64.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+export PATH LC_ALL
+# An operator's broken link must not stop a host: it finishes its part alone.
+trap '' HUP PIPE
+
+iec_journal=$iec_home/journal.jsonl
+iec_errors=/dev/null
+
+iec_say() {
+  iec_line=iec
+  for iec_field in "$@"; do iec_line="$iec_line	$iec_field"; done
+  printf '%s\n' "$iec_line" 2>/dev/null
+}
+
+iec_text() { printf '%s' "$1" | base64 -w0; }
+
+# Centiseconds since boot.
+iec_clock() {
+  read -r iec_up iec_rest </proc/uptime
+  iec_now=${iec_up%.*}${iec_up#*.}
+}
+
+# iec_answer EXIT-CODE NEEDED-CODES WHAT: counts the answer to one question of a check.
+iec_answer() {
+  case $1 in
+    0) iec_done=$((iec_done + 1)) ;;
+    *)
+      case " $2 " in
+        *" $1 "*) iec_needed=$((iec_needed + 1)); iec_missing="$iec_missing$3
+" ;;
+        *) iec_unknown="$iec_unknown$3 (exit code $1)
+" ;;
+      esac ;;
+  esac
+}
+
+# iec_check N: asks all questions of step N; the answer is in iec_state.
+iec_check() {
+  iec_done=0 iec_needed=0 iec_missing='' iec_unknown=''
+  "iec_check_$1" 9>&-
+  if [ -n "$iec_unknown" ]; then iec_state=unknown
+  elif [ "$iec_needed" -eq 0 ]; then iec_state=done
+  elif [ "$iec_done" -eq 0 ]; then iec_state=needed
+  else iec_state=partial
+  fi
+}
+
+iec_known() { [ -r "$iec_journal" ] && grep -qF "\"step\":\"$1\",\"digest\":\"$2\",\"outcome\"" "$iec_journal"; }
+
+# iec_present ID PATH: what a file step would replace, for the difference that is shown to a person.
+iec_present() {
+  if [ -L "$2" ]; then iec_say present "$1" "$(iec_text "$2")" link "$(readlink -- "$2" | base64 -w0)"
+  elif [ -f "$2" ]; then
+    iec_size=$(stat -c %s -- "$2")
+    if [ "$iec_size" -le 65536 ]; then
+      iec_say present "$1" "$(iec_text "$2")" "$(stat -c '%a:%U:%G' -- "$2")" "$(base64 -w0 <"$2")"
+    else iec_say present "$1" "$(iec_text "$2")" large "$iec_size"
+    fi
+  elif [ -e "$2" ]; then iec_say present "$1" "$(iec_text "$2")" other ''
+  else iec_say present "$1" "$(iec_text "$2")" absent ''
+  fi
+}
+
+# iec_observe N ID DIGEST
+iec_observe() {
+  iec_check "$1"
+  iec_recorded=new
+  iec_known "$2" "$3" && iec_recorded=known
+  case $iec_state in
+    unknown) iec_say observed "$2" unknown "$iec_recorded" "$(iec_text "$iec_unknown")" ;;
+    *) iec_say observed "$2" "$iec_state" "$iec_recorded" "$(iec_text "$iec_missing")" ;;
+  esac
+  [ "$iec_state" = done ] || "iec_show_$1"
+}
+
+# iec_record FIELDS: appends one line to the journal and waits until the disk has it.
+iec_record() {
+  if ! { printf '{"v":1,"time":"%s","run":"%s",%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$iec_run" "$1" >>"$iec_journal"; } 2>/dev/null ||
+    ! sync "$iec_journal" 2>/dev/null; then
+    iec_say failed "$iec_id" journal 1 "$(iec_text "cannot write $iec_journal")"
+    iec_finish 2
+  fi
+}
+
+iec_finish() {
+  iec_say end "$1"
+  exit "$1"
+}
+
+# iec_step N ID DIGEST SENSITIVE UNDO: one step, from question to outcome.
+iec_step() {
+  iec_id=$2
+  if [ -e "$iec_home/incoming/stop-$iec_run" ]; then
+    rm -f "$iec_home/incoming/stop-$iec_run"
+    iec_say stopped "$2"
+    iec_finish 130
+  fi
+  iec_errors=$iec_home/output/$2.check
+  : >"$iec_errors"
+  iec_clock; iec_began=$iec_now
+  iec_check "$1"
+  case $iec_state in
+    done)
+      if iec_known "$2" "$3"; then iec_say unchanged "$2"; else
+        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\",\"undo\":\"\""
+        iec_say adopted "$2"
+      fi
+      rm -f "$iec_errors"
+      return ;;
+    unknown)
+      iec_say failed "$2" unknown 4 "$(iec_text "$iec_unknown$(tail -c 2000 "$iec_errors")")"
+      iec_finish 4 ;;
+  esac
+  iec_say started "$2" "$iec_state" "$(iec_text "$iec_missing")"
+  iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\",\"undo\":\"$5\""
+  iec_output=$iec_home/output/$2
+  [ "$4" = sensitive ] && iec_output=/dev/null
+  ( umask 022; "iec_apply_$1" ) >"$iec_output" 2>&1 9>&-
+  iec_code=$?
+  : >"$iec_errors"
+  [ "$iec_code" -eq 0 ] && iec_check "$1"
+  iec_clock; iec_took=$(((iec_now - iec_began) * 10))
+  if [ "$iec_code" -eq 0 ] && [ "$iec_state" = done ]; then
+    iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"changed\",\"milliseconds\":$iec_took"
+    iec_say changed "$2" "$iec_took"
+    rm -f "$iec_errors"
+    return
+  fi
+  iec_tail=''
+  [ "$4" = sensitive ] || iec_tail=$(tail -c 4000 "$iec_output")
+  if [ "$iec_code" -eq 0 ]; then
+    iec_reason=effect
+    iec_tail="$iec_unknown$iec_missing$(tail -c 2000 "$iec_errors")
+$iec_tail"
+  else iec_reason=command
+  fi
+  iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"failed\",\"code\":$iec_code"
+  iec_say failed "$2" "$iec_reason" "$iec_code" "$(iec_text "$iec_tail")"
+  iec_finish 2
+}
+
+# Takes the host's lock for the lifetime of this shell; no child inherits it.
+iec_lock() {
+  iec_id=lock
+  if ! { mkdir -p -m 0700 "$iec_home" && mkdir -p -m 0700 "$iec_home/incoming" "$iec_home/output" "$iec_home/before"; } 2>/dev/null ||
+    ! { : >>"$iec_home/lock"; } 2>/dev/null; then
+    iec_say failed lock journal 1 "$(iec_text "cannot write $iec_home")"
+    iec_finish 2
+  fi
+  exec 9>>"$iec_home/lock"
+  if ! flock -n 9; then
+    iec_say locked "$(base64 -w0 <"$iec_home/lock")"
+    iec_finish 1
+  fi
+  printf '%s\n' "$iec_owner" >"$iec_home/lock"
+}

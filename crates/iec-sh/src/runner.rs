@@ -1,0 +1,178 @@
+//! The host-side runner: one shell script that asks, records, acts and asks again.
+
+use std::fmt::Write as _;
+
+use crate::{Expr, Word};
+
+/// The runner's functions, the same in every script.
+const PRELUDE: &str = include_str!("prelude.sh");
+
+/// The names of the runner's events, the first field after `iec` on a line of its output.
+pub mod events {
+    /// `observed ID STATE known|new MISSING`
+    pub const OBSERVED: &str = "observed";
+    /// `present ID PATH FORM CONTENT`
+    pub const PRESENT: &str = "present";
+    /// `started ID STATE MISSING`
+    pub const STARTED: &str = "started";
+    /// `unchanged ID`
+    pub const UNCHANGED: &str = "unchanged";
+    /// `adopted ID`
+    pub const ADOPTED: &str = "adopted";
+    /// `changed ID MILLISECONDS`
+    pub const CHANGED: &str = "changed";
+    /// `failed ID REASON CODE OUTPUT`
+    pub const FAILED: &str = "failed";
+    /// `stopped ID`
+    pub const STOPPED: &str = "stopped";
+    /// `locked OWNER`
+    pub const LOCKED: &str = "locked";
+    /// `end CODE`
+    pub const END: &str = "end";
+}
+
+/// What a run of the script does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Asks every question and changes nothing.
+    Observe,
+    /// Does what is needed.
+    Apply,
+}
+
+/// One question of a check. Exit code 0 means done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What is true when the answer is 0, in words for a person.
+    pub what: String,
+    /// The question; it changes nothing.
+    pub ask: Expr,
+    /// The exit codes that mean "there is work to do". Any other means "could not tell" and stops the host.
+    pub needed: Vec<u8>,
+}
+
+/// One step as the runner needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerStep {
+    /// The stable name, `[a-z0-9.@-]+`.
+    pub id: String,
+    /// The digest of what the step is made from.
+    pub digest: String,
+    /// Its output may hold a secret: it is not kept.
+    pub sensitive: bool,
+    /// The questions of its check.
+    pub questions: Vec<Question>,
+    /// Its commands, in order; the first that fails ends the step.
+    pub apply: Vec<Expr>,
+    /// What takes it back; the journal keeps the text.
+    pub undo: Vec<Expr>,
+    /// The files whose present content a difference shows.
+    pub shows: Vec<String>,
+}
+
+/// A host's part of a plan as one script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerScript<'a> {
+    /// The folder of journal, lock and store: `/var/lib/iec`.
+    pub home: &'a str,
+    /// Who runs it, written into the lock for others to read.
+    pub owner: &'a str,
+    /// The name of this run, `[a-z0-9-]+`.
+    pub run: &'a str,
+    /// The steps, in order.
+    pub steps: &'a [RunnerStep],
+}
+
+impl RunnerScript<'_> {
+    /// The script's text. It does nothing before its last line was read, so a cut transfer runs nothing.
+    #[must_use]
+    pub fn text(&self, mode: Mode) -> String {
+        let mut text = String::with_capacity(PRELUDE.len() + self.steps.len() * 1024);
+        let _ = writeln!(
+            text,
+            "main() {{\niec_home={}\niec_owner={}\niec_run={}\n{PRELUDE}",
+            Word::new(self.home),
+            Word::new(self.owner),
+            Word::new(self.run)
+        );
+        for (number, step) in self.steps.iter().enumerate() {
+            step.functions(number, mode, &mut text);
+        }
+        if mode == Mode::Apply {
+            text.push_str("iec_lock\n");
+        }
+        for (number, step) in self.steps.iter().enumerate() {
+            step.call(number, mode, &mut text);
+        }
+        text.push_str("iec_finish 0\n}\nmain </dev/null\n");
+        text
+    }
+}
+
+impl RunnerStep {
+    fn functions(&self, number: usize, mode: Mode, text: &mut String) {
+        let _ = writeln!(text, "iec_check_{number}() {{");
+        for question in &self.questions {
+            let needed = question.needed.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+            let _ = writeln!(
+                text,
+                "{{ {}; }} >/dev/null 2>>\"$iec_errors\"; iec_answer $? {} {}",
+                question.ask.statement(""),
+                Word::new(needed),
+                Word::new(question.what.as_str())
+            );
+        }
+        text.push_str("}\n");
+        match mode {
+            Mode::Observe => {
+                let _ = writeln!(text, "iec_show_{number}() {{ :");
+                for path in &self.shows {
+                    let _ = writeln!(text, "iec_present {} {}", self.id, Word::new(path.as_str()));
+                }
+            }
+            Mode::Apply => {
+                let _ = writeln!(text, "iec_apply_{number}() {{ :");
+                for command in &self.apply {
+                    let _ = writeln!(text, "{}", command.statement(" || return"));
+                }
+            }
+        }
+        text.push_str("}\n");
+    }
+
+    fn call(&self, number: usize, mode: Mode, text: &mut String) {
+        let Self { id, digest, .. } = self;
+        let _ = match mode {
+            Mode::Observe => writeln!(text, "iec_observe {number} {id} {digest}"),
+            Mode::Apply => {
+                let sensitive = if self.sensitive { "sensitive" } else { "open" };
+                let undo = Word::new(json_escaped(&self.undo_text()));
+                writeln!(text, "iec_step {number} {id} {digest} {sensitive} {undo}")
+            }
+        };
+    }
+
+    /// The commands that take the step back, one statement after the other.
+    #[must_use]
+    pub fn undo_text(&self) -> String {
+        self.undo.iter().map(|command| command.statement("") + "\n").collect()
+    }
+}
+
+/// The text as the inside of a JSON string (RFC 8259, section 7).
+fn json_escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '"' => escaped.push_str("\\\""),
+            '\\' => escaped.push_str("\\\\"),
+            '\n' => escaped.push_str("\\n"),
+            '\t' => escaped.push_str("\\t"),
+            control if u32::from(control) < 0x20 => {
+                let _ = write!(escaped, "\\u{:04x}", u32::from(control));
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
