@@ -3,5 +3,8 @@
 pub mod architecture;
 pub mod content;
 pub mod credentials;
+pub mod diagnostic;
+pub mod name;
 pub mod release;
 pub mod secret;
+pub mod site;
