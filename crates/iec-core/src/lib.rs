@@ -6,5 +6,6 @@ pub mod credentials;
 pub mod diagnostic;
 pub mod name;
 pub mod release;
+pub mod report;
 pub mod secret;
 pub mod site;
