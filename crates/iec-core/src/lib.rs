@@ -5,6 +5,8 @@ pub mod content;
 pub mod credentials;
 pub mod diagnostic;
 pub mod name;
+pub mod facts;
+pub mod probe;
 pub mod release;
 pub mod report;
 pub mod secret;

@@ -1,0 +1,189 @@
+//! Facts of a host that nobody asked: what the site file assumes, else a bare Debian host.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Ability, Capacity, Cgroup, CgroupVersion, Clock, Cluster, Distribution, Environment, Fact, Features,
+    Guards, HostFacts, Identity, Kernel, Login, Network, Place, Previous, Privileges, Resolver, Software,
+    Storage, Swap,
+};
+use crate::architecture::Architecture;
+use crate::probe::{PLACES, TOOLS, TRIED};
+
+/// All capabilities up to `CAP_CHECKPOINT_RESTORE`, as root of a real host has them.
+const ALL_CAPABILITIES: u64 = 0x1ff_ffff_ffff;
+
+/// What the site file says about a host that is not asked. What it leaves out is as on a bare Debian 12 host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Assumptions {
+    /// The name that the host has of itself; empty takes the site's name for granted.
+    pub hostname: String,
+    /// The processor architecture.
+    pub architecture: Option<Architecture>,
+    /// The distribution as `ID-VERSION_ID`: `debian-12`, `ubuntu-24.04`.
+    pub distribution: Option<String>,
+    /// The layout of control groups.
+    pub cgroup: Option<CgroupVersion>,
+    /// Whether the host is itself a container.
+    pub container: Option<bool>,
+    /// Processors.
+    pub cpus: Option<u32>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// Name servers for pods.
+    pub nameservers: Vec<String>,
+}
+
+impl HostFacts {
+    /// The facts of a host that nobody asked; every section is `Assumed`.
+    #[must_use]
+    pub fn assume(assumptions: &Assumptions) -> Self {
+        let container = assumptions.container.unwrap_or(false);
+        let (id, version) = assumptions
+            .distribution
+            .as_deref()
+            .and_then(|name| name.split_once('-'))
+            .unwrap_or(("debian", "12"));
+        let memory = assumptions.memory.unwrap_or(8 << 30);
+        Self {
+            identity: Fact::Assumed(Identity {
+                hostname: assumptions.hostname.clone(),
+                ..Identity::default()
+            }),
+            distribution: Fact::Assumed(Distribution {
+                id: id.to_owned(),
+                version: version.to_owned(),
+                codename: String::new(),
+                name: format!("{id} {version}"),
+            }),
+            kernel: Fact::Assumed(assumed_kernel(
+                assumptions.architecture.unwrap_or(Architecture::Amd64),
+            )),
+            capacity: Fact::Assumed(Capacity {
+                cpus: assumptions.cpus.unwrap_or(4),
+                memory_total: memory,
+                memory_available: memory,
+                hash_millis: None,
+            }),
+            storage: Fact::Assumed(assumed_storage()),
+            swap: Fact::Assumed(Swap::default()),
+            cgroup: Fact::Assumed(Cgroup {
+                version: assumptions.cgroup.unwrap_or_default(),
+                controllers: ["cpu", "cpuset", "memory", "pids"].map(str::to_owned).to_vec(),
+                systemd: true,
+            }),
+            privileges: Fact::Assumed(Privileges {
+                root: true,
+                virtualisation: if container { "container-other" } else { "none" }.to_owned(),
+                container,
+                capabilities: ALL_CAPABILITIES,
+                lower_oom_score: !container,
+                open_files: None,
+                processes: None,
+            }),
+            features: Fact::Assumed(assumed_features(container)),
+            network: Fact::Assumed(Network::default()),
+            listeners: Fact::Assumed(Vec::new()),
+            resolver: Fact::Assumed(Resolver {
+                nameservers: assumptions.nameservers.clone(),
+                ..Resolver::default()
+            }),
+            clock: Fact::Assumed(Clock::default()),
+            software: Fact::Assumed(Software {
+                // A bare host has none: the plan then brings its own, which is right on every host.
+                tools: TOOLS.iter().map(|tool| ((*tool).to_owned(), false)).collect(),
+                ..Software::default()
+            }),
+            cluster: Fact::Assumed(Cluster::default()),
+            previous: Fact::Assumed(Previous::default()),
+            guards: Fact::Assumed(Guards::default()),
+            environment: Fact::Assumed(Environment::default()),
+            login: Fact::Assumed(Login::default()),
+        }
+    }
+}
+
+fn assumed_kernel(architecture: Architecture) -> Kernel {
+    Kernel {
+        release: "6.1.0".to_owned(),
+        machine: architecture.uname().to_owned(),
+        modules: Vec::new(),
+        modprobe: true,
+        module_files: true,
+        config: BTreeMap::new(),
+    }
+}
+
+fn assumed_storage() -> Storage {
+    let place = Place {
+        existing: "/".to_owned(),
+        mount_point: "/".to_owned(),
+        source: "/dev/root".to_owned(),
+        file_system: "ext4".to_owned(),
+        total: 64 << 30,
+        free: 48 << 30,
+        ..Place::default()
+    };
+    Storage {
+        places: PLACES
+            .iter()
+            .map(|path| ((*path).to_owned(), place.clone()))
+            .collect(),
+    }
+}
+
+fn assumed_features(container: bool) -> Features {
+    let conntrack = "net.netfilter.nf_conntrack_max";
+    Features {
+        tried: TRIED
+            .iter()
+            .map(|name| ((*name).to_owned(), Ability::Works))
+            .collect(),
+        sysctls: BTreeMap::new(),
+        writable_sysctls: if container {
+            Vec::new()
+        } else {
+            vec![conntrack.to_owned()]
+        },
+        seccomp: true,
+        shared_root: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_it_is_observed() {
+        let facts = HostFacts::assume(&Assumptions::default());
+        assert_eq!(facts.assumed(), HostFacts::SECTIONS);
+        assert_eq!(facts.distribution.id, "debian");
+        assert_eq!(facts.kernel.architecture(), Some(Architecture::Amd64));
+    }
+
+    #[test]
+    fn what_the_site_file_says_is_taken() {
+        let facts = HostFacts::assume(&Assumptions {
+            architecture: Some(Architecture::Arm64),
+            distribution: Some("ubuntu-24.04".to_owned()),
+            cgroup: Some(CgroupVersion::Hybrid),
+            container: Some(true),
+            cpus: Some(2),
+            memory: Some(2 << 30),
+            ..Assumptions::default()
+        });
+        assert_eq!(facts.kernel.machine, "aarch64");
+        assert_eq!(
+            (
+                facts.distribution.id.as_str(),
+                facts.distribution.version.as_str()
+            ),
+            ("ubuntu", "24.04")
+        );
+        assert_eq!(facts.cgroup.version, CgroupVersion::Hybrid);
+        assert!(facts.restrict_oom_score_adj());
+        assert!(!facts.conntrack_sysctl_writable());
+        assert_eq!((facts.capacity.cpus, facts.capacity.memory_total), (2, 2 << 30));
+    }
+}

@@ -1,0 +1,173 @@
+//! What is already installed: runtimes, Kubernetes, an earlier run of IEC, firewalls, proxies.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Container runtimes and Kubernetes programs that are there already.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Software {
+    /// The programs that were found.
+    pub binaries: Vec<Binary>,
+    /// The packages that are installed.
+    pub packages: Vec<Package>,
+    /// The units that are known to systemd.
+    pub units: Vec<Unit>,
+    /// Whether tools are on the host: `iptables`, `conntrack`, `modprobe`, `socat`, `apt-get`.
+    pub tools: BTreeMap<String, bool>,
+    /// How many containers Docker runs.
+    pub docker_containers: u32,
+}
+
+impl Software {
+    /// The unit with this name, if systemd knows it.
+    #[must_use]
+    pub fn unit(&self, name: &str) -> Option<&Unit> {
+        self.units.iter().find(|unit| unit.name == name)
+    }
+
+    /// The package with this name, if it is installed.
+    #[must_use]
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|package| package.name == name)
+    }
+
+    /// Whether a tool is on the host.
+    #[must_use]
+    pub fn has_tool(&self, name: &str) -> bool {
+        self.tools.get(name).copied().unwrap_or(false)
+    }
+}
+
+/// A program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Binary {
+    /// Its name: `containerd`.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+    /// What it says its version is; empty if it was not asked or did not say.
+    pub version: String,
+}
+
+/// An installed package.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A systemd unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Unit {
+    /// Its name with its suffix: `kubelet.service`.
+    pub name: String,
+    /// `active`, `inactive`, `failed`, `activating`.
+    pub active: String,
+    /// `enabled`, `disabled`, `masked`, `static`; empty if it has no file.
+    pub enabled: String,
+}
+
+impl Unit {
+    /// Whether it runs or is about to.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "reloading")
+    }
+}
+
+/// Traces of a Kubernetes cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cluster {
+    /// What is in `/etc/kubernetes`, `manifests` and `pki` below it: relative paths.
+    pub kubernetes_files: Vec<String>,
+    /// The certificate in `/etc/kubernetes/pki/ca.crt`, as PEM.
+    pub ca_certificate: Option<String>,
+    /// The SHA-256 of that certificate's bytes (DER), in lower-case hexadecimal.
+    pub ca_sha256: Option<String>,
+    /// The API server that `/etc/kubernetes/kubelet.conf` names.
+    pub server: Option<String>,
+    /// Whether `/var/lib/etcd` has data.
+    pub etcd_data: bool,
+    /// The files in `/etc/cni/net.d`.
+    pub cni_files: Vec<String>,
+    /// Traces of other ways to run Kubernetes: `k3s /etc/rancher/k3s`.
+    pub others: Vec<String>,
+}
+
+/// What an earlier run of IEC left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Previous {
+    /// Whether there is a journal.
+    pub journal: bool,
+    /// The site that the host belongs to, by its journal.
+    pub site: Option<String>,
+    /// Who holds the lock now.
+    pub lock: Option<LockHolder>,
+    /// Bytes in the store of content.
+    pub store: u64,
+}
+
+/// Who works on the host now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LockHolder {
+    /// What the lock file says about its owner.
+    pub owner: String,
+}
+
+/// Firewalls, security modules and services that change the host behind one's back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Guards {
+    /// Whether ufw is switched on.
+    pub ufw: bool,
+    /// Whether firewalld runs.
+    pub firewalld: bool,
+    /// Whether the nftables service is active.
+    pub nftables: bool,
+    /// Whether AppArmor is on.
+    pub apparmor: bool,
+    /// SELinux: `enforcing`, `permissive`; `None` without it.
+    pub selinux: Option<String>,
+    /// Whether unattended-upgrades is installed.
+    pub unattended_upgrades: bool,
+    /// Whether needrestart is installed.
+    pub needrestart: bool,
+    /// Whether `NetworkManager` runs.
+    pub network_manager: bool,
+    /// Whether systemd-networkd runs.
+    pub networkd: bool,
+}
+
+/// Proxy variables and cloud-init.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Environment {
+    /// The proxy variables that were found, passwords cut out.
+    pub proxies: Vec<ProxyVariable>,
+    /// Whether cloud-init is installed.
+    pub cloud_init: bool,
+    /// Whether cloud-init writes `/etc/hosts` anew at each boot.
+    pub manages_hosts_file: bool,
+}
+
+/// A proxy variable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProxyVariable {
+    /// Its name as written: `https_proxy`.
+    pub name: String,
+    /// Its value without user and password.
+    pub value: String,
+    /// Where it is set.
+    pub origin: String,
+}
