@@ -1,2 +1,7 @@
 //! The `iec` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    iec::run(std::env::args_os(), iec::settings::Environment::of_process())
+}

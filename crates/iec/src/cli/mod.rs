@@ -1,0 +1,78 @@
+//! What can be typed: clap types only. Their doc comments are the manual.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turn bare Debian and Ubuntu hosts into a verified Kubernetes edge cloud
+///
+/// A site file says what the site should be; IEC makes the hosts so, and proves it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "iec",
+    version,
+    after_help = "Exit codes: 0 done or nothing to do, 1 refused before anything was touched, 2 a step failed, \
+                  3 verification failed, 4 could not tell, 130 stopped by the user.",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    /// Options that every command takes
+    #[command(flatten)]
+    pub global: Global,
+    /// The command
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options for every command")]
+pub struct Global {
+    /// How to print: text for a person, json for a program (one versioned object a line)
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+    /// When to colour; NO_COLOR in the environment turns colour off
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Print results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print what is going on underneath (repeat for more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The form of what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person
+    Text,
+    /// For a program
+    Json,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the completion script of a shell
+    #[command(after_help = "Examples:\n  \
+        iec completion bash > ~/.local/share/bash-completion/completions/iec\n  \
+        iec completion zsh > ~/.zfunc/_iec\n  \
+        iec completion fish > ~/.config/fish/completions/iec.fish")]
+    Completion {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+}

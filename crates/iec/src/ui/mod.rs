@@ -1,0 +1,264 @@
+//! The only code that prints: for a person on a terminal, in plain lines without one, or as JSON.
+//!
+//! Results go to stdout; messages, progress and errors go to stderr. In JSON everything goes to stdout, one
+//! object a line, each with `version` and `type`.
+
+mod board;
+mod diagnostic;
+mod prompt;
+mod style;
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::cli::Format;
+use crate::error::CliError;
+use crate::settings::Settings;
+
+pub use board::{Board, Mark};
+pub use style::{duration, list, size};
+
+/// The version of the JSON objects. It changes when a field changes its meaning or goes away, not when one is added.
+pub const JSON_VERSION: u32 = 1;
+
+/// Prints what a command has to say.
+pub struct Ui {
+    format: Format,
+    settings: Settings,
+    stdout: RefCell<Box<dyn Write + Send>>,
+    stderr: RefCell<Box<dyn Write + Send>>,
+    reader_gone: Cell<bool>,
+    failure: Cell<Option<io::Error>>,
+}
+
+impl Ui {
+    /// A printer to this process's stdout and stderr.
+    #[expect(clippy::disallowed_methods, reason = "the one place that prints")]
+    pub fn of_process(settings: &Settings) -> Self {
+        let choice = |color| {
+            if color {
+                ColorChoice::AlwaysAnsi
+            } else {
+                ColorChoice::Never
+            }
+        };
+        Self::new(
+            settings,
+            Box::new(AutoStream::new(io::stdout(), choice(settings.color_stdout))),
+            Box::new(AutoStream::new(io::stderr(), choice(settings.color_stderr))),
+        )
+    }
+
+    /// A printer to these streams.
+    pub fn new(settings: &Settings, stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>) -> Self {
+        Self {
+            format: settings.format,
+            settings: settings.clone(),
+            stdout: RefCell::new(stdout),
+            stderr: RefCell::new(stderr),
+            reader_gone: Cell::new(false),
+            failure: Cell::new(None),
+        }
+    }
+
+    /// Whether the output is JSON.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// How wide a line may be, in columns.
+    pub fn width(&self) -> usize {
+        self.settings.width
+    }
+
+    /// Prints a result as it stands: text in both formats, for what is a document of its own (a schema, a script).
+    pub fn raw(&self, text: &str) {
+        self.write_stdout(text);
+    }
+
+    /// Prints a command's result: `text` for a person, or `value` with its `kind` as one JSON object.
+    pub fn result(&self, kind: &str, value: &impl Serialize, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Json => self.write_stdout(&json_line(kind, value)),
+            Format::Text => {
+                let mut text = text();
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                self.write_stdout(&text);
+            }
+        }
+    }
+
+    /// Prints an event of long work. Nothing in text, where a [`Board`] shows it.
+    pub fn event(&self, kind: &str, value: &impl Serialize) {
+        if self.is_json() {
+            self.write_stdout(&json_line(kind, value));
+        }
+    }
+
+    /// Prints a status message, a full sentence. Nothing in JSON and with `--quiet`.
+    pub fn say(&self, sentence: &str) {
+        if self.settings.messages {
+            self.write_stderr(&format!("{sentence}\n"));
+        }
+    }
+
+    /// Prints a warning, also with `--quiet`.
+    pub fn warn(&self, code: &str, message: &str) {
+        if self.is_json() {
+            self.write_stdout(&json_line(
+                "warning",
+                &serde_json::json!({ "code": code, "message": message }),
+            ));
+        } else {
+            let style = style::WARNING;
+            self.write_stderr(&format!("{style}warning[{code}]{style:#}: {message}\n"));
+        }
+    }
+
+    /// Prints why a command did not do what was asked.
+    pub fn error(&self, error: &CliError) {
+        if self.is_json() {
+            self.write_stdout(&json_line("error", &error_json(error)));
+            return;
+        }
+        if let Some(source) = &error.diagnostics {
+            self.write_stderr(&diagnostic::draw(
+                &source.diagnostics,
+                &source.text,
+                self.settings.color_stderr,
+                self.settings.width,
+            ));
+        }
+        self.write_stderr(&error_text(error));
+    }
+
+    /// Prints problems that do not stop the work.
+    pub fn diagnostics(&self, diagnostics: &iec_core::diagnostic::Diagnostics, text: &str) {
+        if diagnostics.is_empty() {
+            return;
+        }
+        if self.is_json() {
+            self.write_stdout(&json_line(
+                "diagnostics",
+                &serde_json::json!({ "diagnostics": diagnostics }),
+            ));
+        } else {
+            let drawn = diagnostic::draw(diagnostics, text, self.settings.color_stderr, self.settings.width);
+            self.write_stderr(&drawn);
+        }
+    }
+
+    /// A board that shows long work with several lanes: hosts, or parts of a bundle.
+    pub fn board(&self, title: &str) -> Board<'_> {
+        Board::new(self, title, self.settings.progress)
+    }
+
+    /// Why results could not be written, if so. A reader that went away is no failure.
+    pub fn take_failure(&self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    fn write_stdout(&self, text: &str) {
+        // A reader that went away (`iec log | head`) must not stop work on hosts: the rest is written to nobody.
+        if self.reader_gone.get() {
+            return;
+        }
+        let mut stdout = self.stdout.borrow_mut();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.reader_gone.set(true),
+            Err(error) => self.failure.set(Some(error)),
+        }
+    }
+
+    fn write_stderr(&self, text: &str) {
+        // There is nowhere left to report a stderr that cannot be written.
+        let _ = self.stderr.borrow_mut().write_all(text.as_bytes());
+    }
+}
+
+/// One JSON object on one line: `version`, `type`, then the fields of `value`.
+fn json_line(kind: &str, value: &impl Serialize) -> String {
+    let mut object = Map::new();
+    object.insert("version".to_owned(), JSON_VERSION.into());
+    object.insert("type".to_owned(), kind.into());
+    match serde_json::to_value(value).expect("what is printed has text keys and no failing serialiser") {
+        Value::Object(fields) => object.extend(fields),
+        Value::Null => {}
+        other => {
+            object.insert("value".to_owned(), other);
+        }
+    }
+    format!("{}\n", Value::Object(object))
+}
+
+fn error_json(error: &CliError) -> Value {
+    let mut object = serde_json::json!({
+        "kind": error.kind,
+        "exitCode": error.kind.exit_code(),
+        "code": error.code,
+        "message": error.cause,
+        "evidence": error.evidence,
+        "causes": error.chain(),
+        "next": error.next,
+    });
+    if let Some(source) = &error.diagnostics {
+        object["diagnostics"] = serde_json::to_value(&source.diagnostics).unwrap_or_default();
+    }
+    object
+}
+
+fn error_text(error: &CliError) -> String {
+    let (bad, dim, good) = (style::ERROR, style::DIM, style::HINT);
+    let mut text = format!(
+        "{bad}{}[{}]{bad:#}: {}\n",
+        error.kind.prefix(),
+        error.code,
+        error.cause
+    );
+    for cause in error.chain() {
+        text.push_str(&indented(&format!("{dim}because:{dim:#} "), &cause));
+    }
+    for line in &error.evidence {
+        text.push_str(&indented(&format!("{dim}evidence:{dim:#} "), line));
+    }
+    for action in &error.next {
+        text.push_str(&indented(&format!("{good}next:{good:#} "), action));
+    }
+    text
+}
+
+/// A labelled paragraph, indented by two; further lines stand under the first.
+fn indented(label: &str, text: &str) -> String {
+    let mut lines = text.trim_end().lines();
+    let mut out = format!("  {label}{}\n", lines.next().unwrap_or_default());
+    for line in lines {
+        out.push_str("    ");
+        out.push_str(line);
+        out.push('\n');
+    }
+    out
+}
+
+/// Logs what goes on underneath to stderr, with `--verbose` only.
+#[expect(clippy::disallowed_methods, reason = "the log goes where messages go")]
+pub fn start_log(settings: &Settings) {
+    use tracing_subscriber::filter::LevelFilter;
+
+    let level = match settings.verbosity {
+        0 => return,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(settings.color_stderr)
+        .with_writer(io::stderr)
+        .init();
+}

@@ -1,0 +1,65 @@
+//! Questions to a person. Every question has an option that answers it beforehand.
+
+use dialoguer::console::Term;
+use dialoguer::{Confirm, Input};
+
+use super::Ui;
+use crate::error::{CliError, Kind};
+
+impl Ui {
+    /// Whether somebody is there to answer.
+    pub fn can_ask(&self) -> bool {
+        self.settings.interactive
+    }
+
+    /// Asks for a text, with a default and a check of the answer.
+    ///
+    /// # Errors
+    /// When nobody is there to answer, naming the `option` that answers beforehand, or when the person stopped.
+    pub fn ask(
+        &self,
+        question: &str,
+        option: &str,
+        default: Option<&str>,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<String, CliError> {
+        self.must_ask(question, option)?;
+        let mut input = Input::<String>::new()
+            .with_prompt(question)
+            .validate_with(|text: &String| check(text.trim()));
+        match default {
+            Some(default) => input = input.default(default.to_owned()),
+            None => input = input.allow_empty(true),
+        }
+        let answer = input.interact_text_on(&Term::stderr()).map_err(stopped)?;
+        Ok(answer.trim().to_owned())
+    }
+
+    /// Asks for a yes or no; no is the default.
+    ///
+    /// # Errors
+    /// When nobody is there to answer, naming the `option` that answers beforehand, or when the person stopped.
+    pub fn confirm(&self, question: &str, option: &str) -> Result<bool, CliError> {
+        self.must_ask(question, option)?;
+        Confirm::new()
+            .with_prompt(question)
+            .default(false)
+            .interact_on(&Term::stderr())
+            .map_err(stopped)
+    }
+
+    fn must_ask(&self, question: &str, option: &str) -> Result<(), CliError> {
+        if self.can_ask() {
+            return Ok(());
+        }
+        Err(
+            CliError::refused("IEC0905", "an answer is needed and nobody is there to give it")
+                .evidence(format!("the question is: {question}"))
+                .next(format!("{option} answers it beforehand")),
+        )
+    }
+}
+
+fn stopped(error: dialoguer::Error) -> CliError {
+    CliError::new(Kind::Stopped, "IEC0906", "the question was not answered").caused_by(error)
+}

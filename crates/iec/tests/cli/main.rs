@@ -1,0 +1,7 @@
+//! Tests of the whole command, as a user runs it: one file per command, and one for what all of them share.
+
+#![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set fails")]
+
+mod completion;
+mod run;
+mod usage;
