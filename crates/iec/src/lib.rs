@@ -4,6 +4,7 @@ pub mod cli;
 mod command;
 pub mod credentials;
 pub mod error;
+pub mod manual;
 pub mod settings;
 pub mod ui;
 

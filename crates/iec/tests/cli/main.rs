@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set fails")]
 
 mod completion;
+mod manual;
 mod run;
 mod usage;
