@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set fails")]
 
 mod completion;
+mod credentials;
 mod manual;
 mod run;
 mod usage;
