@@ -42,7 +42,13 @@ impl Cmd {
     /// A call of this program without arguments.
     #[must_use]
     pub fn new(program: Program) -> Self {
-        Self { program, words: Vec::new(), input: Input::Nothing, output: Output::Shown, errors_dropped: false }
+        Self {
+            program,
+            words: Vec::new(),
+            input: Input::Nothing,
+            output: Output::Shown,
+            errors_dropped: false,
+        }
     }
 
     /// Adds one argument.
@@ -172,7 +178,10 @@ mod tests {
     #[test]
     fn a_text_becomes_a_here_document_with_a_free_delimiter() {
         let cmd = Cmd::new(Program::Cat).stdin_text("a\nEOF\n");
-        assert_eq!(cmd.statement(" || return"), "cat <<'EOFF' || return\na\nEOF\nEOFF");
+        assert_eq!(
+            cmd.statement(" || return"),
+            "cat <<'EOFF' || return\na\nEOF\nEOFF"
+        );
     }
 
     #[test]
@@ -183,7 +192,10 @@ mod tests {
 
     #[test]
     fn redirections_are_quoted_words() {
-        let cmd = Cmd::new(Program::Cat).stdin_file("/a b").stdout_file("/c;d").quiet_errors();
+        let cmd = Cmd::new(Program::Cat)
+            .stdin_file("/a b")
+            .stdout_file("/c;d")
+            .quiet_errors();
         assert_eq!(cmd.statement(""), "cat <'/a b' >'/c;d' 2>/dev/null");
     }
 }

@@ -60,7 +60,10 @@ impl Expr {
 
     /// The opposite answer.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "reads as the word it prints; an operator would hide it")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "reads as the word it prints; an operator would hide it"
+    )]
     pub fn not(self) -> Self {
         Self::Not(Box::new(self))
     }
@@ -84,8 +87,14 @@ impl Expr {
             Self::Run(cmd) => vec![cmd.program()],
             Self::Pipe(cmds) => cmds.iter().map(Cmd::program).collect(),
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::programs).collect(),
-            Self::Not(part) | Self::Prints(part, _) | Self::Ignore(part) | Self::FailsWith(part, _) => part.programs(),
-            Self::If { condition, then, otherwise } => {
+            Self::Not(part) | Self::Prints(part, _) | Self::Ignore(part) | Self::FailsWith(part, _) => {
+                part.programs()
+            }
+            Self::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let mut programs = condition.programs();
                 programs.extend(then.iter().chain(otherwise).flat_map(Self::programs));
                 programs
@@ -119,10 +128,21 @@ impl Expr {
             Self::Pipe(cmds) => cmds.iter().map(Cmd::inline).collect::<Vec<_>>().join(" | "),
             Self::All(parts) => join(parts, " && ", "true"),
             Self::Any(parts) => join(parts, " || ", "false"),
-            Self::Not(part) => format!("{{ {}; case $? in 0) (exit 1);; 1) true;; *) (exit 2);; esac; }}", part.inline()),
+            Self::Not(part) => format!(
+                "{{ {}; case $? in 0) (exit 1);; 1) true;; *) (exit 2);; esac; }}",
+                part.inline()
+            ),
             Self::Prints(part, word) => format!("test \"$({})\" = {word}", part.inline()),
-            Self::If { condition, then, otherwise } => if_text(condition, then, otherwise),
-            Self::Poll { question, every_seconds, deadline_seconds } => format!(
+            Self::If {
+                condition,
+                then,
+                otherwise,
+            } => if_text(condition, then, otherwise),
+            Self::Poll {
+                question,
+                every_seconds,
+                deadline_seconds,
+            } => format!(
                 "(iec_end=$(($(date +%s) + {deadline_seconds})); until {}; do \
                  test \"$(date +%s)\" -lt \"$iec_end\" || exit 1; sleep {every_seconds}; done)",
                 question.grouped()
@@ -151,7 +171,12 @@ fn join(parts: &[Expr], operator: &str, empty: &str) -> String {
 
 fn if_text(condition: &Expr, then: &[Expr], otherwise: &[Expr]) -> String {
     let block = |parts: &[Expr]| join(parts, " && ", "true");
-    format!("if {}; then {}; else {}; fi", condition.inline(), block(then), block(otherwise))
+    format!(
+        "if {}; then {}; else {}; fi",
+        condition.inline(),
+        block(then),
+        block(otherwise)
+    )
 }
 
 #[cfg(test)]
@@ -166,7 +191,10 @@ mod tests {
     #[test]
     fn conditions_are_grouped() {
         let expr = Expr::any([Expr::all([test_file("/a"), test_file("/b")]), test_file("/c d")]);
-        assert_eq!(expr.statement(" || return"), "{ { test -f /a && test -f /b; } || test -f '/c d'; } || return");
+        assert_eq!(
+            expr.statement(" || return"),
+            "{ { test -f /a && test -f /b; } || test -f '/c d'; } || return"
+        );
     }
 
     #[test]

@@ -48,7 +48,11 @@ iec_check() {
   fi
 }
 
-iec_known() { [ -r "$iec_journal" ] && grep -qF "\"step\":\"$1\",\"digest\":\"$2\",\"outcome\"" "$iec_journal"; }
+# iec_known ID DIGEST: whether the journal has this very step as done.
+iec_known() {
+  iec_begin="\"step\":\"$1\",\"digest\":\"$2\",\"outcome\":"
+  [ -r "$iec_journal" ] && grep -qF -e "$iec_begin\"changed\"" -e "$iec_begin\"adopted\"" "$iec_journal"
+}
 
 # iec_present ID PATH: what a file step would replace, for the difference that is shown to a person.
 iec_present() {
@@ -105,7 +109,7 @@ iec_step() {
   case $iec_state in
     done)
       if iec_known "$2" "$3"; then iec_say unchanged "$2"; else
-        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\",\"undo\":\"\""
+        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\",\"undo\":\"$5\""
         iec_say adopted "$2"
       fi
       rm -f "$iec_errors"

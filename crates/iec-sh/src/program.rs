@@ -41,7 +41,16 @@ programs! {
     Id => "id", "Users and groups.";
     Install => "install", "Writes a file with owner and mode.";
     Ip => "ip", "iproute2.";
-    IpTables => "iptables", "Packet filter, IPv4.";
+    Ip6tablesLegacyRestore => "ip6tables-legacy-restore", "Writes the IPv6 packet filter, old interface.";
+    Ip6tablesLegacySave => "ip6tables-legacy-save", "Prints the IPv6 packet filter, old interface.";
+    Ip6tablesNftRestore => "ip6tables-nft-restore", "Writes the IPv6 packet filter, new interface.";
+    Ip6tablesNftSave => "ip6tables-nft-save", "Prints the IPv6 packet filter, new interface.";
+    Ipset => "ipset", "Sets of the packet filter.";
+    Iptables => "iptables", "The packet filter.";
+    IptablesLegacyRestore => "iptables-legacy-restore", "Writes the packet filter, old interface.";
+    IptablesLegacySave => "iptables-legacy-save", "Prints the packet filter, old interface.";
+    IptablesNftRestore => "iptables-nft-restore", "Writes the packet filter, new interface.";
+    IptablesNftSave => "iptables-nft-save", "Prints the packet filter, new interface.";
     Kubeadm => "kubeadm", "kubeadm.";
     Kubectl => "kubectl", "kubectl.";
     Ln => "ln", "Links.";
@@ -88,7 +97,13 @@ mod tests {
     #[test]
     fn names_need_no_quotes() {
         for program in Program::ALL {
-            assert!(program.name().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{program}");
+            assert!(
+                program
+                    .name()
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+                "{program}"
+            );
         }
     }
 }

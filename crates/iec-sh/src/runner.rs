@@ -113,7 +113,12 @@ impl RunnerStep {
     fn functions(&self, number: usize, mode: Mode, text: &mut String) {
         let _ = writeln!(text, "iec_check_{number}() {{");
         for question in &self.questions {
-            let needed = question.needed.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+            let needed = question
+                .needed
+                .iter()
+                .map(u8::to_string)
+                .collect::<Vec<_>>()
+                .join(" ");
             let _ = writeln!(
                 text,
                 "{{ {}; }} >/dev/null 2>>\"$iec_errors\"; iec_answer $? {} {}",
@@ -155,7 +160,10 @@ impl RunnerStep {
     /// The commands that take the step back, one statement after the other.
     #[must_use]
     pub fn undo_text(&self) -> String {
-        self.undo.iter().map(|command| command.statement("") + "\n").collect()
+        self.undo
+            .iter()
+            .map(|command| command.statement("") + "\n")
+            .collect()
     }
 }
 

@@ -14,7 +14,11 @@ impl Word {
     /// The word with this text.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self(if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text })
+        Self(if text.contains('\0') {
+            text.replace('\0', "\u{fffd}")
+        } else {
+            text
+        })
     }
 
     /// The text itself, without quotes.
@@ -49,13 +53,19 @@ mod tests {
 
     #[test]
     fn plain_words_stay_as_they_are() {
-        assert_eq!(Word::new("/etc/containerd/config.toml").to_string(), "/etc/containerd/config.toml");
+        assert_eq!(
+            Word::new("/etc/containerd/config.toml").to_string(),
+            "/etc/containerd/config.toml"
+        );
     }
 
     #[test]
     fn everything_else_is_quoted() {
         assert_eq!(Word::new("").to_string(), "''");
-        assert_eq!(Word::new("it's; rm -rf $HOME").to_string(), r"'it'\''s; rm -rf $HOME'");
+        assert_eq!(
+            Word::new("it's; rm -rf $HOME").to_string(),
+            r"'it'\''s; rm -rf $HOME'"
+        );
         assert_eq!(Word::new("~").to_string(), "'~'");
         assert_eq!(Word::new("a\0b").to_string(), "'a\u{fffd}b'");
     }

@@ -19,7 +19,10 @@ fn run(shell: &[&str], script: &str) -> (i32, Vec<u8>) {
 /// Deterministic texts with every printable character, control characters and multi-byte ones.
 fn texts() -> Vec<String> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let alphabet: Vec<char> = (1u8..=126).map(char::from).chain("äß€語\u{1f980}".chars()).collect();
+    let alphabet: Vec<char> = (1u8..=126)
+        .map(char::from)
+        .chain("äß€語\u{1f980}".chars())
+        .collect();
     (0..400)
         .map(|round| {
             (0..round % 23)
@@ -38,11 +41,16 @@ fn texts() -> Vec<String> {
 fn words_survive() {
     for shell in SHELLS {
         let texts = texts();
-        let script: String =
-            texts.iter().map(|text| format!("printf '%s\\0' {}\n", Word::new(text.as_str()))).collect();
+        let script: String = texts
+            .iter()
+            .map(|text| format!("printf '%s\\0' {}\n", Word::new(text.as_str())))
+            .collect();
         let (code, output) = run(shell, &script);
         assert_eq!(code, 0, "{shell:?}");
-        let expected: Vec<u8> = texts.iter().flat_map(|text| [text.as_bytes(), b"\0"].concat()).collect();
+        let expected: Vec<u8> = texts
+            .iter()
+            .flat_map(|text| [text.as_bytes(), b"\0"].concat())
+            .collect();
         assert!(output == expected, "{shell:?} changed a word");
     }
 }
@@ -51,10 +59,16 @@ fn words_survive() {
 fn texts_on_standard_input_survive() {
     for shell in SHELLS {
         for text in texts() {
-            let whole = run(shell, &Expr::from(Cmd::new(Program::Cat).stdin_text(text.clone())).statement(""));
+            let whole = run(
+                shell,
+                &Expr::from(Cmd::new(Program::Cat).stdin_text(text.clone())).statement(""),
+            );
             assert_eq!(whole, (0, text.clone().into_bytes()), "{shell:?}");
             let document = format!("{text}\n");
-            let here = run(shell, &Expr::from(Cmd::new(Program::Cat).stdin_text(document.clone())).statement(" || exit 9"));
+            let here = run(
+                shell,
+                &Expr::from(Cmd::new(Program::Cat).stdin_text(document.clone())).statement(" || exit 9"),
+            );
             assert_eq!(here, (0, document.into_bytes()), "{shell:?}");
         }
     }
@@ -78,10 +92,34 @@ fn conditions_answer_alike_in_every_shell() {
         (no().ignore_failure(), 0),
         (Expr::FailsWith(Box::new(no()), 7), 7),
         (Expr::all([Expr::any([no(), yes()]), no()]), 1),
-        (Expr::from(Cmd::new(Program::Printf).word("a\nb\n")).prints("a\nb"), 0),
-        (Expr::If { condition: Box::new(no()), then: vec![no()], otherwise: vec![yes()] }, 0),
-        (Expr::Poll { question: Box::new(yes()), every_seconds: 1, deadline_seconds: 5 }, 0),
-        (Expr::Poll { question: Box::new(no()), every_seconds: 1, deadline_seconds: 1 }, 1),
+        (
+            Expr::from(Cmd::new(Program::Printf).word("a\nb\n")).prints("a\nb"),
+            0,
+        ),
+        (
+            Expr::If {
+                condition: Box::new(no()),
+                then: vec![no()],
+                otherwise: vec![yes()],
+            },
+            0,
+        ),
+        (
+            Expr::Poll {
+                question: Box::new(yes()),
+                every_seconds: 1,
+                deadline_seconds: 5,
+            },
+            0,
+        ),
+        (
+            Expr::Poll {
+                question: Box::new(no()),
+                every_seconds: 1,
+                deadline_seconds: 1,
+            },
+            1,
+        ),
     ];
     for shell in SHELLS {
         for (expr, expected) in &cases {

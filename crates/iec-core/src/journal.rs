@@ -1,0 +1,138 @@
+//! The journal of a host: what was intended, what came of it, and how it is taken back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::StepId;
+
+/// The version of the lines that this program writes. It reads all versions up to this one.
+pub const VERSION: u32 = 1;
+
+/// One line of `/var/lib/iec/journal.jsonl`. Fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of the line.
+    pub v: u32,
+    /// When it was written, by the host's clock (RFC 3339, UTC).
+    pub time: String,
+    /// The run that wrote it.
+    pub run: String,
+    /// The step.
+    pub step: StepId,
+    /// The digest of what the step did.
+    #[serde(default)]
+    pub digest: String,
+    /// `apply` before the first change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// `changed`, `adopted`, `failed` or `undone` afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// What takes it back, as shell text; with an intent, or with the outcome `adopted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u64>,
+    /// The exit code of what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i64>,
+}
+
+/// A host's journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Its records, oldest first.
+    pub records: Vec<Record>,
+    /// Lines that could not be read. A torn last line, as a power cut leaves it, is not among them.
+    pub damaged: Vec<String>,
+}
+
+impl Journal {
+    /// Reads a journal. It never fails: what cannot be read is listed.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut journal = Self::default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for line in whole.lines().filter(|line| !line.trim().is_empty()) {
+            match serde_json::from_str::<Record>(line) {
+                Ok(record) if record.v <= VERSION => journal.records.push(record),
+                Ok(_) | Err(_) => journal.damaged.push(line.to_owned()),
+            }
+        }
+        journal
+    }
+
+    /// The undo texts of the steps that were begun and not taken back since, in the order in which they must run:
+    /// the step that was begun last comes first.
+    ///
+    /// The first intent of a step counts: what a later one kept as "before" may be IEC's own.
+    #[must_use]
+    pub fn undo(&self) -> Vec<(StepId, String)> {
+        let mut order: Vec<StepId> = Vec::new();
+        let mut texts: BTreeMap<StepId, String> = BTreeMap::new();
+        for record in &self.records {
+            if record.outcome.as_deref() == Some("undone") {
+                texts.remove(&record.step);
+                order.retain(|step| *step != record.step);
+            } else if let Some(undo) = &record.undo {
+                if !texts.contains_key(&record.step) {
+                    order.push(record.step.clone());
+                }
+                texts.insert(record.step.clone(), undo.clone());
+            }
+        }
+        order
+            .into_iter()
+            .rev()
+            .filter_map(|step| texts.remove(&step).map(|text| (step, text)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Journal;
+
+    const LINES: &str = concat!(
+        r#"{"v":1,"time":"2026-11-23T10:00:00Z","run":"a","step":"system.swap","digest":"1","intent":"apply","undo":"rm a\n"}"#,
+        "\n",
+        r#"{"v":1,"time":"2026-11-23T10:00:01Z","run":"a","step":"system.swap","digest":"1","outcome":"changed","milliseconds":3}"#,
+        "\n",
+        r#"{"v":1,"time":"2026-11-23T10:00:02Z","run":"a","step":"runtime.images","digest":"2","intent":"apply","undo":"rm b\n"}"#,
+        "\n",
+        r#"{"v":1,"time":"2026-11-23T10:00:02Z","run":"a","step":"torn"#,
+    );
+
+    #[test]
+    fn a_torn_last_line_is_ignored() {
+        let journal = Journal::parse(LINES);
+        assert_eq!(journal.records.len(), 3);
+        assert!(journal.damaged.is_empty());
+    }
+
+    #[test]
+    fn what_was_begun_last_is_taken_back_first() {
+        let undo = Journal::parse(LINES).undo();
+        let steps: Vec<&str> = undo.iter().map(|(step, _)| step.as_str()).collect();
+        assert_eq!(steps, ["runtime.images", "system.swap"]);
+        assert_eq!(undo[0].1, "rm b\n");
+    }
+
+    #[test]
+    fn what_was_taken_back_is_not_taken_back_again() {
+        let text = LINES.rsplit_once('\n').unwrap().0.to_owned()
+            + "\n"
+            + r#"{"v":1,"time":"2026-11-23T10:00:03Z","run":"b","step":"runtime.images","outcome":"undone"}"#
+            + "\n";
+        let undo = Journal::parse(&text).undo();
+        assert_eq!(undo.len(), 1);
+    }
+
+    #[test]
+    fn a_line_of_a_later_version_is_named_damaged() {
+        let journal = Journal::parse("{\"v\":99,\"time\":\"\",\"run\":\"\",\"step\":\"a.b\"}\nnonsense\n");
+        assert_eq!(journal.damaged.len(), 2);
+    }
+}

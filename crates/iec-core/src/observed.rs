@@ -1,0 +1,342 @@
+//! What the checks of a plan found on the hosts, and the difference to the plan.
+
+use std::collections::BTreeMap;
+
+use iec_sh::events;
+use serde::Serialize;
+
+use crate::content::Digest;
+use crate::event::{MalformedLine, lines, text};
+use crate::plan::{BLOB_QUESTION, FileContent, HostPart, Op, Plan, StepId, lower};
+
+/// What a step's check said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Nothing to do.
+    Done,
+    /// All of it is to do.
+    Needed,
+    /// Some of it is to do.
+    Partial,
+    /// The check could not tell; the host would stop here.
+    Unknown,
+}
+
+/// What is at the path of a file step now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "form", rename_all = "kebab-case")]
+pub enum Present {
+    /// Nothing.
+    Absent,
+    /// A file.
+    File {
+        /// `mode:user:group`.
+        mode: String,
+        /// Its content; `None` when it is not text.
+        content: Option<String>,
+    },
+    /// A file that is too large to be shown.
+    Large {
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it points.
+        target: String,
+    },
+    /// A folder, a socket or the like.
+    Other,
+}
+
+/// What was found of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepObserved {
+    /// What its check said.
+    pub state: State,
+    /// Whether the host's journal knows this very step as done.
+    pub recorded: bool,
+    /// What is missing, or what could not be answered, one thing an entry.
+    pub missing: Vec<String>,
+    /// What is at the paths that it would change.
+    pub present: BTreeMap<String, Present>,
+}
+
+/// What was found on one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HostObserved {
+    /// By step.
+    pub steps: BTreeMap<StepId, StepObserved>,
+}
+
+/// What was found on the hosts, or why there is no answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// By host name.
+    pub hosts: BTreeMap<String, HostObserved>,
+}
+
+impl HostObserved {
+    /// Reads the output of a host's script in [`iec_sh::Mode::Observe`].
+    ///
+    /// # Errors
+    /// When a line of it cannot be read, or when it has no end: then the script did not come to its last line.
+    pub fn parse(output: &str) -> Result<Self, MalformedLine> {
+        let mut observed = Self::default();
+        let mut ended = false;
+        for line in output.lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let malformed = || MalformedLine {
+                line: line.to_owned(),
+            };
+            match fields.as_slice() {
+                ["iec", kind, rest @ ..] if *kind == events::OBSERVED => {
+                    let (step, found) = observed_step(rest).ok_or_else(malformed)?;
+                    observed.steps.insert(step, found);
+                }
+                ["iec", kind, rest @ ..] if *kind == events::PRESENT => {
+                    let (step, path, present) = present_path(rest).ok_or_else(malformed)?;
+                    observed
+                        .steps
+                        .get_mut(&step)
+                        .ok_or_else(malformed)?
+                        .present
+                        .insert(path, present);
+                }
+                ["iec", kind, ..] if *kind == events::END => ended = true,
+                _ => {}
+            }
+        }
+        if ended {
+            Ok(observed)
+        } else {
+            Err(MalformedLine {
+                line: "(the answer has no end)".to_owned(),
+            })
+        }
+    }
+
+    /// The blobs that the host's store lacks, by its part of the plan.
+    #[must_use]
+    pub fn missing_blobs(&self, part: &HostPart) -> Vec<Digest> {
+        let named: Vec<Digest> = self
+            .steps
+            .values()
+            .flat_map(|step| &step.missing)
+            .filter_map(|what| what.strip_prefix(BLOB_QUESTION)?.parse().ok())
+            .collect();
+        part.blobs
+            .iter()
+            .map(|blob| blob.digest)
+            .filter(|digest| named.contains(digest))
+            .collect()
+    }
+
+    /// Whether a step that needs a secret has work to do.
+    #[must_use]
+    pub fn needs_secrets(&self, part: &HostPart) -> bool {
+        part.steps.iter().any(|step| {
+            let uses = match &step.op {
+                Op::File(file) => matches!(file.content, FileContent::Secret(_)),
+                Op::Init(_) | Op::Join(_) | Op::Token { .. } => true,
+                _ => false,
+            };
+            uses && self
+                .steps
+                .get(&step.id)
+                .is_none_or(|found| found.state != State::Done)
+        })
+    }
+}
+
+fn observed_step(fields: &[&str]) -> Option<(StepId, StepObserved)> {
+    let [id, state, recorded, missing] = fields else {
+        return None;
+    };
+    let state = match *state {
+        "done" => State::Done,
+        "needed" => State::Needed,
+        "partial" => State::Partial,
+        "unknown" => State::Unknown,
+        _ => return None,
+    };
+    let found = StepObserved {
+        state,
+        recorded: *recorded == "known",
+        missing: lines(&text(missing)?),
+        present: BTreeMap::new(),
+    };
+    Some((StepId::from_record(id), found))
+}
+
+fn present_path(fields: &[&str]) -> Option<(StepId, String, Present)> {
+    let (id, path, form, rest) = match fields {
+        [id, path, form, rest @ ..] => (id, text(path)?, *form, rest.first().copied().unwrap_or_default()),
+        _ => return None,
+    };
+    let present = match form {
+        "absent" => Present::Absent,
+        "other" => Present::Other,
+        "large" => Present::Large {
+            size: rest.parse().ok()?,
+        },
+        "link" => Present::Link {
+            target: text(rest)?.trim_end_matches('\n').to_owned(),
+        },
+        mode => {
+            use base64::Engine as _;
+            let bytes = base64::engine::general_purpose::STANDARD.decode(rest).ok()?;
+            Present::File {
+                mode: mode.to_owned(),
+                content: String::from_utf8(bytes).ok(),
+            }
+        }
+    };
+    Some((StepId::from_record(id), path, present))
+}
+
+/// What would happen to a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// `+` something that is not there yet.
+    Create,
+    /// `~` something that is there and differs.
+    Change,
+    /// `-` something that the site no longer asks for.
+    Remove,
+    /// `=` nothing.
+    Keep,
+    /// `=` nothing but an entry in the journal.
+    Adopt,
+    /// `?` the check could not tell.
+    Unknown,
+}
+
+impl Action {
+    /// Its mark in front of a line.
+    #[must_use]
+    pub const fn mark(self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Change => '~',
+            Self::Remove => '-',
+            Self::Keep | Self::Adopt => '=',
+            Self::Unknown => '?',
+        }
+    }
+}
+
+/// One step of the difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The host.
+    pub host: String,
+    /// The phase.
+    pub phase: crate::plan::Phase,
+    /// The step.
+    pub step: StepId,
+    /// What it does.
+    pub title: String,
+    /// What would happen.
+    pub action: Action,
+    /// What is missing, or what could not be answered.
+    pub missing: Vec<String>,
+    /// The files that it would write: path, what is there, what would be there.
+    pub files: Vec<FileChange>,
+    /// Seconds that it usually takes.
+    pub estimate_seconds: u32,
+}
+
+/// A file that a step would write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileChange {
+    /// Its path.
+    pub path: String,
+    /// What is there.
+    pub before: Present,
+    /// What would be there; `None` where the step changes a part of it only.
+    pub after: Option<String>,
+}
+
+/// The difference between a plan and what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Every step of every host that answered, in the order of the plan.
+    pub steps: Vec<Change>,
+}
+
+impl Changes {
+    /// Whether nothing is to be done; entries in journals do not count.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps
+            .iter()
+            .all(|change| matches!(change.action, Action::Keep | Action::Adopt))
+    }
+
+    /// Whether nothing at all is to be done, not even an entry in a journal.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.steps.iter().all(|change| change.action == Action::Keep)
+    }
+
+    /// How many steps have this action.
+    #[must_use]
+    pub fn count(&self, action: Action) -> usize {
+        self.steps.iter().filter(|change| change.action == action).count()
+    }
+}
+
+/// What would have to be done.
+#[must_use]
+pub fn diff(plan: &Plan, observed: &Observed) -> Changes {
+    let mut steps = Vec::new();
+    for part in &plan.hosts {
+        let Some(found) = observed.hosts.get(part.host.as_str()) else {
+            continue;
+        };
+        for step in &part.steps {
+            let Some(seen) = found.steps.get(&step.id) else {
+                continue;
+            };
+            let after = match &step.op {
+                Op::File(file) => match &file.content {
+                    FileContent::Text(text) => Some(text.clone()),
+                    FileContent::Secret(_) => None,
+                },
+                _ => None,
+            };
+            let is_new = seen.present.values().all(|present| *present == Present::Absent);
+            steps.push(Change {
+                host: part.host.to_string(),
+                phase: step.phase,
+                step: step.id.clone(),
+                title: step.title.clone(),
+                action: match seen.state {
+                    State::Done if seen.recorded => Action::Keep,
+                    State::Done => Action::Adopt,
+                    State::Needed if is_new => Action::Create,
+                    State::Needed | State::Partial => Action::Change,
+                    State::Unknown => Action::Unknown,
+                },
+                missing: seen.missing.clone(),
+                files: lower(step)
+                    .shows
+                    .into_iter()
+                    .filter_map(|path| {
+                        let before = seen.present.get(&path)?.clone();
+                        Some(FileChange {
+                            path,
+                            before,
+                            after: after.clone(),
+                        })
+                    })
+                    .collect(),
+                estimate_seconds: step.estimate_seconds,
+            });
+        }
+    }
+    Changes { steps }
+}

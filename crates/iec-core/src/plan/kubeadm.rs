@@ -1,0 +1,288 @@
+//! kubeadm: the phases that are steps, and the configuration (`kubeadm.k8s.io/v1beta4`) they read.
+
+use serde_json::{Value, json};
+
+use crate::facts::{CgroupDriver, HostFacts};
+use crate::plan::Inputs;
+use crate::plan::document;
+use crate::secret::Secret;
+use crate::site::{Role, SiteHost};
+
+/// kubeadm's configuration on the first control plane, without any secret.
+pub(super) const INIT_FILE: &str = "/etc/iec/kubeadm.yaml";
+/// The folder of patches that make the kubelets' common configuration fit this host.
+pub(super) const PATCHES: &str = "/etc/iec/kubeadm-patches";
+/// The name server file that pods inherit.
+pub(super) const RESOLVER_FILE: &str = "/etc/iec/resolv.conf";
+/// Where kubeadm keeps certificates.
+pub(super) const PKI: &str = "/etc/kubernetes/pki";
+/// The runtime's socket.
+pub(super) const RUNTIME_SOCKET: &str = "unix:///run/containerd/containerd.sock";
+
+/// The phases of `kubeadm init` that are steps, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InitPhase {
+    /// Asks whether the host can become a control plane.
+    Preflight,
+    /// Certificates from the authorities that are there.
+    Certificates,
+    /// The kubeconfig files of the components.
+    Kubeconfigs,
+    /// etcd's static pod.
+    Etcd,
+    /// The static pods of API server, controller manager and scheduler.
+    ControlPlane,
+    /// The kubelet starts, and starts them.
+    KubeletStart,
+    /// Until they answer.
+    WaitControlPlane,
+    /// The configuration goes into the cluster.
+    UploadConfig,
+    /// Labels and taints of the node.
+    MarkControlPlane {
+        /// The node.
+        node: String,
+    },
+    /// The token, and what hosts that join by it may do.
+    BootstrapToken,
+    /// The kubelet takes its own client certificate.
+    KubeletFinalize,
+    /// CoreDNS and kube-proxy.
+    Addons {
+        /// The image that CoreDNS runs.
+        coredns: String,
+        /// The image that kube-proxy runs.
+        kube_proxy: String,
+    },
+}
+
+impl InitPhase {
+    /// The words behind `kubeadm init phase`.
+    #[must_use]
+    pub fn words(&self) -> &'static [&'static str] {
+        match self {
+            Self::Preflight => &["preflight"],
+            Self::Certificates => &["certs", "all"],
+            Self::Kubeconfigs => &["kubeconfig", "all"],
+            Self::Etcd => &["etcd", "local"],
+            Self::ControlPlane => &["control-plane", "all"],
+            Self::KubeletStart => &["kubelet-start"],
+            Self::WaitControlPlane => &["wait-control-plane"],
+            Self::UploadConfig => &["upload-config", "all"],
+            Self::MarkControlPlane { .. } => &["mark-control-plane"],
+            Self::BootstrapToken => &["bootstrap-token", "--skip-token-print"],
+            Self::KubeletFinalize => &["kubelet-finalize", "all"],
+            Self::Addons { .. } => &["addon", "all"],
+        }
+    }
+
+    /// The folder in which a power cut may have left empty files.
+    #[must_use]
+    pub fn empty_files(&self) -> std::option::IntoIter<&'static str> {
+        match self {
+            Self::Certificates => Some(PKI),
+            Self::Kubeconfigs | Self::Etcd | Self::ControlPlane => Some("/etc/kubernetes"),
+            _ => None,
+        }
+        .into_iter()
+    }
+}
+
+/// The phases of `kubeadm join` of a worker that are steps, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinPhase {
+    /// Asks whether the host can join.
+    Preflight,
+    /// The kubelet gets its configuration and starts.
+    KubeletStart,
+    /// Until the kubelet has credentials of its own.
+    KubeletWaitBootstrap,
+}
+
+impl JoinPhase {
+    /// The word behind `kubeadm join phase`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::KubeletStart => "kubelet-start",
+            Self::KubeletWaitBootstrap => "kubelet-wait-bootstrap",
+        }
+    }
+}
+
+const API: &str = "kubeadm.k8s.io/v1beta4";
+
+/// kubeadm's configuration for the first control plane, without the token.
+#[must_use]
+pub(super) fn init_configuration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) -> String {
+    document::documents(&init_documents(inputs, host, facts, json!([])))
+}
+
+/// The same with the bootstrap token in it.
+#[must_use]
+pub(super) fn init_configuration_with_token(
+    inputs: &Inputs<'_>,
+    host: &SiteHost,
+    facts: &HostFacts,
+) -> Secret<String> {
+    inputs.credentials.token.map(|token| {
+        let tokens = json!([{
+            "token": token,
+            "description": "IEC: hosts of this site join by it",
+            "ttl": "24h0m0s",
+            "usages": ["signing", "authentication"],
+            "groups": ["system:bootstrappers:kubeadm:default-node-token"],
+        }]);
+        document::documents(&init_documents(inputs, host, facts, tokens))
+    })
+}
+
+fn init_documents(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts, tokens: Value) -> [Value; 4] {
+    let init = json!({
+        "apiVersion": API,
+        "kind": "InitConfiguration",
+        "bootstrapTokens": tokens,
+        "localAPIEndpoint": {"advertiseAddress": host.node_address(), "bindPort": 6443},
+        "nodeRegistration": node_registration(inputs, host, facts),
+        "patches": {"directory": PATCHES},
+    });
+    [
+        init,
+        cluster_configuration(inputs, host),
+        kubelet_configuration(inputs),
+        proxy_configuration(inputs),
+    ]
+}
+
+/// The configuration by which a worker joins; it holds the token.
+#[must_use]
+pub(super) fn join_configuration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) -> Secret<String> {
+    let endpoint = inputs.site.control_plane().endpoint().to_string();
+    inputs.credentials.token.map(|token| {
+        document::documents(&[json!({
+            "apiVersion": API,
+            "kind": "JoinConfiguration",
+            "discovery": {
+                "bootstrapToken": {
+                    "apiServerEndpoint": endpoint,
+                    "token": token,
+                    "caCertHashes": [inputs.credentials.discovery_hash],
+                },
+                "tlsBootstrapToken": token,
+            },
+            "nodeRegistration": node_registration(inputs, host, facts),
+            "patches": {"directory": PATCHES},
+            "timeouts": {"discovery": "10m0s", "tlsBootstrap": "10m0s"},
+        })])
+    })
+}
+
+fn node_registration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) -> Value {
+    let taints: Vec<Value> = host
+        .taints()
+        .iter()
+        .map(|taint| json!({"key": taint.key().as_str(), "value": taint.value().as_str(), "effect": taint.effect().as_str()}))
+        .chain((host.role() == Role::ControlPlane && !inputs.site.control_plane().schedulable()).then(
+            || json!({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}),
+        ))
+        .collect();
+    let mut ignored = Vec::new();
+    if !facts.fail_cgroup_v1() {
+        // The check that refuses cgroup v1; the site has accepted it, else there would be no plan.
+        ignored.push("SystemVerification");
+    }
+    json!({
+        "name": host.name().as_str(),
+        "criSocket": RUNTIME_SOCKET,
+        "imagePullPolicy": "IfNotPresent",
+        "ignorePreflightErrors": ignored,
+        "kubeletExtraArgs": [{"name": "node-ip", "value": host.node_address()}],
+        "taints": taints,
+    })
+}
+
+fn cluster_configuration(inputs: &Inputs<'_>, host: &SiteHost) -> Value {
+    let site = inputs.site;
+    let mut names = vec![
+        site.control_plane().endpoint().host().to_string(),
+        host.node_address().to_string(),
+    ];
+    if host.address() != host.node_address() {
+        names.push(host.address().to_string());
+    }
+    json!({
+        "apiVersion": API,
+        "kind": "ClusterConfiguration",
+        "clusterName": site.name().as_str(),
+        "kubernetesVersion": inputs.release.kubernetes(),
+        "controlPlaneEndpoint": site.control_plane().endpoint().to_string(),
+        "networking": {
+            "dnsDomain": "cluster.local",
+            "podSubnet": site.network().pods(),
+            "serviceSubnet": site.network().services(),
+        },
+        "apiServer": {"certSANs": names},
+        "encryptionAlgorithm": "ECDSA-P256",
+        "etcd": {"local": {"dataDir": "/var/lib/etcd", "imageTag": image_tag(inputs, "etcd")}},
+        "dns": {"imageTag": image_tag(inputs, "coredns")},
+    })
+}
+
+/// The tag of a release's image. kubeadm's own default may be an older patch.
+fn image_tag<'a>(inputs: &Inputs<'a>, name: &str) -> &'a str {
+    let reference = inputs.release.image(name).unwrap_or_default();
+    reference.rsplit_once(':').map_or(reference, |(_, tag)| tag)
+}
+
+fn kubelet_configuration(inputs: &Inputs<'_>) -> Value {
+    let kubelet = inputs.site.kubelet();
+    let mut value = json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "clusterDNS": [inputs.site.network().dns_address()],
+        "maxPods": kubelet.max_pods(),
+        "resolvConf": RESOLVER_FILE,
+        "rotateCertificates": true,
+    });
+    if !kubelet.eviction_hard().is_empty() {
+        value["evictionHard"] = json!(kubelet.eviction_hard());
+    }
+    if !kubelet.system_reserved().is_empty() {
+        value["systemReserved"] = json!(kubelet.system_reserved());
+    }
+    value
+}
+
+fn proxy_configuration(inputs: &Inputs<'_>) -> Value {
+    let mut value = json!({
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clusterCIDR": inputs.site.network().pods(),
+        // Calico 3.28 programs iptables; kube-proxy's nftables rules would stand beside it untested.
+        "mode": "iptables",
+    });
+    // One configuration for all hosts: a host that cannot set the table's size decides.
+    if inputs
+        .facts
+        .known()
+        .any(|(_, facts)| !facts.conntrack_sysctl_writable())
+    {
+        value["conntrack"] = json!({"maxPerCore": 0, "min": 0});
+    }
+    value
+}
+
+/// What is different in the kubelet's configuration on this host; kubeadm merges it into the common one.
+#[must_use]
+pub(super) fn kubelet_patch(facts: &HostFacts) -> String {
+    let driver = match facts.cgroup_driver() {
+        CgroupDriver::Systemd => "systemd",
+        CgroupDriver::Cgroupfs => "cgroupfs",
+    };
+    let mut patch = json!({"cgroupDriver": driver});
+    if !facts.fail_cgroup_v1() {
+        patch["failCgroupV1"] = json!(false);
+    }
+    document::documents(&[patch])
+}

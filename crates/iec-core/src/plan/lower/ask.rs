@@ -1,0 +1,85 @@
+//! Questions and small commands that several steps share.
+
+use iec_sh::{Cmd, Expr, Program, Question};
+
+/// `test` with these words.
+pub(super) fn test<const N: usize>(words: [&str; N]) -> Expr {
+    Cmd::new(Program::Test).words(words).into()
+}
+
+/// A command with these words.
+pub(super) fn run<const N: usize>(program: Program, words: [&str; N]) -> Expr {
+    Cmd::new(program).words(words).into()
+}
+
+/// A question whose answer 1 means that there is work to do.
+pub(super) fn question(what: impl Into<String>, ask: Expr) -> Question {
+    Question {
+        what: what.into(),
+        ask,
+        needed: vec![1],
+    }
+}
+
+/// A question that must be answered with 0; anything else stops the host before a change.
+pub(super) fn required(what: impl Into<String>, ask: Expr) -> Question {
+    Question {
+        what: what.into(),
+        ask,
+        needed: vec![],
+    }
+}
+
+/// Asks whether the output of `stat` about these files is what `marker` holds: size, time, inode, mode and owner.
+///
+/// What was verified once is trusted afterwards by these, as `git` trusts its index.
+pub(super) fn unchanged_since(marker: &str, paths: &[String]) -> Expr {
+    let listing = stat_listing(paths);
+    Expr::all([
+        test(["-f", marker]),
+        Expr::Pipe(vec![listing, Cmd::new(Program::Cmp).words(["-s", "-", marker])]),
+    ])
+}
+
+/// Writes the marker that [`unchanged_since`] compares with.
+pub(super) fn remember(marker: &str, paths: &[String]) -> Vec<Expr> {
+    vec![
+        run(Program::Mkdir, ["-p", "/var/lib/iec/verified"]),
+        stat_listing(paths).stdout_file(marker).into(),
+    ]
+}
+
+fn stat_listing(paths: &[String]) -> Cmd {
+    Cmd::new(Program::Stat)
+        .words(["-c", "%n %s %Y %i %a %u:%g"])
+        .words(paths.iter().map(String::as_str))
+        .quiet_errors()
+}
+
+/// Asks whether the file at `path` has this SHA-256.
+pub(super) fn has_digest(path: &str, hex: &str) -> Expr {
+    Expr::Pipe(vec![
+        Cmd::new(Program::Printf).words(["%s  %s\\n", hex, path]),
+        Cmd::new(Program::Sha256sum)
+            .words(["-c", "--status"])
+            .quiet_errors(),
+    ])
+}
+
+/// `kubectl` with the administrator's kubeconfig on a control plane.
+pub(super) fn kubectl_admin() -> Cmd {
+    Cmd::new(Program::Kubectl).words([
+        "--kubeconfig",
+        "/etc/kubernetes/admin.conf",
+        "--request-timeout=20s",
+    ])
+}
+
+/// `kubectl` with the credentials of this host's kubelet.
+pub(super) fn kubectl_node() -> Cmd {
+    Cmd::new(Program::Kubectl).words([
+        "--kubeconfig",
+        "/etc/kubernetes/kubelet.conf",
+        "--request-timeout=20s",
+    ])
+}

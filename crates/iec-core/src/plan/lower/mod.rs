@@ -1,0 +1,134 @@
+//! Op → commands: the only place that knows what a step does on a host.
+//!
+//! Executor, scripts, runbook and differences read [`Lowered`] and nothing else.
+
+mod ask;
+mod content;
+mod file;
+mod helm;
+mod kernel;
+mod kubeadm;
+mod kubernetes;
+mod network;
+mod undo;
+mod unit;
+
+pub(crate) use content::BLOB_QUESTION;
+use iec_sh::{Expr, Question, RunnerStep};
+
+use crate::content::Digest;
+use crate::plan::{Op, Step};
+
+/// The folder of everything that IEC keeps on a host.
+pub const HOME: &str = "/var/lib/iec";
+/// Where secrets lie between their arrival and the last step of a host.
+pub const SECRETS: &str = "/var/lib/iec/incoming/secrets";
+
+/// What a step does, in commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lowered {
+    /// The questions of its check. They change nothing. All answered with 0: done.
+    pub check: Vec<Question>,
+    /// The commands that do it, in order.
+    pub apply: Vec<Expr>,
+    /// What takes it back.
+    pub undo: Undo,
+    /// Files whose present content a difference shows.
+    pub shows: Vec<String>,
+    /// Its output may hold a secret and is not kept.
+    pub sensitive: bool,
+}
+
+/// What takes a step back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undo {
+    /// These commands, in order.
+    Commands(Vec<Expr>),
+    /// Nothing is left behind.
+    Nothing,
+    /// Another step's undo takes this one back too.
+    CoveredBy(&'static str),
+    /// It cannot be taken back, for this reason.
+    Irreversible(&'static str),
+}
+
+/// Makes commands of a step.
+#[must_use]
+pub fn lower(step: &Step) -> Lowered {
+    let id = step.id.as_str();
+    match &step.op {
+        Op::Require(require) => Lowered::question(ask::required(&require.what, require.ask.clone())),
+        Op::File(file) => file::file(id, file),
+        Op::Programs { programs, owner } => file::programs(id, programs, *owner),
+        Op::Line { path, line, tag } => file::line(id, path, line, tag),
+        Op::Link { path, target } => file::link(id, path, target),
+        Op::Store { blobs } => content::store(blobs),
+        Op::Tree { blob, into } => content::tree(*blob, into),
+        Op::Images(images) => content::images(images),
+        Op::SwapOff { units } => kernel::swap_off(id, units),
+        Op::Modules(modules) => kernel::modules(modules),
+        Op::Sysctls(entries) => kernel::sysctls(id, entries),
+        Op::Unit(unit) => unit::unit(id, unit),
+        Op::Init(phase) => kubeadm::init(id, phase),
+        Op::Join(phase) => kubeadm::join(id, phase),
+        Op::Manifest { path, digest, name } => kubernetes::manifest(path, *digest, name),
+        Op::Labels { node, labels } => kubernetes::labels(node, labels),
+        Op::Schedulable { node } => kubernetes::schedulable(node),
+        Op::Token { id: token } => kubernetes::token(token),
+        Op::UserKubeconfig { user, home } => kubernetes::user_kubeconfig(id, user, home),
+        Op::Wait(wait) => kubernetes::wait(wait),
+        Op::HelmRelease(release) => helm::release(release),
+        Op::Forget => content::forget(),
+    }
+}
+
+impl Lowered {
+    /// A step that only asks.
+    fn question(question: Question) -> Self {
+        Self {
+            check: vec![question],
+            apply: vec![],
+            undo: Undo::Nothing,
+            shows: vec![],
+            sensitive: false,
+        }
+    }
+
+    /// The digest of everything that the step does: it changes when the step does.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut text = String::new();
+        for question in &self.check {
+            text.push_str(&question.ask.statement(""));
+            text.push('\n');
+        }
+        for command in &self.apply {
+            text.push_str(&command.statement(""));
+            text.push('\n');
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    /// The commands that take it back; none where there is nothing to take back by itself.
+    #[must_use]
+    pub fn undo_commands(&self) -> &[Expr] {
+        match &self.undo {
+            Undo::Commands(commands) => commands,
+            Undo::Nothing | Undo::CoveredBy(_) | Undo::Irreversible(_) => &[],
+        }
+    }
+
+    /// The step as the host's runner takes it.
+    #[must_use]
+    pub fn runner_step(&self, id: &str) -> RunnerStep {
+        RunnerStep {
+            id: id.to_owned(),
+            digest: self.digest().hex()[..16].to_owned(),
+            sensitive: self.sensitive,
+            questions: self.check.clone(),
+            apply: self.apply.clone(),
+            undo: self.undo_commands().to_vec(),
+            shows: self.shows.clone(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! systemd units.
+
+use iec_sh::{Cmd, Expr, Program, Question};
+
+use super::ask::{question, run};
+use super::undo::{note_folders, remove_folders};
+use super::{HOME, Lowered, Undo};
+use crate::plan::op::Unit;
+
+pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
+    let name = unit.name.as_str();
+    let marker = format!("{HOME}/units/{name}");
+    let digest = unit.configuration.to_string();
+    let creates: Vec<&str> = unit.creates.iter().map(String::as_str).collect();
+    let mut check = vec![
+        Question {
+            what: format!("{name} is enabled"),
+            // 1: disabled or without a file; 4: no such unit (systemd since version 252).
+            ask: Cmd::new(Program::Systemctl)
+                .words(["is-enabled", "--quiet", name])
+                .into(),
+            needed: vec![1, 4],
+        },
+        question(
+            format!("{name} knows its present configuration"),
+            Expr::from(Cmd::new(Program::Cat).word(marker.as_str()).quiet_errors()).prints(digest.as_str()),
+        ),
+    ];
+    let mut apply = note_folders(id, &creates);
+    apply.push(run(Program::Systemctl, ["daemon-reload"]));
+    apply.push(run(Program::Systemctl, ["enable", name]));
+    if unit.active {
+        check.push(Question {
+            what: format!("{name} is active"),
+            // 3: not active; 4: no such unit.
+            ask: Cmd::new(Program::Systemctl)
+                .words(["is-active", "--quiet", name])
+                .into(),
+            needed: vec![3, 4],
+        });
+        apply.push(run(Program::Systemctl, ["restart", name]));
+    } else {
+        // It runs when its condition is met: then it takes the new configuration, else nothing happens.
+        apply.push(run(Program::Systemctl, ["try-restart", name]));
+    }
+    apply.push(run(
+        Program::Mkdir,
+        ["-p", "-m", "0700", &format!("{HOME}/units")],
+    ));
+    apply.push(
+        Cmd::new(Program::Printf)
+            .words(["%s\\n", &digest])
+            .stdout_file(marker.as_str())
+            .into(),
+    );
+
+    let mut undo = vec![
+        run(Program::Systemctl, ["disable", "--now", name]),
+        run(Program::Rm, ["-f", &marker]),
+        // A unit that failed would stay in systemd's list after its file is gone.
+        Expr::from(Cmd::new(Program::Systemctl).words(["reset-failed", name]).quiet()).ignore_failure(),
+    ];
+    if name == "containerd.service" {
+        undo.splice(0..0, super::kubeadm::remove_containers());
+        undo.extend(super::kubeadm::remove_mounts("/run/containerd/"));
+    }
+    undo.extend(remove_folders(id, &creates));
+    Lowered {
+        check,
+        apply,
+        undo: Undo::Commands(undo),
+        shows: vec![],
+        sensitive: false,
+    }
+}

@@ -1,0 +1,241 @@
+//! `Op`: the closed vocabulary of steps.
+
+use std::collections::BTreeMap;
+
+use iec_sh::Expr;
+
+use crate::content::{Digest, ImageItem};
+use crate::plan::kubeadm::{InitPhase, JoinPhase};
+
+/// What a step is. [`crate::plan::lower()`] is the only place that makes commands of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Something that must be true before anything is changed; when it is not, the host is refused.
+    Require(Require),
+    /// A file with this content.
+    File(FileOp),
+    /// Programs copied out of the store.
+    Programs {
+        /// The programs.
+        programs: Vec<Program>,
+        /// Who owns them afterwards.
+        owner: ProgramOwner,
+    },
+    /// One line of a file that belongs to somebody else.
+    Line {
+        /// The file.
+        path: String,
+        /// The line, without its end.
+        line: String,
+        /// The comment at its end by which IEC knows its line again.
+        tag: String,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it is.
+        path: String,
+        /// Where it points.
+        target: String,
+    },
+    /// Blobs that must be in the host's store.
+    Store {
+        /// Digest, length in bytes, and a name for people.
+        blobs: Vec<StoreBlob>,
+    },
+    /// A tar of the store unpacked into a folder of its own.
+    Tree {
+        /// The tar's digest.
+        blob: Digest,
+        /// The folder.
+        into: String,
+    },
+    /// Images imported into the runtime.
+    Images(Vec<ImageItem>),
+    /// Swap off now and after a reboot.
+    SwapOff {
+        /// systemd's swap units, which are masked.
+        units: Vec<String>,
+    },
+    /// Kernel modules loaded now.
+    Modules(Vec<String>),
+    /// Kernel parameters set now.
+    Sysctls(BTreeMap<String, String>),
+    /// A systemd unit.
+    Unit(Unit),
+    /// A phase of `kubeadm init`.
+    Init(InitPhase),
+    /// A phase of `kubeadm join`.
+    Join(JoinPhase),
+    /// Objects applied server-side from a file on this control plane.
+    Manifest {
+        /// The file.
+        path: String,
+        /// The digest of its content; kept in the cluster, so that the question costs one request.
+        digest: Digest,
+        /// The name under which the digest is kept.
+        name: String,
+    },
+    /// The labels that the site gives to the node of this host, by its own credentials.
+    Labels {
+        /// The node.
+        node: String,
+        /// The labels.
+        labels: BTreeMap<String, String>,
+    },
+    /// The control-plane taint taken off a node.
+    Schedulable {
+        /// The node.
+        node: String,
+    },
+    /// A bootstrap token for the hosts that still have to join.
+    Token {
+        /// Its public part.
+        id: String,
+    },
+    /// The administrator's kubeconfig for a user.
+    UserKubeconfig {
+        /// The user.
+        user: String,
+        /// The user's home folder.
+        home: String,
+    },
+    /// Something on another host or in the cluster that this host waits for.
+    Wait(Wait),
+    /// A Helm release.
+    HelmRelease(HelmOp),
+    /// Secrets and what was sent taken off the host.
+    Forget,
+}
+
+/// Something that must be true before anything is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Require {
+    /// What must be true, with the code of its refusal.
+    pub what: String,
+    /// The question.
+    pub ask: Expr,
+}
+
+/// A file with this content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOp {
+    /// Where.
+    pub path: String,
+    /// The permission bits.
+    pub mode: u32,
+    /// What is in it.
+    pub content: FileContent,
+}
+
+/// Where the content of a file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileContent {
+    /// This text.
+    Text(String),
+    /// A secret, sent apart from the plan; the name under which it is sent.
+    Secret(SecretName),
+}
+
+/// The names of the secrets that are sent to hosts, apart from every plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SecretName {
+    /// The key of the cluster's certificate authority.
+    ClusterCaKey,
+    /// The key of etcd's certificate authority.
+    EtcdCaKey,
+    /// The key of the front proxy's certificate authority.
+    FrontProxyCaKey,
+    /// The key that signs service account tokens.
+    ServiceAccountKey,
+    /// kubeadm's configuration with the bootstrap token in it.
+    InitConfiguration,
+    /// The configuration by which a host joins.
+    JoinConfiguration,
+}
+
+impl SecretName {
+    /// Its file name below `incoming/secrets` on the host.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::ClusterCaKey => "ca.key",
+            Self::EtcdCaKey => "etcd-ca.key",
+            Self::FrontProxyCaKey => "front-proxy-ca.key",
+            Self::ServiceAccountKey => "sa.key",
+            Self::InitConfiguration => "kubeadm-init.yaml",
+            Self::JoinConfiguration => "kubeadm-join.yaml",
+        }
+    }
+}
+
+/// Who owns programs once they are installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramOwner {
+    /// IEC: they are compared with the bundle, by size, time and inode since they were verified.
+    Iec,
+    /// Calico, which replaces what its own image holds too: they only have to be there.
+    Calico,
+}
+
+/// A program out of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Where it goes.
+    pub path: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A blob that must be in the host's store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreBlob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What it belongs to, for people: `kubelet`.
+    pub name: String,
+}
+
+/// A systemd unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name with its suffix.
+    pub name: String,
+    /// Whether it must run now; otherwise it is only enabled.
+    pub active: bool,
+    /// The digest of all that it runs with: when it changes, the unit is restarted.
+    pub configuration: Digest,
+    /// What it makes while it runs, which `undo` removes.
+    pub creates: Vec<String>,
+}
+
+/// Something that a host waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// What is waited for.
+    pub what: String,
+    /// The question, asked until it is answered with 0.
+    pub ask: Expr,
+    /// A question that makes waiting needless when it is answered with 0.
+    pub unless: Option<Expr>,
+    /// Seconds between two questions.
+    pub every_seconds: u32,
+    /// Seconds after which the host gives up.
+    pub deadline_seconds: u32,
+}
+
+/// A Helm release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelmOp {
+    /// The release's name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The chart in the store.
+    pub chart: Digest,
+    /// The file of values on this host.
+    pub values: String,
+    /// The digest of chart and values.
+    pub digest: Digest,
+}

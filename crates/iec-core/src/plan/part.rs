@@ -1,0 +1,285 @@
+//! One host's part of a plan, and how the phases add steps to it.
+
+use std::collections::BTreeMap;
+
+use iec_sh::{Mode, RunnerScript, RunnerStep};
+
+use crate::architecture::Architecture;
+use crate::content::{Digest, ImageItem, Item, Manifest};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::facts::HostFacts;
+use crate::name::HostName;
+use crate::plan::op::{FileContent, FileOp, Op, Program, SecretName, StoreBlob};
+use crate::plan::step::{Phase, Step, StepId};
+use crate::plan::{HOME, Inputs, Lowered, kubeadm, lower};
+use crate::secret::Secret;
+use crate::site::{Role, SiteHost};
+
+/// One host's part of a plan: complete by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPart {
+    /// The host.
+    pub host: HostName,
+    /// Its role.
+    pub role: Role,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+    /// The blobs of the bundle that must be in its store.
+    pub blobs: Vec<StoreBlob>,
+    /// The secrets that are sent to it, by the name under which its steps know them.
+    pub secrets: BTreeMap<SecretName, Secret<String>>,
+    /// The sections of its facts that nobody observed.
+    pub assumed: Vec<&'static str>,
+}
+
+impl HostPart {
+    /// Its steps, lowered, in order.
+    #[must_use]
+    pub fn lowered(&self) -> Vec<(&Step, Lowered)> {
+        self.steps.iter().map(|step| (step, lower(step))).collect()
+    }
+
+    /// Its script for the host-side runner.
+    ///
+    /// `owner` is written into the host's lock for others to read; `run` names this run.
+    #[must_use]
+    pub fn script(&self, owner: &str, run: &str, mode: Mode) -> String {
+        let steps: Vec<RunnerStep> = self
+            .steps
+            .iter()
+            .map(|step| lower(step).runner_step(step.id.as_str()))
+            .collect();
+        RunnerScript {
+            home: HOME,
+            owner,
+            run,
+            steps: &steps,
+        }
+        .text(mode)
+    }
+
+    /// Seconds that the whole of it usually takes.
+    #[must_use]
+    pub fn estimate_seconds(&self) -> u32 {
+        self.steps.iter().map(|step| step.estimate_seconds).sum()
+    }
+}
+
+/// A host's part while the phases add to it.
+pub(super) struct PartBuilder<'a> {
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) host: &'a SiteHost,
+    pub(super) facts: &'a HostFacts,
+    pub(super) architecture: Architecture,
+    steps: Vec<Step>,
+    blobs: BTreeMap<Digest, StoreBlob>,
+    /// Where the step that fills the store goes, once it is known what the other steps need.
+    store_at: usize,
+    problems: Diagnostics,
+}
+
+impl<'a> PartBuilder<'a> {
+    pub(super) fn new(
+        inputs: &'a Inputs<'a>,
+        host: &'a SiteHost,
+        facts: &'a HostFacts,
+    ) -> Result<Self, Diagnostic> {
+        let Some(architecture) = facts.kernel.architecture().or(host.assume().architecture()) else {
+            return Err(Diagnostic::error(
+                "IEC3002",
+                format!(
+                    "the architecture of host {} is neither known nor supported",
+                    host.name()
+                ),
+            ));
+        };
+        Ok(Self {
+            inputs,
+            host,
+            facts,
+            architecture,
+            steps: Vec::new(),
+            blobs: BTreeMap::new(),
+            store_at: 0,
+            problems: Diagnostics::default(),
+        })
+    }
+
+    /// Adds a step.
+    pub(super) fn step(
+        &mut self,
+        phase: Phase,
+        name: &str,
+        title: impl Into<String>,
+        why: &str,
+        seconds: u32,
+        op: Op,
+    ) {
+        self.steps.push(Step {
+            id: StepId::new(phase, name),
+            phase,
+            host: self.host.name().clone(),
+            title: title.into(),
+            why: why.to_owned(),
+            op,
+            estimate_seconds: seconds,
+        });
+    }
+
+    /// Adds a file with this text.
+    pub(super) fn file(
+        &mut self,
+        phase: Phase,
+        name: &str,
+        path: &str,
+        mode: u32,
+        why: &str,
+        text: impl Into<String>,
+    ) {
+        let content = FileContent::Text(text.into());
+        let op = Op::File(FileOp {
+            path: path.to_owned(),
+            mode,
+            content,
+        });
+        self.step(phase, name, format!("Write {path}"), why, 0, op);
+    }
+
+    /// Marks the place of the step that fills the store.
+    pub(super) fn store_here(&mut self) {
+        self.store_at = self.steps.len();
+    }
+
+    /// A binary of the bundle, for `path`; a diagnostic when the bundle has none for this architecture.
+    pub(super) fn binary(&mut self, name: &str, path: impl Into<String>) -> Option<Program> {
+        let item = self.inputs.content.binary(name, self.architecture);
+        let digest = self.need(item, name)?;
+        Some(Program {
+            path: path.into(),
+            digest,
+        })
+    }
+
+    /// The CNI plugins of the bundle, for their folder.
+    pub(super) fn cni_plugins(&mut self) -> Vec<Program> {
+        let names: Vec<String> = self
+            .inputs
+            .content
+            .binaries("cni/", self.architecture)
+            .map(|item| item.name.clone())
+            .collect();
+        names
+            .iter()
+            .filter_map(|name| self.binary(name, format!("/opt/{}", name.replacen("cni/", "cni/bin/", 1))))
+            .collect()
+    }
+
+    /// A tree of the bundle.
+    pub(super) fn tree(&mut self, name: &str) -> Option<Digest> {
+        let item = self.inputs.content.tree(name, self.architecture);
+        self.need(item, name)
+    }
+
+    /// An image of the bundle.
+    pub(super) fn image(&mut self, name: &str) -> Option<ImageItem> {
+        let found = self.inputs.content.image(name, self.architecture);
+        self.need(found.map(|(item, _)| item), name)?;
+        found.map(|(_, image)| image.clone())
+    }
+
+    /// Something that is not of the bundle but must be in the store, such as a chart.
+    pub(super) fn blob(&mut self, digest: Digest, size: u64, name: &str) {
+        self.blobs.insert(
+            digest,
+            StoreBlob {
+                digest,
+                size,
+                name: name.to_owned(),
+            },
+        );
+    }
+
+    /// Notes why there can be no plan.
+    pub(super) fn problem(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    fn need(&mut self, item: Option<&Item>, name: &str) -> Option<Digest> {
+        let Some(item) = item else {
+            self.problems.push(
+                Diagnostic::error(
+                    "IEC3003",
+                    format!(
+                        "the bundle has no {name} for {}, which host {} needs",
+                        self.architecture,
+                        self.host.name()
+                    ),
+                )
+                .hint(format!("iec bundle build --arch {}", self.architecture)),
+            );
+            return None;
+        };
+        for (digest, size) in Manifest::blobs_of([item]) {
+            self.blob(digest, size, name);
+        }
+        Some(item.digest)
+    }
+
+    /// The finished part, or why there is none.
+    pub(super) fn build(mut self) -> Result<HostPart, Diagnostics> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let blobs: Vec<StoreBlob> = self.blobs.values().cloned().collect();
+        let megabytes: u64 = blobs.iter().map(|blob| blob.size).sum::<u64>() / 1_000_000;
+        let store = Step {
+            id: StepId::new(Phase::Content, "store"),
+            phase: Phase::Content,
+            host: self.host.name().clone(),
+            title: format!(
+                "Verify {} files of the bundle ({megabytes} MB) and keep them",
+                blobs.len()
+            ),
+            why: "Every program and image is known by its digest; what was damaged on the way is never used."
+                .to_owned(),
+            op: Op::Store { blobs: blobs.clone() },
+            // Some 335 MB/s of SHA-256 on two small cores, and the disk.
+            estimate_seconds: u32::try_from(megabytes / 150).unwrap_or(u32::MAX) + 1,
+        };
+        self.steps.insert(self.store_at, store);
+        Ok(HostPart {
+            host: self.host.name().clone(),
+            role: self.host.role(),
+            secrets: self.secrets(),
+            steps: self.steps,
+            blobs,
+            assumed: self.facts.assumed(),
+        })
+    }
+
+    fn secrets(&self) -> BTreeMap<SecretName, Secret<String>> {
+        let credentials = self.inputs.credentials;
+        match self.host.role() {
+            Role::ControlPlane => BTreeMap::from([
+                (SecretName::ClusterCaKey, credentials.cluster_ca.key_pem.clone()),
+                (SecretName::EtcdCaKey, credentials.etcd_ca.key_pem.clone()),
+                (
+                    SecretName::FrontProxyCaKey,
+                    credentials.front_proxy_ca.key_pem.clone(),
+                ),
+                (
+                    SecretName::ServiceAccountKey,
+                    credentials.service_account.private_pem.clone(),
+                ),
+                (
+                    SecretName::InitConfiguration,
+                    kubeadm::init_configuration_with_token(self.inputs, self.host, self.facts),
+                ),
+            ]),
+            Role::Worker => BTreeMap::from([(
+                SecretName::JoinConfiguration,
+                kubeadm::join_configuration(self.inputs, self.host, self.facts),
+            )]),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Is this the right host, and may it be changed? Asked on the host itself, before its first change.
+
+use iec_sh::{Cmd, Expr, Program};
+
+use crate::plan::op::{Op, Require};
+use crate::plan::part::PartBuilder;
+use crate::plan::step::Phase;
+
+/// The file that says to which site a host belongs.
+const SITE_FILE: &str = "/etc/iec/site";
+
+pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
+    let host = part.host.name();
+    let identity = &part.facts.identity;
+    if !identity.is_assumed() && !identity.machine_id.is_empty() {
+        let ask =
+            Expr::from(Cmd::new(Program::Cat).word("/etc/machine-id")).prints(identity.machine_id.as_str());
+        let what = format!("IEC1701: this is the host that was planned as {host}");
+        require(part, "identity", "Is this the right host?", what, ask);
+    }
+
+    let built = part.inputs.release.source_epoch().saturating_sub(86_400);
+    let clock = Expr::Pipe(vec![
+        Cmd::new(Program::Date).word("+%s"),
+        Cmd::new(Program::Awk).word(format!("{{ exit $1 < {built} }}")),
+    ]);
+    let what =
+        "IEC1702: the clock is not before the day the content was made, or no certificate would be valid yet";
+    require(
+        part,
+        "clock",
+        "Is the clock right enough?",
+        what.to_owned(),
+        clock,
+    );
+
+    let body: String = part
+        .inputs
+        .credentials
+        .cluster_ca
+        .certificate_pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
+    let authority = "/etc/kubernetes/pki/ca.crt";
+    let ours = Expr::Pipe(vec![
+        Cmd::new(Program::Grep).words(["-v", "-e", "-----", authority]),
+        Cmd::new(Program::Tr).words(["-d", "\\r\\n"]),
+    ])
+    .prints(body);
+    let none = Expr::from(Cmd::new(Program::Test).words(["-e", authority])).not();
+    let what = "IEC1703: the host belongs to no other Kubernetes cluster".to_owned();
+    require(
+        part,
+        "cluster",
+        "Does it belong to another cluster?",
+        what,
+        Expr::any([none, ours]),
+    );
+
+    let site = format!("{} {}", part.inputs.site.name(), part.inputs.credentials.site_id);
+    let none = Expr::from(Cmd::new(Program::Test).words(["-e", SITE_FILE])).not();
+    let ours = Expr::from(Cmd::new(Program::Cat).word(SITE_FILE)).prints(site.as_str());
+    let what = "IEC1704: the host belongs to no other site of IEC".to_owned();
+    require(
+        part,
+        "site",
+        "Does it belong to another site?",
+        what,
+        Expr::any([none, ours]),
+    );
+    let why =
+        "So that no plan of another site, and no script of this site from before a reset, changes this host.";
+    part.file(
+        Phase::Admission,
+        "mark",
+        SITE_FILE,
+        0o644,
+        why,
+        format!("{site}\n"),
+    );
+}
+
+fn require(part: &mut PartBuilder<'_>, name: &str, title: &str, what: String, ask: Expr) {
+    let why = "Asked on the host itself, since a script may be carried to the wrong one.";
+    part.step(
+        Phase::Admission,
+        name,
+        title,
+        why,
+        0,
+        Op::Require(Require { what, ask }),
+    );
+}

@@ -1,0 +1,256 @@
+//! The first control plane, phase by phase of `kubeadm init`.
+
+use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
+use crate::plan::op::{FileContent, FileOp, Op, SecretName};
+use crate::plan::part::PartBuilder;
+use crate::plan::step::Phase;
+
+pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
+    let configuration = kubeadm::init_configuration(part.inputs, part.host, part.facts);
+    let why = "kubeadm reads it in every phase; the bootstrap token is not in it.";
+    part.file(
+        Phase::ControlPlane,
+        "kubeadm-config",
+        INIT_FILE,
+        0o600,
+        why,
+        configuration,
+    );
+
+    init(
+        part,
+        "preflight",
+        "Ask kubeadm whether this host can be a control plane",
+        "Asked once, before its first file.",
+        2,
+        InitPhase::Preflight,
+    );
+    authorities(part);
+    init(
+        part,
+        "certificates",
+        "Issue certificates",
+        "Every component proves who it is.",
+        1,
+        InitPhase::Certificates,
+    );
+    init(
+        part,
+        "kubeconfigs",
+        "Write kubeconfig files",
+        "By them the components find the API server.",
+        1,
+        InitPhase::Kubeconfigs,
+    );
+    init(
+        part,
+        "etcd",
+        "Write etcd's manifest",
+        "etcd holds the state of the cluster.",
+        1,
+        InitPhase::Etcd,
+    );
+    init(
+        part,
+        "components",
+        "Write the manifests of the control plane",
+        "API server, controller manager and scheduler.",
+        1,
+        InitPhase::ControlPlane,
+    );
+    init(
+        part,
+        "kubelet-start",
+        "Start the kubelet",
+        "It starts what the manifests say.",
+        2,
+        InitPhase::KubeletStart,
+    );
+    init(
+        part,
+        "wait",
+        "Wait for the control plane",
+        "Until the API server answers.",
+        8,
+        InitPhase::WaitControlPlane,
+    );
+    init(
+        part,
+        "upload-config",
+        "Store the configuration in the cluster",
+        "Hosts that join read it there.",
+        1,
+        InitPhase::UploadConfig,
+    );
+    let node = part.host.name().to_string();
+    init(
+        part,
+        "mark",
+        "Mark the node as a control plane",
+        "Its label tells tools what it is.",
+        1,
+        InitPhase::MarkControlPlane { node: node.clone() },
+    );
+    init(
+        part,
+        "bootstrap-token",
+        "Let hosts join",
+        "By a token that lives for a day.",
+        1,
+        InitPhase::BootstrapToken,
+    );
+    init(
+        part,
+        "kubelet-finalize",
+        "Let the kubelet renew its certificate",
+        "Else it would end in a year.",
+        1,
+        InitPhase::KubeletFinalize,
+    );
+    addons(part);
+    if part.inputs.site.control_plane().schedulable() {
+        let why = "The site wants its control plane to run workloads too: edge sites are small.";
+        part.step(
+            Phase::ControlPlane,
+            "schedulable",
+            "Take the control-plane taint off",
+            why,
+            0,
+            Op::Schedulable { node },
+        );
+    }
+    token(part);
+    kubeconfig(part);
+}
+
+fn init(part: &mut PartBuilder<'_>, name: &str, title: &str, why: &str, seconds: u32, phase: InitPhase) {
+    part.step(Phase::ControlPlane, name, title, why, seconds, Op::Init(phase));
+}
+
+/// The certificate authorities: made before any host existed, so no host has to send another one a key.
+fn authorities(part: &mut PartBuilder<'_>) {
+    let credentials = part.inputs.credentials;
+    let pairs = [
+        (
+            "ca",
+            &credentials.cluster_ca.certificate_pem,
+            SecretName::ClusterCaKey,
+        ),
+        (
+            "etcd/ca",
+            &credentials.etcd_ca.certificate_pem,
+            SecretName::EtcdCaKey,
+        ),
+        (
+            "front-proxy-ca",
+            &credentials.front_proxy_ca.certificate_pem,
+            SecretName::FrontProxyCaKey,
+        ),
+    ];
+    for (name, certificate, key) in pairs {
+        let step = name.replace('/', "-");
+        let why = "The authority that the cluster trusts.";
+        part.file(
+            Phase::ControlPlane,
+            &format!("{step}-certificate"),
+            &format!("{PKI}/{name}.crt"),
+            0o644,
+            why,
+            certificate.as_str(),
+        );
+        secret_file(part, &format!("{step}-key"), &format!("{PKI}/{name}.key"), key);
+    }
+    let why = "By it the API server knows the tokens of service accounts.";
+    let public = credentials.service_account.public_pem.as_str();
+    part.file(
+        Phase::ControlPlane,
+        "service-account-public",
+        &format!("{PKI}/sa.pub"),
+        0o600,
+        why,
+        public,
+    );
+    secret_file(
+        part,
+        "service-account-key",
+        &format!("{PKI}/sa.key"),
+        SecretName::ServiceAccountKey,
+    );
+}
+
+fn secret_file(part: &mut PartBuilder<'_>, name: &str, path: &str, secret: SecretName) {
+    let op = Op::File(FileOp {
+        path: path.to_owned(),
+        mode: 0o600,
+        content: FileContent::Secret(secret),
+    });
+    let why = "A key; it goes to control planes only, and is readable for root only.";
+    part.step(Phase::ControlPlane, name, format!("Install {path}"), why, 0, op);
+}
+
+fn addons(part: &mut PartBuilder<'_>) {
+    let (Some(coredns), Some(kube_proxy)) = (part.image("coredns"), part.image("kube-proxy")) else {
+        return;
+    };
+    let phase = InitPhase::Addons {
+        coredns: coredns.reference,
+        kube_proxy: kube_proxy.reference,
+    };
+    init(
+        part,
+        "addons",
+        "Start CoreDNS and kube-proxy",
+        "Names and services inside the cluster.",
+        2,
+        phase,
+    );
+}
+
+/// A later run brings hosts that still have to join: they need a token that is alive.
+fn token(part: &mut PartBuilder<'_>) {
+    let initialised = part
+        .facts
+        .cluster
+        .kubernetes_files
+        .iter()
+        .any(|file| file == "admin.conf");
+    let site = part.inputs.site;
+    let joining = site.workers().any(|worker| {
+        part.inputs
+            .facts
+            .host(worker.name().as_str())
+            .is_some_and(|facts| facts.cluster.server.is_none())
+    });
+    if initialised && joining {
+        let why = "A host that still has to join needs a token that is alive.";
+        let op = Op::Token {
+            id: part.inputs.credentials.token_id.clone(),
+        };
+        part.step(
+            Phase::ControlPlane,
+            "token",
+            "Renew the bootstrap token",
+            why,
+            1,
+            op,
+        );
+    }
+}
+
+fn kubeconfig(part: &mut PartBuilder<'_>) {
+    let user = part.facts.login.user.clone();
+    let (user, home) = match user.as_str() {
+        "" | "root" => ("root".to_owned(), "/root".to_owned()),
+        _ => (user.clone(), format!("/home/{user}")),
+    };
+    let title = format!("Give {user} the administrator's kubeconfig");
+    let why = "So that kubectl works for the user who installs, without further arguments.";
+    part.step(
+        Phase::ControlPlane,
+        "kubeconfig",
+        title,
+        why,
+        0,
+        Op::UserKubeconfig { user, home },
+    );
+}

@@ -1,0 +1,42 @@
+//! The phases of an installation, one file each: which steps a host needs, and why.
+
+mod admission;
+mod control_plane;
+mod helm;
+mod join;
+mod kubernetes;
+mod network;
+mod node;
+mod runtime;
+mod system;
+
+pub(super) use admission::admission;
+pub(super) use control_plane::control_plane;
+pub(super) use helm::helm;
+pub(super) use join::join;
+pub(super) use kubernetes::kubernetes;
+pub(super) use network::network;
+pub(super) use node::node;
+pub(super) use runtime::runtime;
+pub(super) use system::system;
+
+use super::op::Op;
+use super::part::PartBuilder;
+use super::step::Phase;
+
+/// Content onto the host: everything that later phases take from the bundle.
+pub(super) fn content(part: &mut PartBuilder<'_>) {
+    part.store_here();
+}
+
+/// Secrets off the host.
+pub(super) fn finish(part: &mut PartBuilder<'_>) {
+    part.step(
+        Phase::Finish,
+        "forget",
+        "Remove what was sent, secrets first",
+        "The token and the keys' copies are needed once; what is not there cannot be stolen.",
+        0,
+        Op::Forget,
+    );
+}

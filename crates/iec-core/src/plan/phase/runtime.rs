@@ -1,0 +1,116 @@
+//! The container runtime and its images.
+
+use crate::content::Digest;
+use crate::plan::containerd;
+use crate::plan::op::{Op, ProgramOwner, Unit};
+use crate::plan::part::PartBuilder;
+use crate::plan::step::Phase;
+use crate::site::Role;
+
+/// Images that only a control plane runs.
+const CONTROL_PLANE_IMAGES: [&str; 4] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+];
+/// Images that any node may run, the verification's nginx among them.
+const NODE_IMAGES: [&str; 7] = [
+    "pause",
+    "kube-proxy",
+    "coredns",
+    "calico-node",
+    "calico-cni",
+    "calico-kube-controllers",
+    "nginx",
+];
+
+pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
+    let programs: Vec<_> = [
+        ("containerd", "/usr/local/bin/containerd"),
+        (
+            "containerd-shim-runc-v2",
+            "/usr/local/bin/containerd-shim-runc-v2",
+        ),
+        ("ctr", "/usr/local/bin/ctr"),
+        ("runc", "/usr/local/sbin/runc"),
+    ]
+    .into_iter()
+    .filter_map(|(name, path)| part.binary(name, path))
+    .collect();
+    let runtime = programs
+        .iter()
+        .map(|program| program.digest.hex())
+        .collect::<String>();
+    let why = "containerd runs the containers, runc starts them.";
+    let op = Op::Programs {
+        programs,
+        owner: ProgramOwner::Iec,
+    };
+    part.step(
+        Phase::Runtime,
+        "programs",
+        "Install containerd and runc",
+        why,
+        2,
+        op,
+    );
+
+    let plugins = part.cni_plugins();
+    let why = "containerd gives pods their network by them. Calico replaces those that its own image holds.";
+    let op = Op::Programs {
+        programs: plugins,
+        owner: ProgramOwner::Calico,
+    };
+    part.step(Phase::Runtime, "cni-plugins", "Install CNI plugins", why, 1, op);
+
+    let Some(pause) = part.image("pause") else { return };
+    let configuration = containerd::configuration(part.facts, &pause.reference);
+    let unit = containerd::unit(part.facts);
+    let digest = Digest::of(format!("{configuration}{unit}{runtime}").as_bytes());
+    let why = "The cgroup driver fits the kubelet's and this host; the pause image is the bundle's and is never removed.";
+    part.file(
+        Phase::Runtime,
+        "containerd-config",
+        containerd::CONFIG_FILE,
+        0o644,
+        why,
+        configuration,
+    );
+    let why = "systemd starts it at boot and restarts it when it fails; containers outlive a restart.";
+    part.file(
+        Phase::Runtime,
+        "containerd-unit",
+        containerd::UNIT_FILE,
+        0o644,
+        why,
+        unit,
+    );
+    let creates = ["/var/lib/containerd", "/run/containerd", "/opt/containerd"]
+        .map(str::to_owned)
+        .to_vec();
+    let op = Op::Unit(Unit {
+        name: "containerd.service".to_owned(),
+        active: true,
+        configuration: digest,
+        creates,
+    });
+    part.step(
+        Phase::Runtime,
+        "containerd",
+        "Start containerd",
+        "The kubelet needs it.",
+        2,
+        op,
+    );
+
+    let mut names = NODE_IMAGES.to_vec();
+    if part.host.role() == Role::ControlPlane {
+        names.extend(CONTROL_PLANE_IMAGES);
+    }
+    let images: Vec<_> = names.into_iter().filter_map(|name| part.image(name)).collect();
+    let title = format!("Import {} images", images.len());
+    let why =
+        "No registry is asked, now or later: the images are pinned, so that the kubelet never removes them.";
+    part.step(Phase::Runtime, "images", title, why, 25, Op::Images(images));
+}

@@ -1,0 +1,254 @@
+//! The host itself: names, kernel, swap, packages.
+
+use std::collections::BTreeMap;
+
+use crate::content::Digest;
+use crate::plan::op::{Op, Unit};
+use crate::plan::part::PartBuilder;
+use crate::plan::step::Phase;
+use crate::plan::{kubeadm, service_network};
+use crate::site::EndpointHost;
+
+/// The kernel modules that containers and pods' networks need.
+const MODULES: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "vxlan"];
+/// The folder of the bundle's host tools.
+const HOST_TOOLS: &str = "/opt/iec/host-tools";
+/// The host tools that are linked into the path where the host has none.
+const LINKED_TOOLS: [&str; 14] = [
+    "iptables",
+    "ip6tables",
+    "iptables-nft-save",
+    "iptables-nft-restore",
+    "iptables-legacy-save",
+    "iptables-legacy-restore",
+    "ip6tables-nft-save",
+    "ip6tables-nft-restore",
+    "ip6tables-legacy-save",
+    "ip6tables-legacy-restore",
+    "ipset",
+    "conntrack",
+    "ethtool",
+    "nft",
+];
+
+/// Packages that would bring a second runtime or another Kubernetes.
+const PINNED: &str = "\
+# Written by IEC: containerd, Kubernetes and what goes with them come from its bundle.
+# No upgrade, attended or not, may bring a second one.
+Package: containerd containerd.io docker* runc kubelet kubeadm kubectl cri-tools kubernetes-cni
+Pin: release *
+Pin-Priority: -1
+";
+
+pub(in crate::plan) fn system(part: &mut PartBuilder<'_>) {
+    names(part);
+    kernel(part);
+    part.file(
+        Phase::System,
+        "apt-pin",
+        "/etc/apt/preferences.d/iec",
+        0o644,
+        "An unattended upgrade must not bring a second containerd or another kubelet.",
+        PINNED,
+    );
+    host_tools(part);
+    services(part);
+}
+
+fn names(part: &mut PartBuilder<'_>) {
+    let control_plane = part
+        .inputs
+        .site
+        .control_planes()
+        .next()
+        .map(|host| host.node_address());
+    if let (EndpointHost::Name(name), Some(address)) =
+        (part.inputs.site.control_plane().endpoint().host(), control_plane)
+    {
+        let line = format!("{address} {name}");
+        let why =
+            "Every host finds the API server by this name, so that one control plane can become three later.";
+        let entry = |path: &str| Op::Line {
+            path: path.to_owned(),
+            line: line.clone(),
+            tag: "# IEC: API server".to_owned(),
+        };
+        part.step(
+            Phase::System,
+            "endpoint-name",
+            format!("Name the API server {name}"),
+            why,
+            0,
+            entry("/etc/hosts"),
+        );
+        if part.facts.environment.manages_hosts_file {
+            let why = "cloud-init writes /etc/hosts anew from this template at each boot.";
+            let op = entry("/etc/cloud/templates/hosts.debian.tmpl");
+            part.step(
+                Phase::System,
+                "endpoint-name-template",
+                "Name it in cloud-init's template too",
+                why,
+                0,
+                op,
+            );
+        }
+    }
+    let resolver = part.facts.pod_resolver_file().unwrap_or_else(|| {
+        "# Written by IEC: this host has no name server that a pod could reach.\nnameserver 192.0.2.53\n"
+            .to_owned()
+    });
+    let why = "Pods inherit it: the host's real name servers, without its search domains, which would make each name four questions.";
+    part.file(
+        Phase::System,
+        "resolver",
+        kubeadm::RESOLVER_FILE,
+        0o644,
+        why,
+        resolver,
+    );
+}
+
+fn kernel(part: &mut PartBuilder<'_>) {
+    let swap = &part.facts.swap;
+    let units = swap.units.clone();
+    let why = "The kubelet does not start while swap is on; memory limits would mean nothing.";
+    part.step(
+        Phase::System,
+        "swap",
+        "Turn swap off, and keep it off",
+        why,
+        1,
+        Op::SwapOff { units },
+    );
+
+    if part.facts.kernel.modprobe && part.facts.kernel.module_files {
+        let list: String = MODULES.iter().map(|module| format!("{module}\n")).collect();
+        let why = "Loaded again at each boot.";
+        let text = format!("# Written by IEC.\n{list}");
+        part.file(
+            Phase::System,
+            "modules-file",
+            "/etc/modules-load.d/iec.conf",
+            0o644,
+            why,
+            text,
+        );
+        let why = "Container file systems, bridged packets, connection tracking and the pods' VXLAN network need them.";
+        let op = Op::Modules(MODULES.map(str::to_owned).to_vec());
+        part.step(Phase::System, "modules", "Load kernel modules", why, 1, op);
+    }
+
+    let mut sysctls = BTreeMap::from([("net.ipv4.ip_forward".to_owned(), "1".to_owned())]);
+    for bridged in [
+        "net.bridge.bridge-nf-call-iptables",
+        "net.bridge.bridge-nf-call-ip6tables",
+    ] {
+        let known = part.facts.features.sysctls.contains_key(bridged);
+        if known || (part.facts.kernel.modprobe && part.facts.kernel.module_files) {
+            sysctls.insert(bridged.to_owned(), "1".to_owned());
+        }
+    }
+    let text: String = sysctls
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect();
+    let why = "Set again at each boot.";
+    let path = "/etc/sysctl.d/99-iec.conf";
+    part.file(
+        Phase::System,
+        "sysctl-file",
+        path,
+        0o644,
+        why,
+        format!("# Written by IEC.\n{text}"),
+    );
+    let why = "The host forwards packets between pods, and lets bridged packets pass the packet filter.";
+    part.step(
+        Phase::System,
+        "sysctls",
+        "Set kernel parameters",
+        why,
+        0,
+        Op::Sysctls(sysctls),
+    );
+}
+
+fn host_tools(part: &mut PartBuilder<'_>) {
+    if !part.facts.needs_host_tools() {
+        return;
+    }
+    let Some(blob) = part.tree("host-tools") else {
+        return;
+    };
+    let why = "This host has no iptables of its own; port mappings of pods and the rules of the service network need it.";
+    let op = Op::Tree {
+        blob,
+        into: HOST_TOOLS.to_owned(),
+    };
+    part.step(
+        Phase::System,
+        "host-tools",
+        "Unpack packet filter tools",
+        why,
+        1,
+        op,
+    );
+    for tool in LINKED_TOOLS {
+        if part.facts.software.has_tool(tool) {
+            continue;
+        }
+        let op = Op::Link {
+            path: format!("/usr/local/sbin/{tool}"),
+            target: format!("{HOST_TOOLS}/bin/{tool}"),
+        };
+        let why = "So that the kubelet and CNI plugins find it.";
+        part.step(
+            Phase::System,
+            &format!("host-tool.{tool}"),
+            format!("Link {tool}"),
+            why,
+            0,
+            op,
+        );
+    }
+}
+
+fn services(part: &mut PartBuilder<'_>) {
+    let script = service_network::script(part.inputs.site.network().services());
+    let configuration = Digest::of(format!("{script}{}", service_network::UNIT).as_bytes());
+    let why =
+        "What is sent to an address of the service network that no service has must not leave the host.";
+    part.file(
+        Phase::System,
+        "service-network-script",
+        service_network::SCRIPT_FILE,
+        0o755,
+        why,
+        script,
+    );
+    let why = "The rules hold after a reboot, before the kubelet starts.";
+    part.file(
+        Phase::System,
+        "service-network-unit",
+        service_network::UNIT_FILE,
+        0o644,
+        why,
+        service_network::UNIT,
+    );
+    let op = Op::Unit(Unit {
+        name: service_network::UNIT_NAME.to_owned(),
+        active: true,
+        configuration,
+        creates: vec![],
+    });
+    let why = "Sets the rules now.";
+    part.step(
+        Phase::System,
+        "service-network",
+        "Guard the service network",
+        why,
+        1,
+        op,
+    );
+}
