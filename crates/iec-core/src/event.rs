@@ -33,6 +33,13 @@ pub enum Event {
         /// How long it took.
         milliseconds: u64,
     },
+    /// A step is taken back.
+    Undone {
+        /// The step.
+        step: StepId,
+        /// How long it took.
+        milliseconds: u64,
+    },
     /// A step failed; the host stops.
     Failed {
         /// The step.
@@ -111,6 +118,7 @@ impl Event {
             | Self::Unchanged { step }
             | Self::Adopted { step }
             | Self::Changed { step, .. }
+            | Self::Undone { step, .. }
             | Self::Failed { step, .. }
             | Self::Stopped { step } => Some(step),
             Self::Locked { .. } | Self::End { .. } => None,
@@ -128,6 +136,10 @@ fn parse_event(kind: &str, fields: &[&str]) -> Option<Event> {
         events::UNCHANGED => Event::Unchanged { step: step()? },
         events::ADOPTED => Event::Adopted { step: step()? },
         events::CHANGED => Event::Changed {
+            step: step()?,
+            milliseconds: fields.get(1)?.parse().ok()?,
+        },
+        events::UNDONE => Event::Undone {
             step: step()?,
             milliseconds: fields.get(1)?.parse().ok()?,
         },

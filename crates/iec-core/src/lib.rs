@@ -13,5 +13,6 @@ pub mod plan;
 pub mod probe;
 pub mod release;
 pub mod report;
+pub mod reset;
 pub mod secret;
 pub mod site;

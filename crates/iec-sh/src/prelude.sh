@@ -161,3 +161,33 @@ iec_lock() {
   fi
   printf '%s\n' "$iec_owner" >"$iec_home/lock"
 }
+
+# iec_undo N ID: takes one step back and records it. What is not there any more is taken back already.
+iec_undo() {
+  iec_id=$2
+  if [ -e "$iec_home/incoming/stop-$iec_run" ]; then
+    rm -f "$iec_home/incoming/stop-$iec_run"
+    iec_say stopped "$2"
+    iec_finish 130
+  fi
+  iec_clock; iec_began=$iec_now
+  iec_say started "$2" done ''
+  ( umask 022; "iec_undo_$1" ) >"$iec_home/output/$2.undo" 2>&1 9>&-
+  iec_code=$?
+  iec_clock; iec_took=$(((iec_now - iec_began) * 10))
+  if [ "$iec_code" -ne 0 ]; then
+    iec_say failed "$2" command "$iec_code" "$(iec_text "$(tail -c 4000 "$iec_home/output/$2.undo")")"
+    iec_finish 2
+  fi
+  iec_record "\"step\":\"$2\",\"outcome\":\"undone\",\"milliseconds\":$iec_took"
+  iec_say undone "$2" "$iec_took"
+}
+
+# iec_retire: after the last step was taken back nothing of IEC is left but the journal, under the name of this run.
+iec_retire() {
+  iec_id=retire
+  iec_record "\"step\":\"retire\",\"outcome\":\"undone\""
+  mv -f "$iec_journal" "$iec_home/journal.$iec_run.jsonl"
+  find "$iec_home" -mindepth 1 -maxdepth 1 ! -name 'journal.*' ! -name lock -exec rm -rf {} +
+  rm -f "$iec_home/lock"
+}

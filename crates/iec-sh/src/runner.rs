@@ -25,6 +25,8 @@ pub mod events {
     pub const FAILED: &str = "failed";
     /// `stopped ID`
     pub const STOPPED: &str = "stopped";
+    /// `undone ID MILLISECONDS`
+    pub const UNDONE: &str = "undone";
     /// `locked OWNER`
     pub const LOCKED: &str = "locked";
     /// `end CODE`
@@ -87,14 +89,7 @@ impl RunnerScript<'_> {
     /// The script's text. It does nothing before its last line was read, so a cut transfer runs nothing.
     #[must_use]
     pub fn text(&self, mode: Mode) -> String {
-        let mut text = String::with_capacity(PRELUDE.len() + self.steps.len() * 1024);
-        let _ = writeln!(
-            text,
-            "main() {{\niec_home={}\niec_owner={}\niec_run={}\n{PRELUDE}",
-            Word::new(self.home),
-            Word::new(self.owner),
-            Word::new(self.run)
-        );
+        let mut text = preamble(self.home, self.owner, self.run);
         for (number, step) in self.steps.iter().enumerate() {
             step.functions(number, mode, &mut text);
         }
@@ -107,6 +102,56 @@ impl RunnerScript<'_> {
         text.push_str("iec_finish 0\n}\nmain </dev/null\n");
         text
     }
+}
+
+/// Steps taken back, by the texts that a host's journal kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndoScript<'a> {
+    /// The folder of journal, lock and store: `/var/lib/iec`.
+    pub home: &'a str,
+    /// Who runs it, written into the lock for others to read.
+    pub owner: &'a str,
+    /// The name of this run, `[a-z0-9-]+`.
+    pub run: &'a str,
+    /// The steps in the order in which they are taken back, each with its text.
+    ///
+    /// The text is shell that this crate printed before the step was done; the host kept it where only root writes.
+    pub steps: &'a [(String, String)],
+    /// Whether nothing but the journal stays afterwards.
+    pub retire: bool,
+}
+
+impl UndoScript<'_> {
+    /// The script's text. It does nothing before its last line was read.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = preamble(self.home, self.owner, self.run);
+        for (number, (_, undo)) in self.steps.iter().enumerate() {
+            let _ = writeln!(text, "iec_undo_{number}() {{ :\n{undo}}}");
+        }
+        text.push_str("iec_lock\n");
+        for (number, (id, _)) in self.steps.iter().enumerate() {
+            let _ = writeln!(text, "iec_undo {number} {}", Word::new(id.as_str()));
+        }
+        if self.retire {
+            text.push_str("iec_retire\n");
+        }
+        text.push_str("iec_finish 0\n}\nmain </dev/null\n");
+        text
+    }
+}
+
+/// The beginning of every script: the names of this run, and the runner's functions.
+fn preamble(home: &str, owner: &str, run: &str) -> String {
+    let mut text = String::with_capacity(PRELUDE.len() + 1024);
+    let _ = writeln!(
+        text,
+        "main() {{\niec_home={}\niec_owner={}\niec_run={}\n{PRELUDE}",
+        Word::new(home),
+        Word::new(owner),
+        Word::new(run)
+    );
+    text
 }
 
 impl RunnerStep {
@@ -162,7 +207,7 @@ impl RunnerStep {
     pub fn undo_text(&self) -> String {
         self.undo
             .iter()
-            .map(|command| command.statement("") + "\n")
+            .map(|command| command.statement(" || return") + "\n")
             .collect()
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
     let mut apply = Vec::new();
     if *phase == InitPhase::Preflight {
         apply.extend(note_folders(id, &CREATED_FOLDERS));
+        apply.extend(super::network::note_sysctls(id));
     }
     apply.extend(
         phase
@@ -231,6 +232,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
     let mut apply = Vec::new();
     if *phase == JoinPhase::Preflight {
         apply.extend(note_folders(id, &CREATED_FOLDERS));
+        apply.extend(super::network::note_sysctls(id));
     }
     apply.push(if *phase == JoinPhase::KubeletStart {
         start_or(kubeadm)
@@ -292,6 +294,7 @@ fn remove_node(id: &str) -> Vec<Expr> {
     commands.extend(remove_containers());
     commands.extend(remove_mounts("/var/lib/kubelet/"));
     commands.extend(super::network::remove_network());
+    commands.extend(super::network::restore_sysctls(id));
     commands.extend(remove_folders(id, &CREATED_FOLDERS));
     commands
 }
