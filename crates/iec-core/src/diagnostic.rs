@@ -40,6 +40,18 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
+impl Place {
+    /// The first character of the stretch, for what should not be underlined as a whole.
+    #[must_use]
+    pub fn head(&self) -> Self {
+        let end = self.span.end.min(self.span.start + 1);
+        Self {
+            span: self.span.start..end,
+            ..self.clone()
+        }
+    }
+}
+
 fn text_of<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
 }

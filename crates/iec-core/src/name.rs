@@ -232,6 +232,13 @@ impl LabelKey {
     }
 }
 
+impl Default for LabelValue {
+    /// The empty value.
+    fn default() -> Self {
+        Self(String::new())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::architecture::Architecture;
 use crate::diagnostic::Place;
+use crate::facts::CgroupVersion;
 use crate::name::{HostName, LabelKey, LabelValue, UserName};
 
 /// One host of a site.
@@ -264,6 +265,7 @@ pub struct Assumed {
     pub(in crate::site) container: Option<bool>,
     pub(in crate::site) cpus: Option<u16>,
     pub(in crate::site) memory_mib: Option<u32>,
+    pub(in crate::site) nameservers: Vec<Ipv4Addr>,
 }
 
 impl Assumed {
@@ -279,7 +281,7 @@ impl Assumed {
         self.distribution.as_deref()
     }
 
-    /// The cgroup hierarchy that services see.
+    /// The layout of control groups.
     #[must_use]
     pub fn cgroup(&self) -> Option<CgroupVersion> {
         self.cgroup
@@ -302,19 +304,10 @@ impl Assumed {
     pub fn memory_mib(&self) -> Option<u32> {
         self.memory_mib
     }
-}
 
-/// A cgroup hierarchy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CgroupVersion {
-    /// The old hierarchy, or the hybrid one.
-    V1,
-    /// The unified hierarchy.
-    V2,
-}
-
-impl CgroupVersion {
-    /// Every version with the word that a site file uses for it.
-    pub const WORDS: [(&'static str, Self); 2] = [("v1", Self::V1), ("v2", Self::V2)];
+    /// The name servers that pods ask for names outside the cluster.
+    #[must_use]
+    pub fn nameservers(&self) -> &[Ipv4Addr] {
+        &self.nameservers
+    }
 }

@@ -5,6 +5,8 @@ mod cluster;
 mod helm;
 mod host;
 mod network;
+mod rule;
+mod validate;
 
 use std::collections::BTreeSet;
 
@@ -15,19 +17,22 @@ pub use cluster::{
     Acceptance, ControlPlane, Endpoint, EndpointHost, EvictionSignal, Kubelet, ReservedResource, Runtime,
 };
 pub use helm::HelmRelease;
-pub use host::{Assumed, CgroupVersion, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
+pub use host::{Assumed, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
 pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, NodeAddress};
+
+pub use rule::network::{free_network, overlap, special_range};
+pub use validate::{load, validate};
 
 use crate::name::{HostName, SiteName};
 
 /// A site that passed every rule that needs no look at its hosts.
 ///
-/// Only validation of a site file makes one.
+/// Only [`validate`] makes one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Site {
     name: SiteName,
     release: String,
-    content: String,
+    content: Option<String>,
     access: Access,
     hosts: Vec<SiteHost>,
     control_plane: ControlPlane,
@@ -51,10 +56,11 @@ impl Site {
         &self.release
     }
 
-    /// Where the bundle is, as the user wrote it: a path, relative to the site file.
+    /// Where the bundle is, as the user wrote it: a path, relative to the site file; without one, it is
+    /// the bundle that IEC keeps for the release.
     #[must_use]
-    pub fn content(&self) -> &str {
-        &self.content
+    pub fn content(&self) -> Option<&str> {
+        self.content.as_deref()
     }
 
     /// How IEC logs in to the hosts.

@@ -1,0 +1,181 @@
+//! Rules about all hosts together: no two alike, and a control plane that can agree with itself.
+
+use std::collections::BTreeMap;
+
+use super::counted;
+use super::host::Seen;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::site::Role;
+
+/// How many control planes this version of IEC can install.
+const SUPPORTED_CONTROL_PLANES: usize = 1;
+
+/// Reports names and addresses that two hosts share.
+pub(in crate::site) fn check_unique(hosts: &[Seen<'_>], problems: &mut Diagnostics) {
+    let names = hosts
+        .iter()
+        .filter_map(|host| host.name.as_ref().map(|(name, place)| (name.to_string(), *place)));
+    report_repeated(names, problems, |name| {
+        Diagnostic::error("IEC0201", format!("two hosts are called `{name}`"))
+            .hint("give each host a name of its own")
+    });
+    // A host that is gone for good may have left its address to its successor.
+    let reachable = || hosts.iter().filter(|host| !host.unreachable);
+    let addresses = reachable().filter_map(|host| {
+        let (address, place) = host.address?;
+        Some(((address, host.port), place))
+    });
+    report_repeated(addresses, problems, |(address, _)| {
+        Diagnostic::error("IEC0202", format!("two hosts have the address {address}")).hint(
+            "correct one of them; behind one address, give each host a `port` and a `nodeAddress` of its own",
+        )
+    });
+    let node_addresses = reachable().filter_map(|host| host.node_address);
+    let mut repeated = Diagnostics::new();
+    report_repeated(node_addresses, &mut repeated, |address| {
+        Diagnostic::error("IEC0203", format!("two hosts have the node address {address}"))
+            .hint("correct one of them; nodes find each other by this address")
+    });
+    // A node address that is only the default repeats the address, which has been reported already.
+    let reported = |problem: &Diagnostic| {
+        problems
+            .iter()
+            .any(|known| known.code == "IEC0202" && known.place == problem.place)
+    };
+    let new: Vec<Diagnostic> = repeated
+        .into_iter()
+        .filter(|problem| !reported(problem))
+        .collect();
+    problems.extend(new);
+    check_crossed(hosts, problems);
+}
+
+/// Reports each value that was there before, with the place of the first.
+fn report_repeated<'s, T: Ord>(
+    values: impl Iterator<Item = (T, &'s Place)>,
+    problems: &mut Diagnostics,
+    problem: impl Fn(&T) -> Diagnostic,
+) {
+    let mut first: BTreeMap<T, &Place> = BTreeMap::new();
+    for (value, place) in values {
+        match first.get(&value) {
+            Some(earlier) => problems.push(problem(&value).at(place).label(*earlier, "the first one")),
+            None => {
+                first.insert(value, place);
+            }
+        }
+    }
+}
+
+/// Reports a node address that is the address of another host.
+fn check_crossed(hosts: &[Seen<'_>], problems: &mut Diagnostics) {
+    for (index, host) in hosts.iter().enumerate() {
+        let Some((node_address, place)) = host.node_address else {
+            continue;
+        };
+        if host.address.is_some_and(|(address, _)| address == node_address) {
+            continue;
+        }
+        let others = hosts.iter().enumerate().filter(|(other, _)| *other != index);
+        let owner = others
+            .filter(|(_, other)| !other.unreachable)
+            .find_map(|(_, other)| {
+                let (address, place) = other.address?;
+                // Where the other one has a node address of its own, both may sit behind one address.
+                let own = other.node_address.is_none_or(|(node, _)| node == address);
+                (address == node_address && own).then_some((other, place))
+            });
+        if let Some((other, other_place)) = owner {
+            let message = format!(
+                "the node address {node_address} is the address of {}",
+                other.called()
+            );
+            problems.push(
+                Diagnostic::error("IEC0203", message)
+                    .at(place)
+                    .label(other_place, "the other host's address")
+                    .hint("correct one of them; nodes find each other by this address"),
+            );
+        }
+    }
+}
+
+/// Whether the control planes can be installed, and can agree with themselves.
+///
+/// `complete` says that every entry of the list of hosts could be read; else nothing is counted.
+pub(in crate::site) fn check_quorum(
+    hosts: &[Seen<'_>],
+    complete: bool,
+    schedulable: Option<bool>,
+    place: &Place,
+    problems: &mut Diagnostics,
+) {
+    if !complete
+        || hosts
+            .iter()
+            .any(|host| host.role.is_none() || host.state.is_none())
+    {
+        return;
+    }
+    if hosts.is_empty() {
+        let problem = Diagnostic::error("IEC0208", "the site has no hosts").at(place);
+        problems.push(problem.hint("add at least one host with `role: control-plane`"));
+        return;
+    }
+    let present = |role| {
+        hosts
+            .iter()
+            .filter(move |host| host.is_present() && host.role == Some(role))
+    };
+    let control_planes = present(Role::ControlPlane).count();
+    if let Some(problem) = count_problem(control_planes, hosts) {
+        let second = present(Role::ControlPlane)
+            .nth(1)
+            .map_or_else(|| place.head(), |host| host.place.clone());
+        problems.push(problem.at(&second));
+        return;
+    }
+    if schedulable == Some(false) && present(Role::Worker).count() == 0 {
+        problems.push(
+            Diagnostic::error(
+                "IEC0212",
+                "no host may run workloads: there is no worker, and control planes are not schedulable",
+            )
+            .at(&place.head())
+            .hint("add a worker, or remove `schedulable: false`"),
+        );
+    }
+}
+
+fn count_problem(control_planes: usize, hosts: &[Seen<'_>]) -> Option<Diagnostic> {
+    if control_planes == 0 {
+        let gone = hosts.iter().any(|host| host.role == Some(Role::ControlPlane));
+        let hint = if gone {
+            "to take the whole site back, run `iec reset`"
+        } else {
+            "set `role: control-plane` on one host"
+        };
+        return Some(Diagnostic::error("IEC0209", "the site has no control plane").hint(hint));
+    }
+    if control_planes.is_multiple_of(2) {
+        let majority = control_planes / 2 + 1;
+        let survives = control_planes - majority;
+        let message = format!(
+            "the site has {control_planes} control planes: etcd needs {majority} of {control_planes}, so it survives \
+             the loss of {survives}, as with {}, and one more can fail",
+            control_planes - 1
+        );
+        let hint = format!(
+            "make one of them a worker, so that {} remain",
+            counted(control_planes - 1, "control plane")
+        );
+        return Some(Diagnostic::error("IEC0210", message).hint(hint));
+    }
+    if control_planes > SUPPORTED_CONTROL_PLANES {
+        let message =
+            format!("the site has {control_planes} control planes, this version of IEC installs one");
+        let hint = "make the others workers; the endpoint name of the site lets it grow later";
+        return Some(Diagnostic::error("IEC0211", message).hint(hint));
+    }
+    None
+}

@@ -1,0 +1,326 @@
+//! Rules about one host.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{PORTS, label, name, network, number, optional, printable, required, word};
+use crate::architecture::Architecture;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::facts::CgroupVersion;
+use crate::name::{HostName, UserName};
+use crate::site::{Assumed, HostKey, HostState, Role, SiteHost};
+use crate::spec::{AssumeSpec, Field, HostSpec, List, Spanned};
+
+/// What is known about a host even if something about it is wrong, for the rules about all hosts together.
+pub(in crate::site) struct Seen<'s> {
+    pub(in crate::site) place: &'s Place,
+    pub(in crate::site) name: Option<(HostName, &'s Place)>,
+    pub(in crate::site) address: Option<(Ipv4Addr, &'s Place)>,
+    pub(in crate::site) node_address: Option<(Ipv4Addr, &'s Place)>,
+    pub(in crate::site) port: Option<u16>,
+    pub(in crate::site) role: Option<Role>,
+    pub(in crate::site) state: Option<HostState>,
+    pub(in crate::site) unreachable: bool,
+}
+
+impl Seen<'_> {
+    /// Whether the host should be part of the cluster.
+    pub(in crate::site) fn is_present(&self) -> bool {
+        self.state == Some(HostState::Present)
+    }
+
+    /// How a message calls the host.
+    pub(in crate::site) fn called(&self) -> String {
+        match &self.name {
+            Some((name, _)) => format!("host `{name}`"),
+            None => format!("the host of line {}", self.place.line),
+        }
+    }
+}
+
+/// Checks one host by itself; the host is there only if nothing about it is wrong.
+pub(in crate::site) fn host<'s>(
+    given: &'s Spanned<HostSpec>,
+    problems: &mut Diagnostics,
+) -> (Seen<'s>, Option<SiteHost>) {
+    let HostSpec {
+        name: name_field,
+        address,
+        node_address,
+        role,
+        labels,
+        taints,
+        host_key,
+        state,
+        ..
+    } = &given.value;
+    let host_name = required(name_field, "name", &given.place, problems)
+        .and_then(|given| Some((host_name(given, problems)?, &given.place)));
+    let address = required(address, "address", &given.place, problems)
+        .and_then(|given| Some((network::address(given, "address", problems)?, &given.place)));
+    let node_address = match node_address {
+        Field::Absent => address,
+        Field::Broken => None,
+        Field::Given(given) => {
+            network::address(given, "nodeAddress", problems).map(|read| (read, &given.place))
+        }
+    };
+    let role = required(role, "role", &given.place, problems)
+        .and_then(|given| word(given, "role", &Role::WORDS, problems));
+    let state = optional(state, HostState::Present, |given| {
+        word(given, "state", &HostState::WORDS, problems)
+    });
+    let unreachable = optional(&given.value.unreachable, false, |given| Some(given.value));
+    check_unreachable(&given.value, state, problems);
+    let labels = optional(labels, BTreeMap::new(), |given| {
+        label::labels(&given.value, problems)
+    });
+    let taints = optional(taints, Vec::new(), |given| label::taints(&given.value, problems));
+    let host_key = optional(host_key, None, |given| host_key_of(given, problems).map(Some));
+    let user = optional(&given.value.user, None, |given| user(given, problems).map(Some));
+    let port = optional(&given.value.port, None, |given| {
+        number(given, "port", PORTS, problems).map(Some)
+    });
+    let assume = optional(&given.value.assume, Assumed::default(), |given| {
+        assumed(&given.value, problems)
+    });
+    let seen = Seen {
+        place: &given.place,
+        name: host_name.clone(),
+        address,
+        node_address,
+        port: port.flatten(),
+        role,
+        state,
+        unreachable: unreachable.unwrap_or(false),
+    };
+    let whole = || {
+        let (name, place) = host_name?;
+        Some(SiteHost {
+            name,
+            address: address?.0,
+            node_address: node_address?.0,
+            role: role?,
+            labels: labels?,
+            taints: taints?,
+            host_key: host_key?,
+            state: state?,
+            unreachable: unreachable?,
+            user: user?,
+            port: port?,
+            assume: assume?,
+            place: place.clone(),
+        })
+    };
+    let whole = whole();
+    (seen, whole)
+}
+
+fn host_name(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<HostName> {
+    if given.value == "localhost" {
+        problems.push(
+            Diagnostic::error(
+                "IEC0102",
+                "`localhost` cannot be the name of a host: every host calls itself so",
+            )
+            .at(&given.place)
+            .hint("give it a name of its own, such as `edge-1`"),
+        );
+        return None;
+    }
+    name(given, ("IEC0102", "the name of a host"), HostName::new, problems)
+}
+
+/// The name of an account.
+pub(in crate::site) fn user(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<UserName> {
+    name(
+        given,
+        ("IEC0103", "the name of an account"),
+        UserName::new,
+        problems,
+    )
+}
+
+fn check_unreachable(host: &HostSpec, state: Option<HostState>, problems: &mut Diagnostics) {
+    if let Some(given) = host.unreachable.given()
+        && given.value
+        && state == Some(HostState::Present)
+    {
+        problems.push(
+            Diagnostic::error(
+                "IEC0213",
+                "a host that should be part of the cluster cannot be `unreachable`",
+            )
+            .at(&given.place)
+            .hint("add `state: absent` to give the host up, or remove `unreachable`"),
+        );
+    }
+}
+
+/// The algorithms of host keys that OpenSSH still offers.
+const ALGORITHMS: [&str; 5] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+];
+
+/// An SSH host key: its text must hold what it says it holds.
+fn host_key_of(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<HostKey> {
+    let words: Vec<&str> = given.value.split_whitespace().collect();
+    let (cause, hint) = match words[..] {
+        [algorithm, base64, ..] if ALGORITHMS.contains(&algorithm) => {
+            let Ok(key) = STANDARD.decode(base64) else {
+                return refuse_key(given, "its second word is not base64 text", COPY_HINT, problems);
+            };
+            if names_algorithm(&key, algorithm) {
+                return Some(HostKey(format!("{algorithm} {base64}")));
+            }
+            (
+                "the key inside is cut off, or of another algorithm than its first word says",
+                COPY_HINT,
+            )
+        }
+        [_, algorithm, ..] if ALGORITHMS.contains(&algorithm) => (
+            "it begins with the name of a host",
+            "remove the first word: what remains begins with the algorithm",
+        ),
+        [first, ..] if first.starts_with("SHA256:") || first.starts_with("MD5:") => (
+            "it is a fingerprint",
+            "the whole key is wanted; `ssh-keyscan -t ed25519 ADDRESS` prints it",
+        ),
+        ["ssh-dss", ..] => (
+            "DSA keys are no longer accepted by OpenSSH",
+            "give the host's ed25519 key",
+        ),
+        _ => (
+            "it does not begin with an algorithm such as `ssh-ed25519`",
+            COPY_HINT,
+        ),
+    };
+    refuse_key(given, cause, hint, problems)
+}
+
+const COPY_HINT: &str =
+    "copy `/etc/ssh/ssh_host_ed25519_key.pub` of the host, without the comment at its end";
+
+fn refuse_key(
+    given: &Spanned<String>,
+    cause: &str,
+    hint: &str,
+    problems: &mut Diagnostics,
+) -> Option<HostKey> {
+    let message = format!("`hostKey` is no SSH host key: {cause}");
+    problems.push(Diagnostic::error("IEC0207", message).at(&given.place).hint(hint));
+    None
+}
+
+/// Whether a key in SSH's wire format begins with the name of `algorithm`, and goes on after it.
+fn names_algorithm(key: &[u8], algorithm: &str) -> bool {
+    let Some((length, rest)) = key.split_first_chunk::<4>() else {
+        return false;
+    };
+    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    let minimum = if algorithm == "ssh-ed25519" { 4 + 32 } else { 4 + 1 };
+    length == algorithm.len() && rest.starts_with(algorithm.as_bytes()) && rest.len() >= length + minimum
+}
+
+/// What is assumed about a host.
+fn assumed(given: &AssumeSpec, problems: &mut Diagnostics) -> Option<Assumed> {
+    let architectures = Architecture::ALL.map(|architecture| (architecture.go_name(), architecture));
+    let architecture = optional(&given.architecture, None, |given| {
+        word(given, "architecture", &architectures, problems).map(Some)
+    });
+    let distribution = optional(&given.distribution, None, |given| {
+        distribution(given, problems).map(Some)
+    });
+    let cgroups = [
+        ("v1", CgroupVersion::V1),
+        ("hybrid", CgroupVersion::Hybrid),
+        ("v2", CgroupVersion::V2),
+    ];
+    let cgroup = optional(&given.cgroup, None, |given| {
+        word(given, "cgroup", &cgroups, problems).map(Some)
+    });
+    let container = optional(&given.container, None, |given| Some(Some(given.value)));
+    let cpus = optional(&given.cpus, None, |given| {
+        number(given, "cpus", 1..=1024, problems).map(Some)
+    });
+    let memory_mib = optional(&given.memory_mib, None, |given| {
+        number(given, "memoryMib", 256..=4_194_304, problems).map(Some)
+    });
+    let nameservers = optional(&given.nameservers, Vec::new(), |given| {
+        nameservers(&given.value, problems)
+    });
+    Some(Assumed {
+        architecture: architecture?,
+        distribution: distribution?,
+        cgroup: cgroup?,
+        container: container?,
+        cpus: cpus?,
+        memory_mib: memory_mib?,
+        nameservers: nameservers?,
+    })
+}
+
+fn nameservers(given: &List<String>, problems: &mut Diagnostics) -> Option<Vec<Ipv4Addr>> {
+    let read: Vec<_> = given
+        .items
+        .iter()
+        .map(|item| network::address(item, "nameservers", problems))
+        .collect();
+    let read: Option<Vec<_>> = read.into_iter().collect();
+    read.filter(|_| given.complete)
+}
+
+/// A distribution and its version, as `debian-12`.
+fn distribution(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<String> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let known = match given.value.split_once('-') {
+        Some(("debian", version)) => digits(version),
+        Some(("ubuntu", version)) => version
+            .split_once('.')
+            .is_some_and(|(year, month)| digits(year) && digits(month)),
+        _ => false,
+    };
+    if known {
+        return Some(given.value.clone());
+    }
+    problems.push(
+        Diagnostic::error(
+            "IEC0215",
+            format!("`distribution` cannot be `{}`", printable(&given.value)),
+        )
+        .at(&given.place)
+        .hint("write `ID` and `VERSION_ID` of /etc/os-release: `debian-12`, `ubuntu-24.04`"),
+    );
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(algorithm: &str, length: usize) -> Vec<u8> {
+        let mut key = u32::try_from(algorithm.len())
+            .expect("short")
+            .to_be_bytes()
+            .to_vec();
+        key.extend(algorithm.as_bytes());
+        key.extend(std::iter::repeat_n(0, length));
+        key
+    }
+
+    #[test]
+    fn keys_hold_what_they_say() {
+        assert!(names_algorithm(&wire("ssh-ed25519", 36), "ssh-ed25519"));
+        assert!(!names_algorithm(&wire("ssh-ed25519", 35), "ssh-ed25519"));
+        assert!(!names_algorithm(&wire("ssh-rsa", 300), "ssh-ed25519"));
+        assert!(!names_algorithm(&[], "ssh-rsa"));
+        assert!(!names_algorithm(&[255; 4], "ssh-rsa"));
+    }
+}

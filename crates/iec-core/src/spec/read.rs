@@ -1,0 +1,422 @@
+//! Walks the tree of a YAML document and collects every value that is not what is wanted there.
+
+use super::field::{Entries, Field, List, Spanned};
+use super::tree::{self, Content, Entry, Node};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::nearest::nearest;
+
+/// What reading needs to report a problem.
+pub(crate) struct Reader<'p> {
+    problems: &'p mut Diagnostics,
+    /// The way to the value that is being read, such as `spec.hosts[1].address`.
+    path: String,
+    /// Every key that was asked for, with its way; the schema is compared with this in a test.
+    #[cfg(test)]
+    pub(crate) asked: std::collections::BTreeSet<String>,
+}
+
+/// A type that can be read from a value of the tree.
+pub(crate) trait Read: Sized {
+    /// What such a value is called in a message.
+    const WANTED: &'static str;
+
+    /// Takes the value; `None` after a report of why that cannot be done.
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+impl<'p> Reader<'p> {
+    pub(crate) fn new(problems: &'p mut Diagnostics) -> Self {
+        Self {
+            problems,
+            path: String::new(),
+            #[cfg(test)]
+            asked: std::collections::BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn report(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    /// Reads `node` as what stands at `step` (`.key` or `[index]`) below the present way.
+    fn step<T: Read>(&mut self, step: &str, node: &Node) -> Field<T> {
+        let length = self.path.len();
+        self.path.push_str(step);
+        if length == 0 && self.path.starts_with('.') {
+            self.path.remove(0);
+        }
+        let value = T::read(node, self);
+        self.path.truncate(length);
+        value.map_or(Field::Broken, |value| {
+            Field::Given(Spanned {
+                value,
+                place: node.place.clone(),
+            })
+        })
+    }
+
+    /// Reports that `node` is not what is wanted.
+    pub(crate) fn wrong_type(&mut self, node: &Node, wanted: &str) {
+        let found = describe(node);
+        let subject = if self.path.is_empty() {
+            "the document".to_owned()
+        } else {
+            format!("`{}`", self.path)
+        };
+        let mut problem = Diagnostic::error("IEC0005", format!("{subject} must be {wanted}, but is {found}"))
+            .at(&node.place);
+        if let Content::Scalar { text, plain: true } = &node.content {
+            if tree::is_null(text) {
+                problem = problem
+                    .hint("give it a value, or remove the key; look at the indentation of what follows");
+            } else if wanted.starts_with("text") {
+                problem = problem.hint(format!("put quotes around it: \"{text}\""));
+            }
+        } else if matches!(&node.content, Content::Scalar { plain: false, .. }) && !wanted.starts_with("text")
+        {
+            problem = problem.hint("what stands in quotes is text; remove the quotes");
+        }
+        self.report(problem);
+    }
+
+    /// Reports a plain word that YAML 1.1 and YAML 1.2 read differently.
+    fn ambiguous(&mut self, node: &Node, text: &str) {
+        let (what, hint) = if tree::is_old_boolean(text) {
+            let meant = text.to_ascii_lowercase();
+            let meant = meant.starts_with('y') || meant == "on";
+            (
+                "a boolean in YAML 1.1 and text in YAML 1.2",
+                format!("write {meant}, or \"{text}\" if text is meant"),
+            )
+        } else {
+            (
+                "an octal number in YAML 1.1 and a decimal one in YAML 1.2",
+                format!("remove the leading zero, or write \"{text}\" if text is meant"),
+            )
+        };
+        self.report(
+            Diagnostic::error(
+                "IEC0006",
+                format!("`{}`: the plain word `{text}` is {what}", self.path),
+            )
+            .at(&node.place)
+            .hint(hint),
+        );
+    }
+}
+
+/// What a value is, in words.
+fn describe(node: &Node) -> String {
+    match &node.content {
+        Content::Sequence(_) => "a list".to_owned(),
+        Content::Mapping(_) => "a mapping".to_owned(),
+        Content::Scalar { plain: true, text } if tree::is_null(text) => "empty".to_owned(),
+        Content::Scalar { plain: true, text } if tree::boolean(text).is_some() => {
+            format!("the boolean {text}")
+        }
+        Content::Scalar { plain: true, text } if tree::is_number(text) => format!("the number {text}"),
+        Content::Scalar { text, .. } => {
+            let short: String = text.chars().take(40).collect();
+            let rest = if short.len() < text.len() { "…" } else { "" };
+            format!("the text {:?}", short + rest)
+        }
+    }
+}
+
+impl Read for String {
+    const WANTED: &'static str = "text";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.content {
+            Content::Scalar { text, plain: true } if tree::is_old_boolean(text) => {
+                reader.ambiguous(node, text);
+                None
+            }
+            Content::Scalar { text, plain: true }
+                if tree::is_null(text) || tree::boolean(text).is_some() || tree::is_number(text) =>
+            {
+                reader.wrong_type(node, Self::WANTED);
+                None
+            }
+            Content::Scalar { text, .. } => Some(text.clone()),
+            Content::Sequence(_) | Content::Mapping(_) => {
+                reader.wrong_type(node, Self::WANTED);
+                None
+            }
+        }
+    }
+}
+
+impl Read for bool {
+    const WANTED: &'static str = "true or false";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Content::Scalar { text, plain: true } = &node.content {
+            if let Some(value) = tree::boolean(text) {
+                return Some(value);
+            }
+            if tree::is_old_boolean(text) {
+                reader.ambiguous(node, text);
+                return None;
+            }
+        }
+        reader.wrong_type(node, Self::WANTED);
+        None
+    }
+}
+
+impl Read for i64 {
+    const WANTED: &'static str = "a whole number";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Content::Scalar { text, plain: true } = &node.content {
+            if tree::has_leading_zero(text) {
+                reader.ambiguous(node, text);
+                return None;
+            }
+            if let Ok(value) = text.parse() {
+                return Some(value);
+            }
+        }
+        reader.wrong_type(node, Self::WANTED);
+        None
+    }
+}
+
+impl<T: Read> Read for List<T> {
+    const WANTED: &'static str = "a list";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let Content::Sequence(nodes) = &node.content else {
+            reader.wrong_type(node, Self::WANTED);
+            return None;
+        };
+        let mut list = Self {
+            items: Vec::with_capacity(nodes.len()),
+            complete: true,
+        };
+        for (index, item) in nodes.iter().enumerate() {
+            match reader.step(&format!("[{index}]"), item) {
+                Field::Given(spanned) => list.items.push(spanned),
+                Field::Absent | Field::Broken => list.complete = false,
+            }
+        }
+        Some(list)
+    }
+}
+
+impl<T: Read> Read for Entries<T> {
+    const WANTED: &'static str = "a mapping";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let Content::Mapping(nodes) = &node.content else {
+            reader.wrong_type(node, Self::WANTED);
+            return None;
+        };
+        let mut entries = Vec::with_capacity(nodes.len());
+        for Entry {
+            key,
+            key_place,
+            value,
+        } in nodes
+        {
+            if let Field::Given(value) = reader.step(&format!(".{key}"), value) {
+                entries.push((
+                    Spanned {
+                        value: key.clone(),
+                        place: key_place.clone(),
+                    },
+                    value,
+                ));
+            }
+        }
+        Some(Self { entries })
+    }
+}
+
+impl Read for serde_json::Value {
+    const WANTED: &'static str = "a value";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.content {
+            Content::Sequence(nodes) => {
+                let items = nodes.iter().enumerate();
+                let items: Vec<Field<Self>> = items
+                    .map(|(index, item)| reader.step(&format!("[{index}]"), item))
+                    .collect();
+                items
+                    .into_iter()
+                    .map(|item| item.given().map(|item| item.value.clone()))
+                    .collect()
+            }
+            Content::Mapping(_) => serde_json::Map::read(node, reader).map(Self::Object),
+            Content::Scalar { text, plain: false } => Some(Self::String(text.clone())),
+            Content::Scalar { text, plain: true } => json_scalar(node, text, reader),
+        }
+    }
+}
+
+impl Read for serde_json::Map<String, serde_json::Value> {
+    const WANTED: &'static str = "a mapping";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let given = node_entries(node, reader)?;
+        let read: Vec<_> = given
+            .iter()
+            .map(|entry| {
+                (
+                    entry.key.clone(),
+                    reader.step(&format!(".{}", entry.key), &entry.value),
+                )
+            })
+            .collect();
+        read.into_iter()
+            .map(|(key, value): (String, Field<serde_json::Value>)| match value {
+                Field::Given(value) => Some((key, value.value)),
+                Field::Absent | Field::Broken => None,
+            })
+            .collect()
+    }
+}
+
+fn node_entries<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<&'n [Entry]> {
+    match &node.content {
+        Content::Mapping(entries) => Some(entries),
+        Content::Scalar { .. } | Content::Sequence(_) => {
+            reader.wrong_type(node, "a mapping");
+            None
+        }
+    }
+}
+
+/// A plain scalar as JSON has it.
+fn json_scalar(node: &Node, text: &str, reader: &mut Reader<'_>) -> Option<serde_json::Value> {
+    if tree::is_old_boolean(text) || tree::has_leading_zero(text) {
+        reader.ambiguous(node, text);
+        return None;
+    }
+    if tree::is_null(text) {
+        return Some(serde_json::Value::Null);
+    }
+    if let Some(value) = tree::boolean(text) {
+        return Some(value.into());
+    }
+    if !tree::is_number(text) {
+        return Some(text.into());
+    }
+    let radix = |prefix, radix| {
+        text.strip_prefix(prefix)
+            .and_then(|digits| u64::from_str_radix(digits, radix).ok())
+    };
+    let whole = radix("0x", 16)
+        .or_else(|| radix("0o", 8))
+        .map(serde_json::Number::from);
+    let whole = whole.or_else(|| text.parse::<i64>().ok().map(Into::into));
+    let whole = whole.or_else(|| text.parse::<u64>().ok().map(Into::into));
+    let number = if tree::is_integer(text) {
+        whole
+    } else {
+        text.parse().ok().and_then(serde_json::Number::from_f64)
+    };
+    if number.is_none() {
+        reader.wrong_type(node, "text or a number that JSON can hold");
+    }
+    number.map(serde_json::Value::Number)
+}
+
+/// The keys of a mapping with known keys; asking for one says that it is known.
+pub(crate) struct Keys<'r, 'p, 'n> {
+    reader: &'r mut Reader<'p>,
+    entries: &'n [Entry],
+    known: Vec<&'static str>,
+}
+
+impl<'r, 'p, 'n> Keys<'r, 'p, 'n> {
+    /// The keys of `node`; `None` after a report that it is not a mapping.
+    pub(crate) fn of(node: &'n Node, reader: &'r mut Reader<'p>) -> Option<Self> {
+        let entries = node_entries(node, reader)?;
+        Some(Self {
+            reader,
+            entries,
+            known: Vec::new(),
+        })
+    }
+
+    /// What the file says at `key`.
+    pub(crate) fn take<T: Read>(&mut self, key: &'static str) -> Field<T> {
+        self.known.push(key);
+        #[cfg(test)]
+        {
+            let way = format!("{}.{key}", self.reader.path);
+            self.reader.asked.insert(way.trim_start_matches('.').to_owned());
+        }
+        match self.entries.iter().find(|entry| entry.key == key) {
+            None => Field::Absent,
+            Some(entry) => self.reader.step(&format!(".{key}"), &entry.value),
+        }
+    }
+
+    /// Reports every key that was not asked for.
+    pub(crate) fn finish(self) {
+        for entry in self
+            .entries
+            .iter()
+            .filter(|entry| !self.known.contains(&entry.key.as_str()))
+        {
+            self.reader.unknown_key(&entry.key, &entry.key_place, &self.known);
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Reports a key that is not among the known ones.
+    pub(crate) fn unknown_key(&mut self, key: &str, place: &Place, known: &[&str]) {
+        let where_to = if self.path.is_empty() {
+            String::new()
+        } else {
+            format!(" in `{}`", self.path)
+        };
+        let hint = match nearest(key, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known keys here: {}", known.join(", ")),
+        };
+        self.report(
+            Diagnostic::error("IEC0003", format!("unknown key `{key}`{where_to}"))
+                .at(place)
+                .hint(hint),
+        );
+    }
+
+    /// The only entry of a mapping that must have exactly one; `None` after a report.
+    pub(crate) fn only_entry<'n>(&mut self, node: &'n Node, wanted: &str) -> Option<&'n Entry> {
+        match &node.content {
+            Content::Mapping(entries) if entries.len() == 1 => entries.first(),
+            _ => {
+                self.wrong_type(node, wanted);
+                None
+            }
+        }
+    }
+
+    /// Reads the value of an entry.
+    pub(crate) fn entry<T: Read>(&mut self, entry: &Entry) -> Field<T> {
+        self.step(&format!(".{}", entry.key), &entry.value)
+    }
+}
+
+/// Reads a mapping with known keys into the struct that has a field for each of them.
+macro_rules! read_mapping {
+    ($name:ident { $($field:ident: $key:literal),+ $(,)? }) => {
+        impl $crate::spec::read::Read for $name {
+            const WANTED: &'static str = "a mapping";
+
+            fn read(node: &$crate::spec::tree::Node, reader: &mut $crate::spec::read::Reader<'_>) -> Option<Self> {
+                let mut keys = $crate::spec::read::Keys::of(node, reader)?;
+                let read = Self { $($field: keys.take($key)),+ };
+                keys.finish();
+                Some(read)
+            }
+        }
+    };
+}
+pub(crate) use read_mapping;

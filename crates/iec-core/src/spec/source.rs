@@ -1,0 +1,61 @@
+//! From byte offsets in a text to lines and columns.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::diagnostic::Place;
+
+/// A text, its file name, and where its lines begin.
+pub(crate) struct Source<'t> {
+    pub(crate) text: &'t str,
+    file: Arc<str>,
+    line_starts: Vec<usize>,
+}
+
+impl<'t> Source<'t> {
+    pub(crate) fn new(text: &'t str, file: &str) -> Self {
+        let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        Self {
+            text,
+            file: file.into(),
+            line_starts: std::iter::once(0).chain(after_breaks).collect(),
+        }
+    }
+
+    /// The place of a stretch of bytes; offsets outside the text, or inside a character, are moved to the left.
+    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+        let start = self.text.floor_char_boundary(span.start);
+        let end = self.text.floor_char_boundary(span.end).max(start);
+        let line = self
+            .line_starts
+            .partition_point(|&line_start| line_start <= start);
+        let line_start = self.line_starts[line - 1];
+        let column = self.text[line_start..start].chars().count() + 1;
+        Place {
+            file: self.file.clone(),
+            line,
+            column,
+            span: start..end,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Source::new("a: ä\nbü: c", "f");
+        let place = source.place(9..10);
+        assert_eq!((place.line, place.column, place.span), (2, 3, 9..10));
+    }
+
+    #[test]
+    fn offsets_outside_the_text_are_moved_inside() {
+        let source = Source::new("ä", "f");
+        assert_eq!(source.place(1..99).span, 0..2);
+        assert_eq!(source.place(7..9).span, 2..2);
+        assert_eq!(Source::new("", "f").place(0..0).line, 1);
+    }
+}

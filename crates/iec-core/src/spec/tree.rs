@@ -1,0 +1,539 @@
+//! YAML text as a tree in which every key and value knows its place.
+//!
+//! A derive-based reader stops at its first error; a site file should be reported on as a whole. So the
+//! text becomes this tree first, and [`super::read`] walks it and collects.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, options};
+
+use super::source::Source;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+
+/// The largest text that is read, in bytes.
+const MAXIMUM_BYTES: usize = 1 << 20;
+/// The most values that a document may have once its aliases are followed.
+const MAXIMUM_NODES: usize = 100_000;
+/// The deepest nesting that a document may have once its aliases are followed.
+const MAXIMUM_DEPTH: usize = 64;
+
+/// A value and its place.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) content: Content,
+    /// Values in here, aliases followed.
+    nodes: usize,
+    /// Levels in here, aliases followed.
+    depth: usize,
+}
+
+/// What a value is.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Scalar { text: String, plain: bool },
+    Sequence(Vec<Rc<Node>>),
+    Mapping(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_place: Place,
+    pub(crate) value: Rc<Node>,
+}
+
+/// Reads the one document of `source`; `None` when there is nothing that can be walked.
+pub(crate) fn parse(source: &Source<'_>, problems: &mut Diagnostics) -> Option<Rc<Node>> {
+    if source.text.len() > MAXIMUM_BYTES {
+        let message = format!(
+            "the file has {} bytes, at most {MAXIMUM_BYTES} are read",
+            source.text.len()
+        );
+        problems.push(
+            Diagnostic::error("IEC0008", message)
+                .at(&source.place(0..0))
+                .hint("keep large content in files of its own"),
+        );
+        return None;
+    }
+    let mut builder = Builder {
+        source,
+        problems,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        documents: 0,
+        root: None,
+    };
+    let options = options! { emit_comments: false, emit_unresolved_aliases: true, disallow_directives: true,
+    flow_nesting_limit: MAXIMUM_DEPTH + 1, block_nesting_limit: MAXIMUM_DEPTH + 1 };
+    for event in Parser::new_from_str_with_options(source.text, options) {
+        match event {
+            Ok((event, span)) => {
+                let bytes = |marker: Option<usize>| marker.unwrap_or(source.text.len());
+                let stretch = bytes(span.start.byte_offset())..bytes(span.end.byte_offset());
+                builder.event(&event, stretch).ok()?;
+            }
+            Err(error) => {
+                builder.problems.push(syntax_problem(&error, source));
+                return None;
+            }
+        }
+    }
+    let Builder {
+        root,
+        documents,
+        problems,
+        ..
+    } = builder;
+    if documents != 1 {
+        let message = if documents == 0 {
+            "the file is empty, a site file has one YAML document".to_owned()
+        } else {
+            format!("the file has {documents} YAML documents, a site file has one")
+        };
+        problems.push(
+            Diagnostic::error("IEC0002", message)
+                .at(&source.place(0..0))
+                .hint("`iec init` writes a first site file; keep each site in a file of its own"),
+        );
+        return None;
+    }
+    root
+}
+
+/// What the parser says about a text that is not YAML, or more deeply nested than it follows.
+fn syntax_problem(error: &ScanError, source: &Source<'_>) -> Diagnostic {
+    let start = error.marker().byte_offset().unwrap_or(source.text.len());
+    let place = source.place(start..start + 1);
+    if *error.kind() == ErrorKind::RecursionLimitExceeded {
+        let message = format!("the document is nested more deeply than {MAXIMUM_DEPTH} levels");
+        return Diagnostic::error("IEC0008", message)
+            .at(&place)
+            .hint("no site needs that; count the brackets");
+    }
+    Diagnostic::error("IEC0001", format!("this is not YAML: {}", error.info()))
+        .at(&place)
+        .hint("look at the indentation (spaces only), quotes and brackets here and on the line above")
+}
+
+/// The document was given up; the reason is among the problems.
+struct GivenUp;
+
+/// A sequence or mapping whose end has not come yet.
+struct Open {
+    start: Range<usize>,
+    anchor: usize,
+    nodes: usize,
+    depth: usize,
+    content: OpenContent,
+}
+
+enum OpenContent {
+    Sequence(Vec<Rc<Node>>),
+    Mapping {
+        entries: Vec<Entry>,
+        seen: HashMap<String, Place>,
+        key: Option<Key>,
+    },
+}
+
+/// A key whose value has not come yet.
+enum Key {
+    Text {
+        key: String,
+        place: Place,
+    },
+    /// It was reported already; its value is dropped.
+    Refused,
+}
+
+struct Builder<'b, 't> {
+    source: &'b Source<'t>,
+    problems: &'b mut Diagnostics,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Rc<Node>>,
+    documents: usize,
+    root: Option<Rc<Node>>,
+}
+
+impl Builder<'_, '_> {
+    fn event(&mut self, event: &Event<'_>, span: Range<usize>) -> Result<(), GivenUp> {
+        match event {
+            Event::DocumentStart(..) => self.documents += 1,
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), &span);
+                let content = Content::Scalar {
+                    text: text.to_string(),
+                    plain: *style == ScalarStyle::Plain,
+                };
+                let place = self.source.place(self.trimmed(span));
+                self.finish(
+                    Node {
+                        place,
+                        content,
+                        nodes: 1,
+                        depth: 1,
+                    },
+                    *anchor,
+                )?;
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), &span);
+                self.begin(span, *anchor, OpenContent::Sequence(Vec::new()))?;
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), &span);
+                let content = OpenContent::Mapping {
+                    entries: Vec::new(),
+                    seen: HashMap::new(),
+                    key: None,
+                };
+                self.begin(span, *anchor, content)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
+            Event::Alias(anchor) => match self.anchors.get(anchor).cloned() {
+                Some(node) => self.attach(node)?,
+                None => self.dead_alias(span, "this alias stands inside the value that it repeats")?,
+            },
+            Event::UnresolvedAlias(name) => {
+                self.dead_alias(span, &format!("there is no anchor `&{name}` before this alias"))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Block scalars reach over the line breaks after them, which a diagnostic should not underline.
+    fn trimmed(&self, span: Range<usize>) -> Range<usize> {
+        let text = self.source.text.get(span.clone()).unwrap_or_default();
+        span.start..span.start + text.trim_end().len()
+    }
+
+    fn refuse_tag(&mut self, tagged: bool, span: &Range<usize>) {
+        if tagged {
+            self.problems.push(
+                Diagnostic::error("IEC0009", "a site file has no YAML tags (`!…`)")
+                    .at(&self.source.place(span.clone()))
+                    .hint("remove the tag; put quotes around what is meant as text"),
+            );
+        }
+    }
+
+    fn dead_alias(&mut self, span: Range<usize>, message: &str) -> Result<(), GivenUp> {
+        let place = self.source.place(span);
+        self.problems.push(
+            Diagnostic::error("IEC0009", message)
+                .at(&place)
+                .hint("write the value out here"),
+        );
+        // An empty text keeps keys and values paired; nobody reads it, because the document is refused.
+        let content = Content::Scalar {
+            text: String::new(),
+            plain: false,
+        };
+        self.attach(Rc::new(Node {
+            place,
+            content,
+            nodes: 1,
+            depth: 1,
+        }))
+    }
+
+    fn begin(&mut self, start: Range<usize>, anchor: usize, content: OpenContent) -> Result<(), GivenUp> {
+        if self.open.len() >= MAXIMUM_DEPTH {
+            return Err(self.too_large(start, "nested more deeply than", MAXIMUM_DEPTH, "levels"));
+        }
+        self.open.push(Open {
+            start,
+            anchor,
+            nodes: 1,
+            depth: 1,
+            content,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, span: Range<usize>) -> Result<(), GivenUp> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let content = match open.content {
+            OpenContent::Sequence(items) => Content::Sequence(items),
+            OpenContent::Mapping { entries, .. } => Content::Mapping(entries),
+        };
+        let end = if span.end > span.start {
+            span.end
+        } else {
+            open.start.end
+        };
+        let node = Node {
+            place: self.source.place(self.trimmed(open.start.start..end)),
+            content,
+            nodes: open.nodes,
+            depth: open.depth,
+        };
+        self.finish(node, open.anchor)
+    }
+
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), GivenUp> {
+        let node = Rc::new(node);
+        if anchor != 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        self.attach(node)
+    }
+
+    fn attach(&mut self, node: Rc<Node>) -> Result<(), GivenUp> {
+        let levels = self.open.len() + node.depth;
+        let Some(parent) = self.open.last_mut() else {
+            // A second document is reported at the end; the first stays the one that is read.
+            self.root.get_or_insert(node);
+            return Ok(());
+        };
+        parent.nodes = parent.nodes.saturating_add(node.nodes);
+        parent.depth = parent.depth.max(node.depth + 1);
+        let (nodes, at) = (parent.nodes, node.place.span.clone());
+        match &mut parent.content {
+            OpenContent::Sequence(items) => items.push(node),
+            OpenContent::Mapping { entries, seen, key } => match key.take() {
+                None => *key = Some(key_of(&node, seen, self.problems)),
+                Some(Key::Refused) => {}
+                Some(Key::Text { key, place }) => entries.push(Entry {
+                    key,
+                    key_place: place,
+                    value: node,
+                }),
+            },
+        }
+        if nodes > MAXIMUM_NODES {
+            return Err(self.too_large(
+                at,
+                "larger, with its aliases followed, than",
+                MAXIMUM_NODES,
+                "values",
+            ));
+        }
+        if levels > MAXIMUM_DEPTH + 1 {
+            return Err(self.too_large(at, "nested more deeply than", MAXIMUM_DEPTH, "levels"));
+        }
+        Ok(())
+    }
+
+    fn too_large(&mut self, at: Range<usize>, how: &str, limit: usize, unit: &str) -> GivenUp {
+        self.problems.push(
+            Diagnostic::error("IEC0008", format!("the document is {how} {limit} {unit}"))
+                .at(&self.source.place(at))
+                .hint("no site needs that; look for an alias that repeats an alias"),
+        );
+        GivenUp
+    }
+}
+
+/// Takes a node as a key, unless it cannot be one or is there already.
+fn key_of(node: &Node, seen: &mut HashMap<String, Place>, problems: &mut Diagnostics) -> Key {
+    let Content::Scalar { text, plain } = &node.content else {
+        problems.push(
+            Diagnostic::error("IEC0009", "a list or a mapping cannot be a key")
+                .at(&node.place)
+                .hint("keys are plain words; look for a missing space after a colon, or a stray `?`"),
+        );
+        return Key::Refused;
+    };
+    if *plain && text == "<<" {
+        problems.push(
+            Diagnostic::error(
+                "IEC0009",
+                "a site file has no merge keys (`<<`), YAML 1.2 dropped them",
+            )
+            .at(&node.place)
+            .hint("write the keys out"),
+        );
+        return Key::Refused;
+    }
+    if let Some(first) = seen.get(text) {
+        problems.push(
+            Diagnostic::error("IEC0004", format!("the key `{text}` is written twice"))
+                .at(&node.place)
+                .label(first, "first written here")
+                .hint("remove one of the two"),
+        );
+        return Key::Refused;
+    }
+    seen.insert(text.clone(), node.place.clone());
+    Key::Text {
+        key: text.clone(),
+        place: node.place.clone(),
+    }
+}
+
+/// The words that YAML 1.1 reads as booleans and YAML 1.2 as text.
+pub(crate) fn is_old_boolean(text: &str) -> bool {
+    ["y", "n", "yes", "no", "on", "off"].iter().any(|word| {
+        text == *word || text == word.to_ascii_uppercase() || {
+            let mut letters = word.chars();
+            letters
+                .next()
+                .is_some_and(|first| text.strip_prefix(first.to_ascii_uppercase()) == Some(letters.as_str()))
+        }
+    })
+}
+
+/// The scalars that stand for nothing.
+pub(crate) fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+/// The scalars that stand for a boolean in YAML 1.2.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether a plain scalar is a number in YAML 1.2.
+pub(crate) fn is_number(text: &str) -> bool {
+    is_integer(text) || is_float(text)
+}
+
+/// Whether a plain scalar is an integer in YAML 1.2: decimal, `0o…` or `0x…`.
+pub(crate) fn is_integer(text: &str) -> bool {
+    let digits = |text: &str, radix: u32| !text.is_empty() && text.chars().all(|digit| digit.is_digit(radix));
+    text.strip_prefix("0o").is_some_and(|octal| digits(octal, 8))
+        || text
+            .strip_prefix("0x")
+            .is_some_and(|hexadecimal| digits(hexadecimal, 16))
+        || digits(text.strip_prefix(['-', '+']).unwrap_or(text), 10)
+}
+
+/// Whether a plain scalar is a floating-point number in YAML 1.2.
+fn is_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return true;
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (
+            mantissa,
+            Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)),
+        ),
+        None => (unsigned, None),
+    };
+    let digits = |text: &str| text.chars().all(|digit| digit.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    digits(whole)
+        && digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+        && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
+        && (mantissa.contains('.') || exponent.is_some())
+}
+
+/// Whether YAML 1.1 and YAML 1.2 disagree about a decimal integer, because it begins with a zero.
+pub(crate) fn has_leading_zero(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.len() > 1 && digits.starts_with('0') && digits.chars().all(|digit| digit.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Option<Rc<Node>>, Diagnostics) {
+        let mut problems = Diagnostics::new();
+        let root = parse(&Source::new(text, "site.yaml"), &mut problems);
+        (root, problems)
+    }
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        read(text).1.iter().map(|problem| problem.code).collect()
+    }
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let text = "a: 1\nb:\n  - x\n  - {c: \"y\"}\n";
+        let (root, problems) = read(text);
+        assert!(problems.is_empty(), "{problems}");
+        let root = root.expect("a document");
+        let Content::Mapping(entries) = &root.content else {
+            panic!("{root:?}")
+        };
+        assert_eq!(entries[1].key_place.line, 2);
+        let Content::Sequence(items) = &entries[1].value.content else {
+            panic!("{root:?}")
+        };
+        assert_eq!((items[0].place.line, items[0].place.column), (3, 5));
+        let Content::Mapping(inner) = &items[1].content else {
+            panic!("{root:?}")
+        };
+        assert_eq!(&text[inner[0].value.place.span.clone()], "\"y\"");
+        assert_eq!(&text[items[1].place.span.clone()], "{c: \"y\"}");
+    }
+
+    #[test]
+    fn aliases_repeat_values() {
+        let (root, problems) = read("a: &a [1, 2]\nb: *a\n");
+        assert!(problems.is_empty(), "{problems}");
+        let root = root.expect("a document");
+        let Content::Mapping(entries) = &root.content else {
+            panic!("{root:?}")
+        };
+        assert!(Rc::ptr_eq(&entries[0].value, &entries[1].value));
+    }
+
+    #[test]
+    fn bombs_are_refused_before_they_grow() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..60 {
+            let alias = format!("*a{}", level - 1);
+            text += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", "));
+        }
+        assert_eq!(codes(&text), ["IEC0008"]);
+        assert_eq!(codes(&"[".repeat(10_000)), ["IEC0008"]);
+        assert_eq!(codes(&format!("a: {}", "x".repeat(MAXIMUM_BYTES))), ["IEC0008"]);
+        let mut chain = "a0: &a0 [x]\n".to_owned();
+        for level in 1..100 {
+            chain += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
+        }
+        assert_eq!(codes(&chain), ["IEC0008"]);
+    }
+
+    #[test]
+    fn what_yaml_allows_and_a_site_does_not() {
+        assert_eq!(codes("a: !!int 1\n"), ["IEC0009"]);
+        assert_eq!(codes("a: *b\nc: *d\n"), ["IEC0009", "IEC0009"]);
+        assert_eq!(codes("a: &a [*a]\n"), ["IEC0009"]);
+        assert_eq!(codes("? [a]\n: b\n"), ["IEC0009"]);
+        assert_eq!(codes("a: &a {b: 1}\nc: {<<: *a}\n"), ["IEC0009"]);
+        assert_eq!(codes("%YAML 1.1\n---\na: 1\n"), ["IEC0001"]);
+        assert_eq!(codes("a: 1\na: 2\n\"a\": 3\n"), ["IEC0004", "IEC0004"]);
+        assert_eq!(codes(""), ["IEC0002"]);
+        assert_eq!(codes("a: 1\n---\nb: 1\n"), ["IEC0002"]);
+        assert_eq!(codes("a: [1\n"), ["IEC0001"]);
+    }
+
+    #[test]
+    fn plain_scalars_are_read_as_yaml_1_2_says() {
+        for old in ["y", "Y", "yes", "Yes", "YES", "no", "On", "OFF", "n"] {
+            assert!(is_old_boolean(old), "{old}");
+        }
+        for text in ["true", "yES", "none", "", "yes "] {
+            assert!(!is_old_boolean(text), "{text}");
+        }
+        for number in [
+            "0", "-1", "1.36", "1e3", ".5", "5.", "0x1F", "0o17", ".inf", "-.inf", ".nan",
+        ] {
+            assert!(is_number(number), "{number}");
+        }
+        for text in [
+            "", "1.2.3", "10.0.0.1", "1e", "e1", ".", "-", "1_000", "0b1", "1:30", "0x",
+        ] {
+            assert!(!is_number(text), "{text}");
+        }
+        assert!(has_leading_zero("022") && !has_leading_zero("0") && !has_leading_zero("0.5"));
+    }
+}

@@ -1,0 +1,40 @@
+//! The examples in `sites/` are documentation, and what IEC makes of each of them is fixed here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use iec_core::site::{self, Site};
+
+fn examples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sites");
+    let entries = fs::read_dir(folder).expect("the folder is part of the project");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a folder can be listed").path().join("site.yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn load(file: &Path) -> (Site, String) {
+    let text = fs::read_to_string(file).expect("an example is a text file");
+    let (site, warnings) =
+        site::load(&text, "site.yaml").unwrap_or_else(|problems| panic!("{}: {problems}", file.display()));
+    (site, warnings.to_string())
+}
+
+#[test]
+fn every_example_is_accepted_as_recorded() {
+    let examples = examples();
+    assert!(examples.len() >= 5, "{examples:?}");
+    for file in examples {
+        let name = file
+            .parent()
+            .and_then(Path::file_name)
+            .expect("an example has a folder")
+            .to_string_lossy()
+            .into_owned();
+        let (site, warnings) = load(&file);
+        let site = serde_json::to_string_pretty(&site).expect("a site is plain data");
+        insta::assert_snapshot!(name, format!("{site}\n---\n{warnings}"));
+    }
+}
