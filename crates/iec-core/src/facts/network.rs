@@ -112,8 +112,10 @@ pub struct ResolverAnswer {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Clock {
-    /// Milliseconds since 1970 when the probe ran, by the host's clock.
+    /// Milliseconds since 1970 when the probe began, by the host's clock.
     pub now_millis: i64,
+    /// Milliseconds since 1970 when the probe ended, by the host's clock.
+    pub ended_millis: i64,
     /// Whether the clock follows a time server; `None` if nobody on the host knows.
     pub synchronised: Option<bool>,
     /// The service that keeps the clock: `systemd-timesyncd.service`.
@@ -122,4 +124,15 @@ pub struct Clock {
     pub hardware: Option<i64>,
     /// How far the host is ahead of the operator's clock in milliseconds; whoever ran the probe fills it in.
     pub skew_millis: Option<i64>,
+}
+
+impl Clock {
+    /// Fills in how far the host is ahead of the operator, whose clock said `asked` when the probe was sent and
+    /// `answered` when the last of the answer arrived, both in milliseconds since 1970.
+    ///
+    /// The way there and the way back are taken to be equally long, as time servers do it.
+    pub const fn compare(&mut self, asked: i64, answered: i64) {
+        let host = self.now_millis.midpoint(self.ended_millis);
+        self.skew_millis = Some(host.saturating_sub(asked.midpoint(answered)));
+    }
 }

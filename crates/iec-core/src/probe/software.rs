@@ -1,0 +1,270 @@
+//! Reads what the probe says about software, clusters, earlier runs, firewalls and proxies.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use super::answer::Lines;
+use crate::facts::{
+    Binary, Cluster, Environment, Guards, LockHolder, Package, Previous, ProxyVariable, Software, Unit,
+};
+
+/// The units that keep the time, the usual one first.
+const TIME_SERVICES: &[&str] = &[
+    "systemd-timesyncd.service",
+    "chrony.service",
+    "ntpsec.service",
+    "ntp.service",
+    "openntpd.service",
+];
+
+pub(super) fn software(lines: &mut Lines) -> Software {
+    let pair = |text: &str| {
+        let (name, rest) = text.split_once(' ')?;
+        Some((name.to_owned(), rest.trim().to_owned()))
+    };
+    let mut versions: BTreeMap<String, String> = lines.each("version", pair).into_iter().collect();
+    let binaries = lines.each("binary", pair).into_iter().map(|(name, path)| Binary {
+        version: versions.remove(&name).unwrap_or_default(),
+        name,
+        path,
+    });
+    Software {
+        binaries: binaries.collect(),
+        packages: lines.each("package", package).into_iter().flatten().collect(),
+        units: units(lines),
+        tools: lines
+            .each("tool", pair)
+            .into_iter()
+            .map(|(name, there)| (name, there == "yes"))
+            .collect(),
+        docker_containers: lines.read("docker", |text| text.parse().ok()).unwrap_or_default(),
+    }
+}
+
+/// `ii  kmod 30+20221128-1`; a package that is known but not installed gives nothing.
+fn package(text: &str) -> Option<Option<Package>> {
+    let mut words = text.split_whitespace();
+    let status = words.next()?;
+    let name = words.next()?.to_owned();
+    let installed = status.as_bytes().get(1) == Some(&b'i');
+    Some(installed.then(|| Package {
+        name,
+        version: words.next().unwrap_or_default().to_owned(),
+    }))
+}
+
+/// Blocks of `Name=value` lines, an empty line between them; units that systemd does not have are left out.
+fn units(lines: &mut Lines) -> Vec<Unit> {
+    let mut units = Vec::new();
+    let mut block: BTreeMap<String, String> = BTreeMap::new();
+    let mut texts = lines.all("unit");
+    texts.push(String::new());
+    for text in texts {
+        if let Some((name, value)) = text.split_once('=') {
+            block.insert(name.to_owned(), value.to_owned());
+        } else if text.is_empty() {
+            let mut value = |name| block.remove(name).unwrap_or_default();
+            let (load, name) = (value("LoadState"), value("Id"));
+            if !name.is_empty() && load != "not-found" {
+                units.push(Unit {
+                    name,
+                    active: value("ActiveState"),
+                    enabled: value("UnitFileState"),
+                });
+            }
+            block.clear();
+        } else {
+            lines.complain("unit", &text, "was not understood");
+        }
+    }
+    units
+}
+
+pub(super) fn time_service(software: &Software) -> Option<String> {
+    let active = |name: &&&str| software.unit(name).is_some_and(Unit::is_active);
+    TIME_SERVICES.iter().find(active).map(|name| (*name).to_owned())
+}
+
+pub(super) fn guards(lines: &mut Lines, software: &Software) -> Guards {
+    let active = |name: &str| software.unit(name).is_some_and(Unit::is_active);
+    let ufw = lines
+        .one("ufw")
+        .is_some_and(|text| text.to_ascii_lowercase().ends_with("yes"));
+    Guards {
+        ufw: ufw && software.package("ufw").is_some(),
+        firewalld: active("firewalld.service"),
+        nftables: active("nftables.service"),
+        apparmor: lines.one("apparmor").is_some_and(|text| text == "Y"),
+        selinux: lines
+            .one("selinux")
+            .map(|text| if text == "1" { "enforcing" } else { "permissive" }.to_owned()),
+        unattended_upgrades: software.package("unattended-upgrades").is_some(),
+        needrestart: software.package("needrestart").is_some(),
+        network_manager: active("NetworkManager.service"),
+        networkd: active("systemd-networkd.service"),
+    }
+}
+
+pub(super) fn cluster(lines: &mut Lines) -> Cluster {
+    let ca_certificate = lines.raw("ca").into_iter().find(|text| !text.is_empty());
+    let ca_sha256 = ca_certificate.as_deref().and_then(certificate_sha256);
+    if ca_certificate.is_some() && ca_sha256.is_none() {
+        lines.complain("ca", "", "is no certificate");
+    }
+    let mut kubernetes_files = lines.all("kubernetes");
+    kubernetes_files.sort();
+    let etcd_files = lines.all("etcd");
+    Cluster {
+        kubernetes_files,
+        ca_certificate,
+        ca_sha256,
+        server: lines.one("server"),
+        // A file system of its own has this folder from the start.
+        etcd_data: etcd_files.iter().any(|name| name != "lost+found"),
+        cni_files: lines.all("cni"),
+        others: lines.all("other"),
+    }
+}
+
+/// The SHA-256 of the first certificate of a PEM text, in hexadecimal.
+fn certificate_sha256(pem: &str) -> Option<String> {
+    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
+    let (coded, _) = rest.split_once("-----END CERTIFICATE-----")?;
+    let coded: String = coded.split_whitespace().collect();
+    let bytes = STANDARD.decode(coded).ok()?;
+    Some(
+        Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
+}
+
+pub(super) fn previous(lines: &mut Lines) -> Previous {
+    let kibibytes = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
+    Previous {
+        journal: lines.yes("journal"),
+        site: lines.one("site"),
+        lock: lines.one("lock").map(|owner| LockHolder { owner }),
+        store: lines
+            .read("store", kibibytes)
+            .unwrap_or_default()
+            .saturating_mul(1024),
+    }
+}
+
+pub(super) fn environment(lines: &mut Lines, software: &Software) -> Environment {
+    let mut proxies = Vec::new();
+    for text in lines.all("proxy") {
+        let found = text
+            .split_once(':')
+            .map(|(origin, line)| proxy_variables(origin, line))
+            .unwrap_or_default();
+        if found.is_empty() {
+            lines.complain("proxy", "", "was not understood");
+        }
+        proxies.extend(found);
+    }
+    let cloud_init = lines.yes("cloud-init") || software.package("cloud-init").is_some();
+    let managed = |text: &str| {
+        let value = text.split_once(':')?.1;
+        let value = value
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .trim_matches(['"', '\''])
+            .to_ascii_lowercase();
+        Some(!matches!(value.as_str(), "" | "false" | "no" | "off"))
+    };
+    // cloud-init reads its files in this order, and the last one counts.
+    let manages = lines.each("hosts-file", managed).last().copied().unwrap_or(false);
+    Environment {
+        proxies,
+        cloud_init,
+        manages_hosts_file: cloud_init && manages,
+    }
+}
+
+/// The variables `…_proxy=value` of a line, of which systemd allows several.
+fn proxy_variables(origin: &str, line: &str) -> Vec<ProxyVariable> {
+    let mut found = Vec::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('=') {
+        let name = before
+            .trim_end()
+            .rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+            .next();
+        let name = name.unwrap_or_default();
+        rest = after;
+        if !name.to_ascii_lowercase().ends_with("_proxy") {
+            continue;
+        }
+        let value = after
+            .trim_start_matches(['"', '\''])
+            .split(['"', '\'', ' ', ';'])
+            .next()
+            .unwrap_or_default();
+        let value = value
+            .rsplit_once('@')
+            .map_or_else(|| value.to_owned(), |(_, host)| format!("***@{host}"));
+        found.push(ProxyVariable {
+            name: name.to_owned(),
+            value,
+            origin: origin.to_owned(),
+        });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxy_variables_of_every_form() {
+        for (line, expected) in [
+            (
+                "http_proxy=http://10.0.0.1:3128",
+                vec![("http_proxy", "http://10.0.0.1:3128")],
+            ),
+            (
+                "export HTTPS_PROXY=\"http://p:3128\"; x=1",
+                vec![("HTTPS_PROXY", "http://p:3128")],
+            ),
+            (
+                "DefaultEnvironment=\"HTTP_PROXY=http://p:1\" \"NO_PROXY=10.0.0.0/8,.local\"",
+                vec![("HTTP_PROXY", "http://p:1"), ("NO_PROXY", "10.0.0.0/8,.local")],
+            ),
+            (
+                "http_proxy=***@10.0.0.1:3128",
+                vec![("http_proxy", "***@10.0.0.1:3128")],
+            ),
+            (
+                "http_proxy=http://joe:secret@10.0.0.1:3128",
+                vec![("http_proxy", "***@10.0.0.1:3128")],
+            ),
+            ("nothing", vec![]),
+        ] {
+            let found = proxy_variables("/etc/environment", line);
+            let pairs: Vec<_> = found
+                .iter()
+                .map(|one| (one.name.as_str(), one.value.as_str()))
+                .collect();
+            assert_eq!(pairs, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn packages_that_are_only_known_are_left_out() {
+        let name = |text| package(text).map(|found| found.map(|package| package.name));
+        assert_eq!(name("ii  kmod 30"), Some(Some("kmod".to_owned())));
+        assert_eq!(name("hi  runc 1"), Some(Some("runc".to_owned())));
+        assert_eq!(name("un  ufw "), Some(None));
+        assert_eq!(name("rc  ufw 1"), Some(None));
+        assert_eq!(name(""), None);
+    }
+}

@@ -1,0 +1,347 @@
+//! The probe under real shells, its recorded answers, and answers that no host should give.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use iec_core::facts::{Ability, CgroupDriver, CgroupVersion, HostFacts, ProbeFailure, Protocol};
+use iec_core::probe::{Answer, BadAnswer, SCRIPT, TRIED, parse};
+use proptest::prelude::*;
+
+const CONTAINER: &str = include_str!("probe/debian-12-container.txt");
+
+/// Runs `program` with `input`; `None` if it is not installed.
+fn run(program: &str, arguments: &[&str], input: &str) -> Option<(bool, Vec<u8>)> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    child
+        .stdin
+        .take()
+        .expect("stdin is piped")
+        .write_all(input.as_bytes())
+        .expect("the shell reads its script");
+    let output = child.wait_with_output().expect("the program ends");
+    Some((output.status.success(), output.stdout))
+}
+
+fn understood(bytes: &[u8]) -> HostFacts {
+    let Answer { facts, problems } = parse(bytes).expect("a whole answer");
+    assert_eq!(problems, []);
+    facts
+}
+
+/// The answer with the line `from` replaced.
+fn changed(from: &str, to: &str) -> String {
+    assert!(CONTAINER.contains(&format!("\n{from}\n")), "{from}");
+    CONTAINER.replace(&format!("\n{from}\n"), &format!("\n{to}\n"))
+}
+
+#[test]
+fn every_shell_gives_an_answer_that_is_understood() {
+    for shell in [
+        &["dash", "-s"][..],
+        &["bash", "-s"],
+        &["bash", "--posix", "-s"],
+        &["busybox", "sh", "-s"],
+    ] {
+        let Some((_, bytes)) = run(shell[0], &shell[1..], SCRIPT) else {
+            continue;
+        };
+        match parse(&bytes) {
+            Ok(answer) => {
+                assert_eq!(answer.problems, [], "{shell:?}");
+                assert_eq!(answer.facts.assumed(), [""; 0], "{shell:?}");
+                assert!(answer.facts.kernel.version().is_some(), "{shell:?}");
+                assert!(answer.facts.capacity.memory_total > 1 << 20, "{shell:?}");
+                assert!(
+                    answer.facts.storage.place("/").expect("a root").total > 0,
+                    "{shell:?}"
+                );
+                assert!(
+                    answer.facts.network.interfaces.iter().any(|one| one.name == "lo"),
+                    "{shell:?}"
+                );
+            }
+            Err(BadAnswer::NotRoot { uid }) => assert_ne!(uid, "0", "{shell:?}"),
+            Err(bad) => panic!("{shell:?}: {bad:?}"),
+        }
+    }
+}
+
+#[test]
+fn shellcheck_has_nothing_to_say() {
+    if let Some((clean, output)) = run("shellcheck", &["-s", "sh", "-"], SCRIPT) {
+        assert!(clean, "{}", String::from_utf8_lossy(&output));
+    }
+}
+
+#[test]
+fn a_script_that_arrives_in_part_does_nothing() {
+    let lines: Vec<&str> = SCRIPT.lines().collect();
+    for count in [lines.len() - 1, lines.len() / 2] {
+        let text = lines[..count].join("\n");
+        if let Some((_, output)) = run("sh", &["-s"], &text) {
+            assert_eq!(String::from_utf8_lossy(&output), "");
+        }
+    }
+}
+
+#[test]
+fn a_bare_debian_host_in_a_container() {
+    let facts = understood(CONTAINER.as_bytes());
+    assert_eq!(facts.assumed(), [""; 0]);
+    assert_eq!(facts.identity.hostname, "edge-1");
+    assert_eq!(
+        (
+            facts.distribution.id.as_str(),
+            facts.distribution.version.as_str()
+        ),
+        ("debian", "12")
+    );
+    assert_eq!(facts.kernel.version(), Some((6, 18)));
+    assert_eq!((facts.kernel.modprobe, facts.kernel.module_files), (false, false));
+    assert_eq!(facts.kernel.config["IP_SET"], "y");
+    assert_eq!(
+        (facts.capacity.cpus, facts.capacity.memory_total),
+        (2, 24_683_656 << 10)
+    );
+    assert_eq!(facts.capacity.hash_millis, Some(20));
+    assert_eq!(
+        (facts.cgroup.version, facts.cgroup.systemd),
+        (CgroupVersion::Hybrid, true)
+    );
+    assert!(facts.cgroup.controllers.contains(&"memory".to_owned()));
+    assert_eq!(
+        (
+            facts.privileges.virtualisation.as_str(),
+            facts.privileges.container
+        ),
+        ("podman", true)
+    );
+    assert!(!facts.privileges.has_capability(24), "CAP_SYS_RESOURCE");
+    assert!(facts.privileges.has_capability(21), "CAP_SYS_ADMIN");
+    assert_eq!(facts.privileges.open_files, Some(20_000));
+    assert!(facts.features.ability("vxlan").works());
+    assert!(matches!(facts.features.ability("ipset"), Ability::Untested(_)));
+    assert!(facts.features.shared_root && facts.features.seccomp);
+    assert_eq!(facts.features.sysctls["net.ipv4.ip_forward"], "1");
+    let root = facts.storage.place("/var/lib/containerd").expect("a place");
+    assert_eq!(
+        (
+            root.existing.as_str(),
+            root.mount_point.as_str(),
+            root.file_system.as_str()
+        ),
+        ("/var/lib", "/", "ext4")
+    );
+    assert_eq!((root.read_only, root.no_exec), (false, false));
+    let temporary = facts.storage.place("/tmp").expect("a place");
+    assert_eq!(
+        (
+            temporary.mount_point.as_str(),
+            temporary.no_suid,
+            temporary.no_exec
+        ),
+        ("/tmp", true, false)
+    );
+    assert_eq!(
+        facts
+            .network
+            .default_interface()
+            .map(|one| (one.name.as_str(), one.mtu)),
+        Some(("eth0", 1500))
+    );
+    assert_eq!(
+        facts.network.mtu_of("10.89.65.11".parse().expect("an address")),
+        Some(1500)
+    );
+    let ports: Vec<_> = facts
+        .listeners
+        .iter()
+        .map(|one| (one.protocol, one.port, one.process.as_deref()))
+        .collect();
+    assert_eq!(
+        ports,
+        [
+            (Protocol::Tcp, 22, Some("sshd")),
+            (Protocol::Tcp, 22, Some("sshd"))
+        ]
+    );
+    assert_eq!(facts.resolver.nameservers, ["10.89.65.1"]);
+    assert!(facts.resolver.answers[0].udp.works());
+    assert!(facts.resolver.answers[0].tcp.failure().is_some());
+    assert_eq!(facts.clock.now_millis, 1_795_459_153_533);
+    assert_eq!(
+        (
+            facts.login.user.as_str(),
+            facts.login.shell.as_str(),
+            facts.login.noise.as_str()
+        ),
+        ("edge", "/bin/bash", "")
+    );
+    assert_eq!((facts.previous.journal, facts.cluster.etcd_data), (false, false));
+    assert!(facts.software.binaries.is_empty() && !facts.software.has_tool("curl"));
+}
+
+#[test]
+fn the_plan_follows_a_container_host() {
+    let facts = understood(CONTAINER.as_bytes());
+    assert_eq!(facts.cgroup_driver(), CgroupDriver::Cgroupfs);
+    assert!(!facts.fail_cgroup_v1() && facts.needs_host_tools() && facts.restrict_oom_score_adj());
+    assert_eq!(
+        facts.pod_resolver_file().as_deref(),
+        Some("nameserver 10.89.65.1\n")
+    );
+    assert!(!facts.is_slow());
+}
+
+#[test]
+fn a_login_shell_that_prints_is_noticed_and_does_no_harm() {
+    let facts =
+        understood(format!("Welcome to \x1b[31medge-1\nhave a nice day{CONTAINER}goodbye\n").as_bytes());
+    assert_eq!(facts.login.noise, "Welcome to  [31medge-1 have a nice day");
+}
+
+#[test]
+fn answers_that_cannot_be_used_say_why() {
+    let failure = |text: &str| ProbeFailure::from(parse(text.as_bytes()).expect_err("no answer"));
+    let not_begun = failure("fish: Unknown command\n");
+    assert_eq!(
+        (not_begun.code.as_str(), not_begun.evidence.as_str()),
+        ("IEC1010", "it said `fish: Unknown command`")
+    );
+    let (half, _) = CONTAINER.split_once("uid=0").expect("a uid");
+    let broken_off = failure(half);
+    assert_eq!(
+        (broken_off.code.as_str(), broken_off.evidence.as_str()),
+        ("IEC1011", "the last line is `finished=cgroup`")
+    );
+    assert_eq!(failure(&changed("uid=0", "uid=1000")).code, "IEC1012");
+}
+
+#[test]
+fn what_is_not_understood_is_named_and_the_rest_is_kept() {
+    for (from, to, key) in [
+        ("cpus=2", "cpus=many", "cpus"),
+        ("cpus=2", "cpus:%%%", "cpus"),
+        ("cpus=2", "processors=2", "processors"),
+        ("cpus=2", "no line", ""),
+        ("cgroup=hybrid", "cgroup=v3", "cgroup"),
+        ("finished=network", "cut=route", "route"),
+        ("tried=vxlan works", "tried=vxlan maybe", "tried"),
+        (
+            "memory-limit=9223372036854771712",
+            "memory-limit=-1",
+            "memory-limit",
+        ),
+    ] {
+        let answer = parse(changed(from, to).as_bytes()).expect("the rest is understood");
+        assert!(
+            answer.problems.iter().any(|problem| problem.key == key),
+            "{to}: {:?}",
+            answer.problems
+        );
+        assert_eq!(answer.facts.identity.hostname, "edge-1");
+    }
+}
+
+#[test]
+fn a_section_that_did_not_finish_is_assumed() {
+    let answer = parse(changed("finished=network", "").as_bytes()).expect("the rest is understood");
+    assert_eq!(answer.facts.assumed(), ["network"]);
+    assert!(
+        answer
+            .problems
+            .iter()
+            .any(|problem| problem.to_string().starts_with("network: "))
+    );
+}
+
+#[test]
+fn a_trial_that_was_refused_or_cut_short_is_not_taken_for_a_success() {
+    let refused: String =
+        CONTAINER
+            .lines()
+            .filter(|line| !line.starts_with("tried="))
+            .fold(String::new(), |mut text, line| {
+                text.push_str(line);
+                text.push('\n');
+                if line == "iec-probe=1" {
+                    text.push_str("tried=unshare: unshare failed: Operation not permitted\n");
+                }
+                text
+            });
+    let facts = understood(refused.as_bytes());
+    assert_eq!(
+        facts.features.ability("namespaces").failure(),
+        Some("unshare: unshare failed: Operation not permitted")
+    );
+    for name in TRIED.iter().filter(|name| **name != "namespaces") {
+        assert!(
+            matches!(facts.features.ability(name), Ability::Untested(_)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn limits_of_a_container_count_as_its_size() {
+    let small = changed(
+        "memory-limit=9223372036854771712",
+        "memory-limit=1073741824\ncpu-quota=150000 100000",
+    );
+    let facts = understood(small.as_bytes());
+    assert_eq!((facts.capacity.memory_total, facts.capacity.cpus), (1 << 30, 1));
+}
+
+#[test]
+fn content_from_the_host_cannot_pass_for_a_line_of_the_answer() {
+    // A file of the host with lines that look like ours, as the script's own `put` sends it.
+    let put = SCRIPT
+        .split_once("# put KEY TEXT\n")
+        .and_then(|(_, rest)| rest.split_once("# each KEY"))
+        .expect("put")
+        .0;
+    let script = format!("LC_ALL=C\n{put}\nput ca 'x\nuid=1000\niec-probe=end'\nput cut '\x1b[2J\u{e9}'\n");
+    for shell in [&["dash", "-s"][..], &["bash", "-s"], &["busybox", "sh", "-s"]] {
+        if let Some((_, output)) = run(shell[0], &shell[1..], &script) {
+            let text = String::from_utf8(output).expect("text");
+            assert_eq!(
+                text, "ca:eAp1aWQ9MTAwMAppZWMtcHJvYmU9ZW5k\ncut:G1sySsOp\n",
+                "{shell:?}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = parse(&bytes);
+    }
+
+    #[test]
+    fn any_change_of_a_line_is_read_without_a_panic(index in 0usize..400, text in "\\PC{0,80}", keep in any::<bool>()) {
+        let mut lines: Vec<&str> = CONTAINER.lines().collect();
+        let index = index % lines.len();
+        let key = lines[index].split('=').next().unwrap_or_default();
+        let line = if keep { format!("{key}={text}") } else { text };
+        lines[index] = &line;
+        if let Ok(answer) = parse(lines.join("\n").as_bytes()) {
+            prop_assert_eq!(answer.facts.assumed().len() <= 1, true);
+        }
+    }
+
+    #[test]
+    fn every_text_of_every_key_is_read_without_a_panic(text in "[ -~]{0,60}", number in 0usize..60) {
+        let keys: Vec<&str> = CONTAINER.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key).collect();
+        let more = ["version x", "binary", "swap", "swap-unit", "proxy", "hosts-file", "ca", "store", "lock", "server"];
+        let key = more.get(number).copied().unwrap_or_else(|| keys[number * 5 % keys.len()]);
+        let added = CONTAINER.replace("\niec-probe=end", &format!("\n{key}={text}\niec-probe=end"));
+        prop_assert!(parse(added.as_bytes()).is_ok() || key == "iec-probe" || key == "uid");
+    }
+}
