@@ -41,8 +41,8 @@ iec_answer() {
 iec_check() {
   iec_done=0 iec_needed=0 iec_missing='' iec_unknown=''
   "iec_check_$1" 9>&-
-  if [ -n "$iec_unknown" ]; then iec_state=unknown
-  elif [ "$iec_needed" -eq 0 ]; then iec_state=done
+  if [ -n "$iec_unknown" ]; then iec_state='unknown'
+  elif [ "$iec_needed" -eq 0 ]; then iec_state='done'
   elif [ "$iec_done" -eq 0 ]; then iec_state=needed
   else iec_state=partial
   fi
@@ -77,7 +77,7 @@ iec_observe() {
     unknown) iec_say observed "$2" unknown "$iec_recorded" "$(iec_text "$iec_unknown")" ;;
     *) iec_say observed "$2" "$iec_state" "$iec_recorded" "$(iec_text "$iec_missing")" ;;
   esac
-  [ "$iec_state" = done ] || "iec_show_$1"
+  [ "$iec_state" = 'done' ] || "iec_show_$1"
 }
 
 # iec_record FIELDS: appends one line to the journal and waits until the disk has it.
@@ -127,7 +127,7 @@ iec_step() {
   : >"$iec_errors"
   [ "$iec_code" -eq 0 ] && iec_check "$1"
   iec_clock; iec_took=$(((iec_now - iec_began) * 10))
-  if [ "$iec_code" -eq 0 ] && [ "$iec_state" = done ]; then
+  if [ "$iec_code" -eq 0 ] && [ "$iec_state" = 'done' ]; then
     iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"changed\",\"milliseconds\":$iec_took"
     iec_say changed "$2" "$iec_took"
     rm -f "$iec_errors"
@@ -139,7 +139,7 @@ iec_step() {
     iec_reason=effect
     iec_tail="$iec_unknown$iec_missing$(tail -c 2000 "$iec_errors")
 $iec_tail"
-  else iec_reason=command
+  else iec_reason='command'
   fi
   iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"failed\",\"code\":$iec_code"
   iec_say failed "$2" "$iec_reason" "$iec_code" "$(iec_text "$iec_tail")"
@@ -149,7 +149,7 @@ $iec_tail"
 # Takes the host's lock for the lifetime of this shell; no child inherits it.
 iec_lock() {
   iec_id=lock
-  if ! { mkdir -p -m 0700 "$iec_home" && mkdir -p -m 0700 "$iec_home/incoming" "$iec_home/output" "$iec_home/before"; } 2>/dev/null ||
+  if ! { mkdir -p "$iec_home" && chmod 0700 "$iec_home" && mkdir -p "$iec_home/incoming" "$iec_home/output" "$iec_home/before"; } 2>/dev/null ||
     ! { : >>"$iec_home/lock"; } 2>/dev/null; then
     iec_say failed lock journal 1 "$(iec_text "cannot write $iec_home")"
     iec_finish 2
@@ -171,7 +171,7 @@ iec_undo() {
     iec_finish 130
   fi
   iec_clock; iec_began=$iec_now
-  iec_say started "$2" done ''
+  iec_say started "$2" 'done' ''
   ( umask 022; "iec_undo_$1" ) >"$iec_home/output/$2.undo" 2>&1 9>&-
   iec_code=$?
   iec_clock; iec_took=$(((iec_now - iec_began) * 10))

@@ -29,10 +29,7 @@ pub(super) fn store(blobs: &[StoreBlob]) -> Lowered {
         unchanged_since(&marker, &paths),
     ));
 
-    let mut apply = vec![run(
-        Program::Mkdir,
-        ["-p", "-m", "0700", &format!("{HOME}/store/blobs/sha256")],
-    )];
+    let mut apply = vec![run(Program::Mkdir, ["-p", &format!("{HOME}/store/blobs/sha256")])];
     for (blob, path) in blobs.iter().zip(&paths) {
         let hex = blob.digest.hex();
         let incoming = format!("{HOME}/incoming/{hex}");

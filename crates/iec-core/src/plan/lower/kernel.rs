@@ -81,10 +81,7 @@ pub(super) fn modules(modules: &[String]) -> Lowered {
 
 pub(super) fn sysctls(id: &str, entries: &BTreeMap<String, String>) -> Lowered {
     let mut check = Vec::new();
-    let mut apply = vec![run(
-        Program::Mkdir,
-        ["-p", "-m", "0700", &format!("{HOME}/before/{id}")],
-    )];
+    let mut apply = vec![run(Program::Mkdir, ["-p", &format!("{HOME}/before/{id}")])];
     let mut undo = Vec::new();
     for (key, value) in entries {
         let path = format!("/proc/sys/{}", key.replace('.', "/"));

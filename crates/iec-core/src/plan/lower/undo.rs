@@ -16,7 +16,7 @@ pub(super) fn keep(step: &str, slot: usize, path: &str) -> Vec<Expr> {
     let kept = kept(step, slot);
     let absent = format!("{kept}.absent");
     vec![
-        run(Program::Mkdir, ["-p", "-m", "0700", &folder]),
+        run(Program::Mkdir, ["-p", &folder]),
         Expr::If {
             condition: Box::new(Expr::any([
                 test(["-e", &kept]),
@@ -58,7 +58,7 @@ pub(super) fn restore(step: &str, slot: usize, path: &str) -> Expr {
 /// Notes which of these folders are there, before a program makes them.
 pub(super) fn note_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
     let place = format!("{HOME}/before/{step}");
-    let mut commands = vec![run(Program::Mkdir, ["-p", "-m", "0700", &place])];
+    let mut commands = vec![run(Program::Mkdir, ["-p", &place])];
     for (slot, folder) in folders.iter().enumerate() {
         let note = format!("{place}/folder-{slot}");
         commands.push(Expr::If {

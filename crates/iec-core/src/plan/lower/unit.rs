@@ -43,10 +43,7 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
         // It runs when its condition is met: then it takes the new configuration, else nothing happens.
         apply.push(run(Program::Systemctl, ["try-restart", name]));
     }
-    apply.push(run(
-        Program::Mkdir,
-        ["-p", "-m", "0700", &format!("{HOME}/units")],
-    ));
+    apply.push(run(Program::Mkdir, ["-p", &format!("{HOME}/units")]));
     apply.push(
         Cmd::new(Program::Printf)
             .words(["%s\\n", &digest])

@@ -1,0 +1,257 @@
+//! What plans in tests are made from: an example site, facts of plain hosts, a bundle that names everything.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use iec_core::architecture::Architecture;
+use iec_core::content::{
+    Blob, Digest, ImageItem, Item, Kind, MANIFEST_SCHEMA, MEDIA_TYPE_IMAGE_CONFIG, MEDIA_TYPE_IMAGE_MANIFEST,
+    MEDIA_TYPE_LAYER_ZSTD, Manifest,
+};
+use iec_core::credentials::{Credentials, KeyPair, ServiceAccountKeys};
+use iec_core::facts::{Ability, Fact, Facts, HostAnswer, HostFacts};
+use iec_core::plan::{Inputs, Plan, plan};
+use iec_core::release::Release;
+use iec_core::secret::Secret;
+use iec_core::site::{Site, SiteHost};
+
+/// A text that no plan, script or event may show.
+pub(crate) const SEEDED_SECRET: &str = "seeded-secret-7f3a9c";
+
+/// The names of the example sites, each a folder below `sites/`.
+pub(crate) fn site_names() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(sites())
+        .expect("the folder of example sites")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The folder of example sites.
+pub(crate) fn sites() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../sites")
+}
+
+/// The example site of this name.
+pub(crate) fn site(name: &str) -> Site {
+    let text = std::fs::read_to_string(sites().join(name).join("site.yaml")).expect("an example site");
+    parse(&text)
+}
+
+/// The site in this text.
+pub(crate) fn parse(text: &str) -> Site {
+    let spec = iec_core::spec::parse(text, "site.yaml").unwrap_or_else(|problems| panic!("{problems}"));
+    let (site, _) = iec_core::site::validate(&spec).unwrap_or_else(|problems| panic!("{problems}"));
+    site
+}
+
+/// Facts of a host as a plain Debian machine with modules, iptables and control groups of version 2 has them.
+pub(crate) fn plain_host(host: &SiteHost) -> HostFacts {
+    let mut facts = HostFacts::default();
+    facts.identity.value_mut().machine_id = format!("{:032x}", u32::from(host.address()));
+    facts.identity.value_mut().hostname = host.name().to_string();
+    facts.kernel.value_mut().machine = host
+        .assume()
+        .architecture()
+        .unwrap_or(Architecture::Amd64)
+        .uname()
+        .to_owned();
+    facts.kernel.value_mut().release = "6.1.0-40".to_owned();
+    facts.kernel.value_mut().modprobe = true;
+    facts.kernel.value_mut().module_files = true;
+    facts.cgroup.value_mut().systemd = true;
+    facts.privileges.value_mut().root = true;
+    facts.privileges.value_mut().lower_oom_score = true;
+    let tools = [
+        "iptables",
+        "ip6tables",
+        "conntrack",
+        "modprobe",
+        "ethtool",
+        "nft",
+        "ipset",
+    ];
+    facts.software.value_mut().tools = tools.map(|tool| (tool.to_owned(), true)).into();
+    facts.resolver.value_mut().nameservers = vec!["10.0.0.1".to_owned()];
+    facts
+        .features
+        .value_mut()
+        .tried
+        .insert("vxlan".to_owned(), Ability::Works);
+    facts.features.value_mut().writable_sysctls = vec!["net.netfilter.nf_conntrack_max".to_owned()];
+    facts.login.value_mut().user = "edge".to_owned();
+    observed(facts)
+}
+
+/// The same facts as if a host had told them.
+fn observed(mut facts: HostFacts) -> HostFacts {
+    macro_rules! observe {
+        ($($section:ident)*) => { $(facts.$section = Fact::Observed(facts.$section.value_mut().clone());)* };
+    }
+    observe!(identity distribution kernel capacity storage swap cgroup privileges features network listeners resolver clock
+        software cluster previous guards environment login);
+    facts
+}
+
+/// Facts of all hosts of a site.
+pub(crate) fn facts(site: &Site, host: impl Fn(&SiteHost) -> HostFacts) -> Facts {
+    let mut facts = Facts::new(Some(1_800_000_000));
+    for site_host in site.hosts() {
+        facts.insert(
+            site_host.name().to_string(),
+            HostAnswer::Known(Box::new(host(site_host))),
+        );
+    }
+    facts
+}
+
+/// Credentials whose secrets are all [`SEEDED_SECRET`].
+pub(crate) fn credentials() -> Credentials {
+    let pair = |name: &str| KeyPair {
+        certificate_pem: format!("-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n"),
+        key_pem: Secret::new(format!("{SEEDED_SECRET} {name}")),
+    };
+    Credentials {
+        site_id: "c0ffee00c0ffee00".to_owned(),
+        generation: 1,
+        cluster_ca: pair("cluster"),
+        etcd_ca: pair("etcd"),
+        front_proxy_ca: pair("frontproxy"),
+        service_account: ServiceAccountKeys {
+            public_pem: "-----BEGIN PUBLIC KEY-----\nsa\n-----END PUBLIC KEY-----\n".to_owned(),
+            private_pem: Secret::new(format!("{SEEDED_SECRET} sa")),
+        },
+        token: Secret::new(format!("abcdef.{SEEDED_SECRET}")),
+        token_id: "abcdef".to_owned(),
+        discovery_hash: format!("sha256:{}", "0".repeat(64)),
+    }
+}
+
+/// A bundle that has every item a plan may ask for, for both architectures, with made-up content.
+pub(crate) fn manifest(release: &Release) -> Manifest {
+    let mut items = Vec::new();
+    for architecture in [Architecture::Amd64, Architecture::Arm64] {
+        let binaries = [
+            "containerd",
+            "containerd-shim-runc-v2",
+            "ctr",
+            "runc",
+            "kubelet",
+            "kubeadm",
+            "kubectl",
+            "helm",
+            "cni/bridge",
+            "cni/host-local",
+            "cni/loopback",
+            "cni/portmap",
+        ];
+        let mut add = |name: &str, kind: Kind, digest: Digest| {
+            items.push(Item {
+                name: name.to_owned(),
+                kind,
+                architecture: Some(architecture),
+                digest,
+                size: 1_000_000,
+                origin: vec![],
+            });
+        };
+        for name in binaries {
+            add(
+                name,
+                Kind::Binary,
+                Digest::of(format!("{name} {architecture}").as_bytes()),
+            );
+        }
+        add(
+            "host-tools",
+            Kind::Tree,
+            Digest::of(format!("host-tools {architecture}").as_bytes()),
+        );
+        for name in [
+            "etcd",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "pause",
+            "kube-proxy",
+            "coredns",
+            "calico-node",
+            "calico-cni",
+            "calico-kube-controllers",
+            "nginx",
+        ] {
+            let blob = |what: &str, media_type: &str| Blob {
+                media_type: media_type.to_owned(),
+                digest: Digest::of(format!("{what} {architecture}").as_bytes()),
+                size: 1_000_000,
+            };
+            let image = ImageItem {
+                reference: release
+                    .image(name)
+                    .expect("the release names every image")
+                    .to_owned(),
+                manifest: blob(name, MEDIA_TYPE_IMAGE_MANIFEST),
+                config: blob(&format!("{name} config"), MEDIA_TYPE_IMAGE_CONFIG),
+                layers: vec![
+                    blob("base", MEDIA_TYPE_LAYER_ZSTD),
+                    blob(&format!("{name} layer"), MEDIA_TYPE_LAYER_ZSTD),
+                ],
+            };
+            let digest = image.manifest.digest;
+            add(name, Kind::Image(image), digest);
+        }
+    }
+    Manifest {
+        schema: MANIFEST_SCHEMA,
+        release: release.name.clone(),
+        kubernetes: release.kubernetes().to_owned(),
+        source_date: release.source_date.clone(),
+        architectures: vec![Architecture::Amd64, Architecture::Arm64],
+        items,
+    }
+}
+
+/// A manifest with what the patches change.
+pub(crate) const CALICO: &str = "\
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: calico-config, namespace: kube-system}
+data: {veth_mtu: \"0\"}
+---
+kind: DaemonSet
+apiVersion: apps/v1
+metadata: {name: calico-node, namespace: kube-system}
+spec:
+  template:
+    spec:
+      containers:
+      - name: calico-node
+        env:
+        - {name: CALICO_IPV4POOL_VXLAN, value: CrossSubnet}
+        - {name: DATASTORE_TYPE, value: kubernetes}
+        livenessProbe: {periodSeconds: 10}
+        readinessProbe: {periodSeconds: 10}
+";
+
+/// The plan for a site whose hosts have these facts.
+pub(crate) fn plan_of(site: &Site, facts: &Facts) -> Plan {
+    let release = Release::bundled(site.release()).expect("a release of the program");
+    let content = manifest(&release);
+    let credentials = credentials();
+    let charts: BTreeMap<_, _> = site
+        .helm()
+        .iter()
+        .map(|chart| (chart.name().to_string(), (Digest::of(b"chart"), 7)))
+        .collect();
+    let inputs = Inputs {
+        site,
+        facts,
+        release: &release,
+        credentials: &credentials,
+        content: &content,
+        calico_manifest: CALICO,
+        charts: &charts,
+    };
+    plan(&inputs).unwrap_or_else(|problems| panic!("{problems}"))
+}
