@@ -1,0 +1,105 @@
+//! Waiting until a host is up: SSH answers with the pinned key and systemd has finished starting.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::error::LabError;
+use crate::program::{Input, Invocation, Programs, last_lines};
+use crate::record::{Lab, LabHost};
+
+/// How long a host may take to come up; generous, because many of them may share two busy processors.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a host must have come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// Every unit is well: a bare host.
+    Running,
+    /// Starting is over, with failed units or without: a host after something was done to it.
+    Started,
+}
+
+/// Waits until a host is up.
+///
+/// # Errors
+/// [`LabError::NotReady`] with the last answer and the failed units, after `patience`, or at once when systemd has
+/// finished with failed units and the goal is [`Goal::Running`].
+pub(crate) fn wait(
+    programs: &Programs<'_>,
+    lab: &Lab,
+    host: &LabHost,
+    goal: Goal,
+    patience: Duration,
+) -> Result<(), LabError> {
+    let start = Instant::now();
+    let mut last = "no answer on port 22".to_owned();
+    while start.elapsed() < patience {
+        if answers(host) {
+            let answer = programs.ask("asking the host by SSH", question(lab, host)?)?;
+            let state = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+            match (state.as_str(), goal) {
+                ("running", _) | ("degraded", Goal::Started) => return Ok(()),
+                ("degraded", Goal::Running) => {
+                    last = "systemd has failed units".to_owned();
+                    break;
+                }
+                ("", _) => last = answer.evidence(),
+                (other, _) => last = format!("systemd is {other}"),
+            }
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let evidence = format!("{last}\n{}", failed_units(programs, host));
+    Err(LabError::NotReady {
+        host: host.name.clone(),
+        waited: start.elapsed(),
+        evidence,
+    })
+}
+
+/// Whether somebody accepts connections: far cheaper than a try with ssh.
+fn answers(host: &LabHost) -> bool {
+    host.addresses.first().is_some_and(|address| {
+        TcpStream::connect_timeout(&SocketAddr::from((*address, 22)), Duration::from_millis(500)).is_ok()
+    })
+}
+
+fn question(lab: &Lab, host: &LabHost) -> Result<Invocation, LabError> {
+    let mut words = lab.ssh_words(&host.name)?;
+    // Without sudo there is no answer: a host has no D-Bus, and systemd's own socket is root's.
+    words.extend(["sudo", "-n", "systemctl", "is-system-running"].map(str::to_owned));
+    let options = [
+        "-o",
+        "ConnectTimeout=3",
+        "-o",
+        "ServerAliveInterval=3",
+        "-o",
+        "LogLevel=ERROR",
+    ];
+    Ok(Invocation::new(
+        "ssh",
+        options
+            .map(str::to_owned)
+            .into_iter()
+            .chain(words.into_iter().skip(1)),
+    ))
+}
+
+/// What the host says about its failed units, for an error; nothing when it cannot say.
+fn failed_units(programs: &Programs<'_>, host: &LabHost) -> String {
+    let words = [
+        "exec",
+        &host.container,
+        "systemctl",
+        "--failed",
+        "--no-legend",
+        "--plain",
+    ];
+    let asked = Invocation::new("podman", words).input(Input::Nothing);
+    programs
+        .ask("asking the host for failed units", asked)
+        .map(|answer| last_lines(&String::from_utf8_lossy(&answer.stdout), 10))
+        .unwrap_or_default()
+}

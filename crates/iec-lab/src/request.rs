@@ -1,0 +1,227 @@
+//! What a lab is asked to be, and the rules for it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::LabError;
+
+/// The most hosts that one lab may have: their addresses are .11 to .60.
+pub const MAX_HOSTS: usize = 50;
+
+/// The Debian release that a lab's hosts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Distribution {
+    /// Debian 12.
+    #[default]
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+}
+
+impl Distribution {
+    /// The suite's name in the archive.
+    #[must_use]
+    pub fn suite(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+}
+
+/// How many network cards each host has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nics {
+    /// One network for everything.
+    #[default]
+    One,
+    /// A first network to reach the hosts by (with a way out), and a second one without a gateway;
+    /// the site file gives each host's second address as its `nodeAddress`.
+    Two,
+}
+
+/// What a host may use of this machine; `None` means no limit.
+///
+/// The limits are those of the host's control group. The kernel's own files (`/proc/meminfo`, `/proc/cpuinfo`)
+/// still show the whole machine, as they do in any container.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory in MiB; swap is not added to it.
+    pub memory_mib: Option<u32>,
+    /// Processor time, in processors: 0.5 is half of one.
+    pub cpus: Option<f64>,
+}
+
+/// A lab to make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpRequest {
+    /// The lab's name, which is the site's name too.
+    pub name: String,
+    /// How many hosts, control planes included.
+    pub hosts: usize,
+    /// How many of them are control planes: the first ones.
+    pub control_planes: usize,
+    /// What they run.
+    pub distribution: Distribution,
+    /// How many network cards each has.
+    pub nics: Nics,
+    /// What each of them may use.
+    pub limits: Limits,
+    /// The Kubernetes release that the site file asks for.
+    pub release: String,
+    /// The bundle that the site file names; without one it names none.
+    pub bundle: Option<PathBuf>,
+    /// A Debian mirror instead of deb.debian.org, as mmdebstrap takes it.
+    pub mirror: Option<String>,
+}
+
+impl UpRequest {
+    /// Three hosts, one of them a control plane, on Debian 12 with one network and no limits.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            hosts: 3,
+            control_planes: 1,
+            distribution: Distribution::default(),
+            nics: Nics::default(),
+            limits: Limits::default(),
+            release: "1.36".to_owned(),
+            bundle: None,
+            mirror: None,
+        }
+    }
+
+    /// Checks what can be checked without looking at the machine.
+    ///
+    /// # Errors
+    /// [`LabError::InvalidName`] or [`LabError::InvalidRequest`] with the first rule that is broken.
+    pub fn validate(&self) -> Result<(), LabError> {
+        validate_name(&self.name)?;
+        let refuse = |reason: String| Err(LabError::InvalidRequest(reason));
+        if self.hosts == 0 || self.hosts > MAX_HOSTS {
+            return refuse(format!("{} hosts; it takes 1 to {MAX_HOSTS}", self.hosts));
+        }
+        if self.control_planes == 0 || self.control_planes > self.hosts {
+            return refuse(format!(
+                "{} control planes among {} hosts; it takes at least one and no more than there are hosts",
+                self.control_planes, self.hosts
+            ));
+        }
+        if self.limits.memory_mib.is_some_and(|memory| memory < 64) {
+            return refuse(
+                "less than 64 MiB of memory per host; systemd and sshd would not start".to_owned(),
+            );
+        }
+        if self
+            .limits
+            .cpus
+            .is_some_and(|cpus| !cpus.is_finite() || cpus < 0.01)
+        {
+            return refuse("the processors per host must be a number of at least 0.01".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Whether `name` can be a lab's name: it becomes part of folder, container and network names.
+///
+/// # Errors
+/// [`LabError::InvalidName`] with the rule that is broken.
+pub fn validate_name(name: &str) -> Result<(), LabError> {
+    let reason = if name.is_empty() {
+        "it is empty"
+    } else if name.len() > 30 {
+        "it is longer than 30 characters"
+    } else if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
+        "it does not begin with a lower-case letter"
+    } else if name.ends_with('-') {
+        "it ends with a dash"
+    } else if !name
+        .chars()
+        .all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '-')
+    {
+        "it has a character other than a-z, 0-9 and -"
+    } else {
+        return Ok(());
+    };
+    Err(LabError::InvalidName {
+        name: name.to_owned(),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["a", "store-0417", "x9", "abcdefghijabcdefghijabcdefghij"] {
+            assert!(validate_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "Store",
+            "9a",
+            "-a",
+            "a-",
+            "a_b",
+            "a.b",
+            "a/b",
+            "..",
+            "a b",
+            "abcdefghijabcdefghijabcdefghijk",
+        ] {
+            let error = validate_name(bad).expect_err(bad);
+            assert_eq!(error.code(), "IEC1903", "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        let good = UpRequest::new("demo");
+        good.validate().expect("the defaults are good");
+        let refused = [
+            UpRequest {
+                hosts: 0,
+                ..good.clone()
+            },
+            UpRequest {
+                hosts: MAX_HOSTS + 1,
+                ..good.clone()
+            },
+            UpRequest {
+                control_planes: 0,
+                ..good.clone()
+            },
+            UpRequest {
+                control_planes: 4,
+                ..good.clone()
+            },
+            UpRequest {
+                limits: Limits {
+                    memory_mib: Some(1),
+                    cpus: None,
+                },
+                ..good.clone()
+            },
+            UpRequest {
+                limits: Limits {
+                    memory_mib: None,
+                    cpus: Some(f64::NAN),
+                },
+                ..good
+            },
+        ];
+        for request in refused {
+            assert_eq!(
+                request.validate().expect_err("out of range").code(),
+                "IEC1904",
+                "{request:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What must be installed on this machine to make labs, and how it is installed.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::LabError;
+use crate::event::LabEvent;
+use crate::program::{Invocation, Programs};
+
+/// Where programs are, beside what `PATH` says: root's `PATH` lacks `sbin` after a plain `su`.
+const PROGRAM_FOLDERS: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// Something that must be there: any one of `anywhere`, and the Debian package that brings it.
+struct Requirement {
+    what: &'static str,
+    /// Names of programs, or absolute paths of files.
+    anywhere: &'static [&'static str],
+    package: &'static str,
+}
+
+const REQUIREMENTS: [Requirement; 9] = [
+    Requirement {
+        what: "podman",
+        anywhere: &["podman"],
+        package: "podman",
+    },
+    Requirement {
+        what: "runc",
+        anywhere: &["runc"],
+        package: "runc",
+    },
+    Requirement {
+        what: "netavark",
+        anywhere: &[
+            "/usr/lib/podman/netavark",
+            "/usr/libexec/podman/netavark",
+            "/usr/local/libexec/podman/netavark",
+        ],
+        package: "netavark",
+    },
+    Requirement {
+        what: "iptables",
+        anywhere: &["iptables"],
+        package: "iptables",
+    },
+    Requirement {
+        what: "mmdebstrap",
+        anywhere: &["mmdebstrap"],
+        package: "mmdebstrap",
+    },
+    Requirement {
+        what: "the keys of Debian's archive",
+        anywhere: &["/usr/share/keyrings/debian-archive-keyring.gpg"],
+        package: "debian-archive-keyring",
+    },
+    Requirement {
+        what: "ssh",
+        anywhere: &["ssh"],
+        package: "openssh-client",
+    },
+    Requirement {
+        what: "ssh-keygen",
+        anywhere: &["ssh-keygen"],
+        package: "openssh-client",
+    },
+    Requirement {
+        what: "ip",
+        anywhere: &["ip"],
+        package: "iproute2",
+    },
+];
+
+/// The line that installs packages, as one types it.
+pub(crate) fn apt_line(packages: &[String]) -> String {
+    format!(
+        "apt-get install -y --no-install-recommends {}",
+        packages.join(" ")
+    )
+}
+
+/// Checks that all that a lab is made with is installed.
+///
+/// # Errors
+/// [`LabError::MissingPrograms`] with all that is missing.
+pub(crate) fn check() -> Result<(), LabError> {
+    check_with(&|path| path.is_file())
+}
+
+fn check_with(is_there: &dyn Fn(&Path) -> bool) -> Result<(), LabError> {
+    let found = |name: &&str| {
+        let path = Path::new(name);
+        if path.is_absolute() {
+            return is_there(path);
+        }
+        let in_path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders = std::env::split_paths(&in_path).chain(PROGRAM_FOLDERS.map(PathBuf::from));
+        folders.any(|folder| is_there(&folder.join(path)))
+    };
+    let missing: Vec<&Requirement> = REQUIREMENTS
+        .iter()
+        .filter(|requirement| !requirement.anywhere.iter().any(found))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut packages: Vec<String> = missing.iter().map(|each| each.package.to_owned()).collect();
+    packages.dedup();
+    Err(LabError::MissingPrograms {
+        programs: missing.iter().map(|each| each.what.to_owned()).collect(),
+        packages,
+    })
+}
+
+/// Installs what [`check`] misses, with apt-get; gives the packages.
+pub(crate) fn install(
+    programs: &Programs<'_>,
+    on_event: &mut dyn FnMut(LabEvent),
+) -> Result<Vec<String>, LabError> {
+    let packages = match check() {
+        Ok(()) => return Ok(Vec::new()),
+        Err(LabError::MissingPrograms { packages, .. }) => packages,
+        Err(other) => return Err(other),
+    };
+    let apt = |words: Vec<String>| {
+        Invocation::new("apt-get", words).environment("DEBIAN_FRONTEND", "noninteractive")
+    };
+    on_event(LabEvent::Installing {
+        line: "apt-get update".to_owned(),
+    });
+    programs.must("reading the package lists", apt(vec!["update".to_owned()]))?;
+    on_event(LabEvent::Installing {
+        line: apt_line(&packages),
+    });
+    let mut words: Vec<String> = ["install", "-y", "--no-install-recommends"]
+        .map(str::to_owned)
+        .into();
+    words.extend(packages.iter().cloned());
+    programs.must("installing what a lab is made with", apt(words))?;
+    check()?;
+    Ok(packages)
+}
+
+/// Refuses a caller that is not root.
+pub(crate) fn check_root() -> Result<(), LabError> {
+    if rustix::process::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err(LabError::NotRoot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_missing_is_named_at_once_and_each_package_once() {
+        let only_podman = |path: &Path| path == Path::new("/usr/bin/podman") || path.ends_with("ip");
+        let error = check_with(&only_podman).expect_err("much is missing");
+        assert_eq!(
+            error.help(),
+            "type: apt-get install -y --no-install-recommends runc netavark iptables mmdebstrap \
+             debian-archive-keyring openssh-client"
+        );
+        assert_eq!(
+            error.to_string(),
+            "not installed on this machine: runc, netavark, iptables, mmdebstrap, the keys of Debian's archive, \
+             ssh, ssh-keygen"
+        );
+    }
+
+    #[test]
+    fn one_of_several_places_is_enough() {
+        let everything_but = |path: &Path| path != Path::new("/usr/lib/podman/netavark");
+        check_with(&everything_but).expect("netavark is in another place");
+    }
+}

@@ -1,0 +1,141 @@
+//! The site file that describes a lab to IEC, as it would describe any other hosts.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::record::{LabHost, Record};
+
+/// What the site file says beside the lab's own record.
+pub(crate) struct SiteFacts<'a> {
+    /// The private key to log in with.
+    pub(crate) identity: &'a Path,
+    /// Whether this machine has version 1 of control groups, which its hosts then have too.
+    pub(crate) cgroup_v1: bool,
+}
+
+/// The text of `site.yaml`.
+pub(crate) fn text(record: &Record, facts: &SiteFacts<'_>) -> String {
+    let request = &record.request;
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string does not fail");
+    line("apiVersion: iec.dev/v1alpha1".to_owned());
+    line("kind: Site".to_owned());
+    line(format!("metadata: {{name: {}}}", request.name));
+    line("spec:".to_owned());
+    line(format!("  release: {}", quoted(&request.release)));
+    if let Some(bundle) = &request.bundle {
+        line(format!("  content: {{bundle: {}}}", quoted_path(bundle)));
+    }
+    line(format!(
+        "  access: {{user: {}, identity: {}}}",
+        crate::base::USER,
+        quoted_path(facts.identity)
+    ));
+    line("  hosts:".to_owned());
+    for host in &record.hosts {
+        line(format!("    - {{{}}}", host_fields(host)));
+    }
+    // A workload with two replicas on different nodes must find two nodes that take it.
+    let workers = record.request.hosts - record.request.control_planes;
+    if workers < 2 {
+        line("  controlPlane: {schedulable: true}".to_owned());
+    }
+    if facts.cgroup_v1 {
+        line("  accept: [cgroup-v1]".to_owned());
+    }
+    out
+}
+
+fn host_fields(host: &LabHost) -> String {
+    let mut fields = vec![format!("name: {}", host.name)];
+    let mut addresses = host.addresses.iter();
+    fields.extend(addresses.next().map(|address| format!("address: {address}")));
+    fields.extend(addresses.next().map(|address| format!("nodeAddress: {address}")));
+    fields.push(format!("role: {}", host.role.name()));
+    fields.push(format!("hostKey: {}", quoted(&host.host_key)));
+    fields.join(", ")
+}
+
+/// A JSON string is a YAML string too, whatever is in it.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a string can be written as JSON")
+}
+
+fn quoted_path(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::request::{Nics, UpRequest};
+
+    fn record(request: &UpRequest, subnets: &[&str]) -> Record {
+        let mut record = Record::intended(request);
+        record.set_subnets(
+            &subnets
+                .iter()
+                .map(|net| net.parse().expect("a network"))
+                .collect::<Vec<_>>(),
+        );
+        for host in &mut record.hosts {
+            host.host_key = "ssh-ed25519 AAAAC3Nz".to_owned();
+        }
+        record
+    }
+
+    #[test]
+    fn three_hosts_on_a_machine_with_cgroup_v1() {
+        let request = UpRequest {
+            bundle: Some(PathBuf::from("/bundles/it's \"mine\"")),
+            ..UpRequest::new("demo")
+        };
+        let facts = SiteFacts {
+            identity: Path::new("/labs/demo/id_ed25519"),
+            cgroup_v1: true,
+        };
+        let expected = r#"apiVersion: iec.dev/v1alpha1
+kind: Site
+metadata: {name: demo}
+spec:
+  release: "1.36"
+  content: {bundle: "/bundles/it's \"mine\""}
+  access: {user: edge, identity: "/labs/demo/id_ed25519"}
+  hosts:
+    - {name: edge-1, address: 10.89.70.11, role: control-plane, hostKey: "ssh-ed25519 AAAAC3Nz"}
+    - {name: edge-2, address: 10.89.70.12, role: worker, hostKey: "ssh-ed25519 AAAAC3Nz"}
+    - {name: edge-3, address: 10.89.70.13, role: worker, hostKey: "ssh-ed25519 AAAAC3Nz"}
+  accept: [cgroup-v1]
+"#;
+        assert_eq!(text(&record(&request, &["10.89.70.0/24"]), &facts), expected);
+    }
+
+    #[test]
+    fn one_host_with_two_cards_on_a_machine_with_cgroup_v2() {
+        let request = UpRequest {
+            hosts: 1,
+            nics: Nics::Two,
+            ..UpRequest::new("one")
+        };
+        let facts = SiteFacts {
+            identity: Path::new("/labs/one/id_ed25519"),
+            cgroup_v1: false,
+        };
+        let expected = r#"apiVersion: iec.dev/v1alpha1
+kind: Site
+metadata: {name: one}
+spec:
+  release: "1.36"
+  access: {user: edge, identity: "/labs/one/id_ed25519"}
+  hosts:
+    - {name: edge-1, address: 10.89.70.11, nodeAddress: 10.89.71.11, role: control-plane, hostKey: "ssh-ed25519 AAAAC3Nz"}
+  controlPlane: {schedulable: true}
+"#;
+        assert_eq!(
+            text(&record(&request, &["10.89.70.0/24", "10.89.71.0/24"]), &facts),
+            expected
+        );
+    }
+}
