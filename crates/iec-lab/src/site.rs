@@ -138,4 +138,41 @@ spec:
             expected
         );
     }
+
+    #[test]
+    fn the_site_file_is_one_that_iec_takes() {
+        for (hosts, control_planes, nics) in [
+            (1, 1, Nics::One),
+            (2, 1, Nics::Two),
+            (3, 1, Nics::One),
+            (5, 1, Nics::Two),
+        ] {
+            let request = UpRequest {
+                hosts,
+                control_planes,
+                nics,
+                ..UpRequest::new("demo")
+            };
+            let mut record = record(&request, &["10.89.70.0/24", "10.89.71.0/24"][..nics as usize + 1]);
+            for host in &mut record.hosts {
+                host.host_key =
+                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILbOEtU/KH8B8sk3hgyvkIctVuZ5B9yB6+L9xZA35Cgg"
+                        .to_owned();
+            }
+            let facts = SiteFacts {
+                identity: Path::new("/labs/demo/id_ed25519"),
+                cgroup_v1: true,
+            };
+            let text = text(&record, &facts);
+            let spec =
+                iec_core::spec::parse(&text, "site.yaml").unwrap_or_else(|found| panic!("{found:?}\n{text}"));
+            let (_, notes) =
+                iec_core::site::validate(&spec).unwrap_or_else(|found| panic!("{found:?}\n{text}"));
+            assert_eq!(
+                format!("{notes:?}"),
+                format!("{:?}", iec_core::diagnostic::Diagnostics::default()),
+                "{text}"
+            );
+        }
+    }
 }
