@@ -1,0 +1,465 @@
+//! One command on a host from start to end: feeding its standard input while reading what it says, whichever way it is reached.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use iec_core::secret::Secret;
+use tokio::sync::watch;
+use tokio::time::{Duration, sleep, timeout};
+
+use crate::command::{Elevation, PAYLOAD_BEGINS, PAYLOAD_STORED, SUDO_PROMPT, SUDO_READY};
+use crate::error::{HostError, evidence, why_never_began};
+use crate::frame::{FrameReader, Nonce};
+use crate::outcome::{Ending, Outcome, Signal};
+
+/// How long the streams may be silent before they are given up, once a script has ended on standard output.
+const GRACE: Duration = Duration::from_millis(500);
+/// The same, when the command has ended without a word of it on standard output.
+const LONG_GRACE: Duration = Duration::from_secs(5);
+/// How long `sudo` may take to ask for the password, and to accept it.
+const SUDO_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a running command does.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Stdout(Bytes),
+    Stderr(Bytes),
+    /// It ended; output may still come.
+    Finished(Finish),
+    /// The server did not start it.
+    Refused(String),
+    /// All output has come.
+    Closed,
+    /// Nothing more will come, and what is missing is unknown.
+    Lost(HostError),
+}
+
+/// A running command's output.
+pub(crate) trait Output: Send {
+    fn next(&mut self) -> impl Future<Output = Event> + Send;
+}
+
+/// A running command's standard input. An error means that nobody reads it any more; the output tells why.
+pub(crate) trait Input: Send {
+    fn send(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Closed>> + Send;
+    fn finish(&mut self) -> impl Future<Output = Result<(), Closed>> + Send;
+}
+
+/// The command does not read its standard input any more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Closed;
+
+/// What is sent to a command's standard input.
+pub(crate) type Feed<'a> = BoxStream<'a, Result<Bytes, HostError>>;
+
+/// Who runs a command, and how root's rights are come by.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub user: &'a str,
+    pub elevation: Elevation,
+    pub password: Option<&'a Secret<String>>,
+}
+
+impl Caller<'_> {
+    fn never_began(&self, ended: String, stderr: &str, stdout: &str) -> HostError {
+        why_never_began(
+            self.user,
+            self.elevation != Elevation::Unneeded,
+            ended,
+            stderr,
+            stdout,
+        )
+    }
+}
+
+/// What is made of a command's output.
+pub(crate) trait Listener: Send {
+    fn stdout(&mut self, bytes: &[u8]) -> Result<(), HostError>;
+    fn stderr(&mut self, bytes: &[u8]);
+    /// How much of what matters has been said.
+    fn done(&self) -> Done;
+    /// What became of it.
+    fn outcome(self, end: End, caller: Caller<'_>) -> Outcome;
+}
+
+/// How much of what matters a command has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    Nothing,
+    /// All of standard output; standard error may still come.
+    Output,
+    Everything,
+}
+
+/// How a command ended, as whoever started it reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finish {
+    Exited(u8),
+    Killed(Signal),
+}
+
+impl Finish {
+    /// What a shell means by an exit status: above 128 a death by signal.
+    fn from_shell(status: u8) -> Self {
+        Signal::from_shell_status(status).map_or(Self::Exited(status), Self::Killed)
+    }
+}
+
+impl From<Finish> for Ending {
+    fn from(finish: Finish) -> Self {
+        match finish {
+            Finish::Exited(status) => Self::Exited(status),
+            Finish::Killed(signal) => Self::Killed(signal),
+        }
+    }
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(formatter, "exit status {status}"),
+            Self::Killed(signal) => write!(formatter, "killed by {signal}"),
+        }
+    }
+}
+
+/// How the conversation ended, before it is made sense of.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub result: Option<Finish>,
+    /// Whether all of the output has come.
+    pub closed: bool,
+    /// Whether all of the standard input was handed over.
+    pub fed: bool,
+    /// The error that ended it early.
+    pub error: Option<HostError>,
+}
+
+/// How far `sudo` has got with asking for a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sudo {
+    Silent,
+    Asked,
+    Ready,
+}
+
+/// Runs one command to its end.
+pub(crate) async fn converse<L: Listener>(
+    mut output: impl Output,
+    input: impl Input,
+    feed: Feed<'_>,
+    mut listener: L,
+    caller: Caller<'_>,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Outcome {
+    let (sudo, sudo_seen) = watch::channel(Sudo::Silent);
+    let mut watcher = SudoWatcher::new(caller.elevation == Elevation::SudoPassword, sudo);
+    let mut end = End {
+        result: None,
+        closed: false,
+        fed: false,
+        error: None,
+    };
+    let fed = AtomicBool::new(false);
+    let mut writing = std::pin::pin!(write(input, feed, caller, sudo_seen, progress, &fed));
+    let mut written = false;
+    loop {
+        let event = tokio::select! {
+            event = output.next() => event,
+            result = &mut writing, if !written => {
+                written = true;
+                if let Err(error) = result {
+                    end.error = Some(error);
+                    break;
+                }
+                continue;
+            }
+            // A process that the script left behind may keep the streams open.
+            () = sleep(GRACE), if listener.done() == Done::Output => break,
+            () = sleep(LONG_GRACE), if end.result.is_some() => break,
+        };
+        end.closed = matches!(event, Event::Closed);
+        let last = take(event, &mut listener, &mut watcher, caller, &mut end).is_break();
+        if last || listener.done() == Done::Everything {
+            break;
+        }
+    }
+    end.fed = fed.load(Ordering::Relaxed);
+    listener.outcome(end, caller)
+}
+
+/// Takes one event in; breaks when it is the last.
+fn take<L: Listener>(
+    event: Event,
+    listener: &mut L,
+    watcher: &mut SudoWatcher,
+    caller: Caller<'_>,
+    end: &mut End,
+) -> ControlFlow<()> {
+    match event {
+        Event::Stdout(bytes) => {
+            if let Err(error) = listener.stdout(&bytes) {
+                end.error = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        Event::Stderr(bytes) => {
+            listener.stderr(&bytes);
+            if watcher.wrong_password(&bytes) {
+                end.error = Some(HostError::SudoPasswordWrong {
+                    user: caller.user.to_owned(),
+                });
+                return ControlFlow::Break(());
+            }
+        }
+        Event::Finished(finish) => end.result = Some(finish),
+        Event::Refused(evidence) => {
+            end.error = Some(HostError::ChannelRefused { evidence });
+            return ControlFlow::Break(());
+        }
+        Event::Closed => return ControlFlow::Break(()),
+        Event::Lost(error) => {
+            end.error = Some(error);
+            return ControlFlow::Break(());
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Writes the password where one is asked for, then the feed; sets `fed` once the last byte is handed over.
+async fn write(
+    mut input: impl Input,
+    mut feed: Feed<'_>,
+    caller: Caller<'_>,
+    mut sudo: watch::Receiver<Sudo>,
+    progress: &mut (dyn FnMut(u64) + Send),
+    fed: &AtomicBool,
+) -> Result<(), HostError> {
+    if let (Elevation::SudoPassword, Some(password)) = (caller.elevation, caller.password) {
+        // The watcher lives as long as the conversation, so only time can run out.
+        if reached(&mut sudo, Sudo::Asked, caller).await? == Sudo::Asked {
+            let line = Bytes::from(format!("{}\n", password.expose()));
+            if input.send(line).await.is_err() {
+                return Ok(());
+            }
+            reached(&mut sudo, Sudo::Ready, caller).await?;
+        }
+    }
+    while let Some(chunk) = feed.next().await {
+        let chunk = chunk?;
+        let length = chunk.len() as u64;
+        if input.send(chunk).await.is_err() {
+            return Ok(());
+        }
+        progress(length);
+    }
+    fed.store(true, Ordering::Relaxed);
+    // Where this fails, nobody reads any more, and the output says why.
+    let _ = input.finish().await;
+    Ok(())
+}
+
+/// Waits until `sudo` has got at least as far as `stage`, and says how far it got.
+async fn reached(
+    sudo: &mut watch::Receiver<Sudo>,
+    stage: Sudo,
+    caller: Caller<'_>,
+) -> Result<Sudo, HostError> {
+    match timeout(SUDO_PATIENCE, sudo.wait_for(|state| *state >= stage)).await {
+        Ok(Ok(state)) => Ok(*state),
+        Ok(Err(_)) | Err(_) => Err(HostError::SudoPassword {
+            user: caller.user.to_owned(),
+            evidence: format!(
+                "it neither asked nor went on within {} s",
+                SUDO_PATIENCE.as_secs()
+            ),
+        }),
+    }
+}
+
+/// Looks for `sudo`'s prompt and for the sign that it let the command start.
+struct SudoWatcher {
+    active: bool,
+    state: watch::Sender<Sudo>,
+    seen: Vec<u8>,
+}
+
+impl SudoWatcher {
+    fn new(active: bool, state: watch::Sender<Sudo>) -> Self {
+        Self {
+            active,
+            state,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Takes bytes of standard error; `true` when `sudo` asks a second time.
+    fn wrong_password(&mut self, bytes: &[u8]) -> bool {
+        if !self.active {
+            return false;
+        }
+        self.seen.extend_from_slice(bytes);
+        let text = String::from_utf8_lossy(&self.seen);
+        if text.contains(SUDO_READY) {
+            self.active = false;
+            self.state.send_replace(Sudo::Ready);
+            return false;
+        }
+        match text.matches(SUDO_PROMPT).count() {
+            0 => false,
+            1 => {
+                self.state.send_replace(Sudo::Asked);
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Listens to a script in its frame.
+pub(crate) struct ScriptListener<'a> {
+    stdout: FrameReader,
+    stderr: FrameReader,
+    sink: &'a mut (dyn FnMut(&str) + Send),
+    address: String,
+}
+
+impl<'a> ScriptListener<'a> {
+    pub(crate) fn new(nonce: &Nonce, address: String, sink: &'a mut (dyn FnMut(&str) + Send)) -> Self {
+        Self {
+            stdout: FrameReader::new(nonce),
+            stderr: FrameReader::new(nonce),
+            sink,
+            address,
+        }
+    }
+}
+
+impl Listener for ScriptListener<'_> {
+    fn stdout(&mut self, bytes: &[u8]) -> Result<(), HostError> {
+        let lost = |error: crate::frame::LineTooLong| HostError::Lost {
+            address: self.address.clone(),
+            evidence: error.to_string(),
+        };
+        self.stdout.push(bytes, self.sink).map_err(lost)
+    }
+
+    fn stderr(&mut self, bytes: &[u8]) {
+        // An endless line on standard error is not worth failing for: its beginning is kept.
+        let _ = self.stderr.push(bytes, &mut |_| {});
+    }
+
+    fn done(&self) -> Done {
+        match (self.stdout.ended(), self.stderr.ended()) {
+            (true, true) => Done::Everything,
+            (true, false) => Done::Output,
+            (false, _) => Done::Nothing,
+        }
+    }
+
+    fn outcome(self, end: End, caller: Caller<'_>) -> Outcome {
+        let (began, status) = (self.stdout.began(), self.stdout.status());
+        let (stdout, stderr) = (self.stdout.into_tail(), self.stderr.into_tail());
+        let ending = match (status, end.error, end.result) {
+            (Some(status), _, _) => Finish::from_shell(status).into(),
+            (None, Some(error), _) if error.is_refusal() => Ending::NeverRan(error),
+            (None, Some(error), _) if end.fed => Ending::Lost(error),
+            (None, Some(error), _) if !began => Ending::NeverRan(error),
+            (None, Some(error), _) => Ending::Lost(error),
+            (None, None, Some(finish)) if began => finish.into(),
+            (None, None, Some(finish)) if end.closed => {
+                Ending::NeverRan(caller.never_began(finish.to_string(), &stderr, &stdout))
+            }
+            (None, None, _) => Ending::Lost(HostError::Lost {
+                address: self.address,
+                evidence: format!(
+                    "the channel closed without a result: {}",
+                    evidence(&stderr, &stdout)
+                ),
+            }),
+        };
+        Outcome::new(ending, stderr)
+    }
+}
+
+/// Listens to the command that stores a payload.
+pub(crate) struct PayloadListener {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    address: String,
+}
+
+/// How much of either stream of the payload command is kept.
+const KEPT: usize = 16 << 10;
+
+impl PayloadListener {
+    pub(crate) fn new(address: String) -> Self {
+        Self {
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            address,
+        }
+    }
+
+    fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+        kept.extend_from_slice(bytes);
+        kept.drain(..kept.len().saturating_sub(KEPT));
+    }
+
+    fn stored(&self) -> bool {
+        self.stdout
+            .split(|byte| *byte == b'\n')
+            .any(|line| line == PAYLOAD_STORED.as_bytes())
+    }
+}
+
+impl Listener for PayloadListener {
+    fn stdout(&mut self, bytes: &[u8]) -> Result<(), HostError> {
+        Self::keep(&mut self.stdout, bytes);
+        Ok(())
+    }
+
+    fn stderr(&mut self, bytes: &[u8]) {
+        Self::keep(&mut self.stderr, bytes);
+    }
+
+    fn done(&self) -> Done {
+        if self.stored() {
+            Done::Everything
+        } else {
+            Done::Nothing
+        }
+    }
+
+    fn outcome(self, end: End, caller: Caller<'_>) -> Outcome {
+        let stored = self.stored();
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        let stderr = String::from_utf8_lossy(&self.stderr);
+        let marker = format!("{PAYLOAD_BEGINS}\n");
+        let (began, stderr) = match stderr.split_once(&marker) {
+            Some((_, after)) => (true, after.trim_end().to_owned()),
+            None => (false, stderr.trim_end().to_owned()),
+        };
+        let ending = match (end.error, end.result) {
+            _ if stored && end.fed => Ending::Exited(0),
+            (Some(error), _) if error.is_refusal() => Ending::NeverRan(error),
+            (Some(error), _) => Ending::Lost(error),
+            (None, Some(finish)) if began && finish != Finish::Exited(0) => finish.into(),
+            (None, Some(finish)) if !began && end.closed => {
+                Ending::NeverRan(caller.never_began(finish.to_string(), &stderr, &stdout))
+            }
+            (None, _) => Ending::Lost(HostError::Lost {
+                address: self.address,
+                evidence: format!(
+                    "the channel closed without a result: {}",
+                    evidence(&stderr, &stdout)
+                ),
+            }),
+        };
+        Outcome::new(ending, stderr)
+    }
+}

@@ -1,0 +1,59 @@
+//! What a host can do for the rest of the program, whichever way it is reached.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::outcome::{Outcome, Privilege};
+use crate::payload::Payload;
+
+/// A host: runs scripts, takes payloads.
+///
+/// Every call stands alone: after a lost connection the next call connects again. Dropping the returned future
+/// gives the call up; what the host had begun may go on there.
+pub trait Host: Send + Sync {
+    /// The host's name, as the site calls it.
+    fn name(&self) -> &str;
+
+    /// Runs `script` and hands each line of its standard output to `sink` as it comes, without its newline.
+    ///
+    /// Bytes that are no UTF-8 are replaced. What the login shell printed before the script began never
+    /// reaches `sink`. `sink` is called from the task that awaits the future and must not block.
+    fn run<'a>(
+        &'a self,
+        script: &'a Script,
+        privilege: Privilege,
+        sink: &'a mut (dyn FnMut(&str) + Send),
+    ) -> BoxFuture<'a, Outcome>;
+
+    /// Streams `payload` into [`crate::INCOMING`] on the host, as root, and calls `progress` with the number of bytes
+    /// handed over since the last call.
+    ///
+    /// The outcome is `Exited(0)` only after the host has taken the whole of it. Entries that were written before
+    /// an interruption stay there; whoever reads them checks their digests.
+    fn put<'a>(
+        &'a self,
+        payload: Payload,
+        progress: &'a mut (dyn FnMut(u64) + Send),
+    ) -> BoxFuture<'a, Outcome>;
+}
+
+/// The text of a shell script, as `iec-sh` printed it.
+///
+/// It is wrapped so that it begins only when all of it has arrived, and runs with its standard input closed off.
+#[derive(Debug, Clone)]
+pub struct Script(Arc<str>);
+
+impl Script {
+    /// A script from the text that `iec-sh` printed.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,224 @@
+//! This machine as a host.
+
+use std::process::Stdio;
+
+use bytes::{Bytes, BytesMut};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+
+use crate::command::{self, Elevation};
+use crate::converse::{
+    Caller, Closed, Event, Feed, Finish, Input, Listener, Output, PayloadListener, ScriptListener, converse,
+};
+use crate::error::HostError;
+use crate::frame::Nonce;
+use crate::host::{Host, Script};
+use crate::outcome::{Outcome, Privilege, Signal};
+use crate::payload::Payload;
+
+/// What errors call this host.
+const ADDRESS: &str = "this machine";
+
+/// This machine as a host, by the same command lines that a login shell would see elsewhere.
+#[derive(Debug, Clone)]
+pub struct LocalHost {
+    name: String,
+    user: String,
+    entry: Vec<String>,
+}
+
+impl LocalHost {
+    /// This machine under the name `name`, used by `user` (the one this program runs as).
+    ///
+    /// Where `user` is not `root`, root's rights come from `sudo` without a password.
+    #[must_use]
+    pub fn new(name: impl Into<String>, user: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            user: user.into(),
+            entry: Vec::new(),
+        }
+    }
+
+    /// Enters another place on this machine first: `entry` is a program and its arguments that runs the
+    /// command appended to it, such as `nsenter --mount --target 4711`.
+    #[must_use]
+    pub fn through(mut self, entry: impl IntoIterator<Item = String>) -> Self {
+        self.entry = entry.into_iter().collect();
+        self
+    }
+
+    fn elevation(&self, privilege: Privilege) -> Elevation {
+        match privilege {
+            Privilege::Root if self.user != "root" => Elevation::Sudo,
+            Privilege::Root | Privilege::Login => Elevation::Unneeded,
+        }
+    }
+
+    fn spawn(&self, line: &'static str) -> Result<Child, HostError> {
+        let words = self
+            .entry
+            .iter()
+            .map(String::as_str)
+            .chain(["/bin/sh", "-c", line]);
+        let words: Vec<&str> = words.collect();
+        Command::new(words[0])
+            .args(&words[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(false)
+            .spawn()
+            .map_err(|source| HostError::Local {
+                program: words[0].to_owned(),
+                source,
+            })
+    }
+
+    async fn converse<L: Listener>(
+        &self,
+        line: &'static str,
+        elevation: Elevation,
+        feed: Feed<'_>,
+        listener: L,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Outcome {
+        let mut child = match self.spawn(line) {
+            Ok(child) => child,
+            Err(error) => return Outcome::never_ran(error),
+        };
+        let input = LocalInput(child.stdin.take());
+        let output = LocalOutput {
+            stdout: child.stdout.take().map(|pipe| (pipe, BytesMut::new())),
+            stderr: child.stderr.take().map(|pipe| (pipe, BytesMut::new())),
+            child,
+            finished: false,
+        };
+        let caller = Caller {
+            user: &self.user,
+            elevation,
+            password: None,
+        };
+        converse(output, input, feed, listener, caller, progress).await
+    }
+}
+
+impl Host for LocalHost {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn run<'a>(
+        &'a self,
+        script: &'a Script,
+        privilege: Privilege,
+        sink: &'a mut (dyn FnMut(&str) + Send),
+    ) -> BoxFuture<'a, Outcome> {
+        async move {
+            let nonce = Nonce::new();
+            let elevation = self.elevation(privilege);
+            let feed = stream::iter([Ok(Bytes::from(nonce.wrap(script.text())))]).boxed();
+            let listener = ScriptListener::new(&nonce, ADDRESS.to_owned(), sink);
+            self.converse(command::script(elevation), elevation, feed, listener, &mut |_| {})
+                .await
+        }
+        .boxed()
+    }
+
+    fn put<'a>(
+        &'a self,
+        payload: Payload,
+        progress: &'a mut (dyn FnMut(u64) + Send),
+    ) -> BoxFuture<'a, Outcome> {
+        async move {
+            let elevation = self.elevation(Privilege::Root);
+            let feed = payload.into_archive().boxed();
+            let listener = PayloadListener::new(ADDRESS.to_owned());
+            self.converse(command::payload(elevation), elevation, feed, listener, progress)
+                .await
+        }
+        .boxed()
+    }
+}
+
+/// The standard input of a program on this machine.
+struct LocalInput(Option<ChildStdin>);
+
+impl Input for LocalInput {
+    async fn send(&mut self, bytes: Bytes) -> Result<(), Closed> {
+        match &mut self.0 {
+            Some(stdin) => stdin.write_all(&bytes).await.map_err(|_| Closed),
+            None => Err(Closed),
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), Closed> {
+        // Closing the pipe is what says that this was all.
+        self.0 = None;
+        Ok(())
+    }
+}
+
+/// The output of a program on this machine.
+struct LocalOutput {
+    stdout: Option<(ChildStdout, BytesMut)>,
+    stderr: Option<(ChildStderr, BytesMut)>,
+    child: Child,
+    finished: bool,
+}
+
+/// Reads the next piece of a pipe; `None` at its end.
+async fn read<P: tokio::io::AsyncRead + Unpin>(pipe: &mut Option<(P, BytesMut)>) -> Option<Bytes> {
+    let (reader, buffer) = pipe.as_mut()?;
+    buffer.reserve(64 << 10);
+    match reader.read_buf(buffer).await {
+        Ok(read) if read > 0 => Some(buffer.split().freeze()),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+impl Output for LocalOutput {
+    async fn next(&mut self) -> Event {
+        loop {
+            if self.stdout.is_none() && self.stderr.is_none() && self.finished {
+                return Event::Closed;
+            }
+            tokio::select! {
+                bytes = read(&mut self.stdout), if self.stdout.is_some() => match bytes {
+                    Some(bytes) => return Event::Stdout(bytes),
+                    None => self.stdout = None,
+                },
+                bytes = read(&mut self.stderr), if self.stderr.is_some() => match bytes {
+                    Some(bytes) => return Event::Stderr(bytes),
+                    None => self.stderr = None,
+                },
+                status = self.child.wait(), if !self.finished => {
+                    self.finished = true;
+                    return match status {
+                        Ok(status) => Event::Finished(finish(status)),
+                        Err(error) => Event::Lost(HostError::Lost {
+                            address: ADDRESS.to_owned(),
+                            evidence: error.to_string(),
+                        }),
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn finish(status: std::process::ExitStatus) -> Finish {
+    use std::os::unix::process::ExitStatusExt;
+    let signal = status.signal().and_then(|number| u8::try_from(number).ok());
+    match signal {
+        Some(number) => Finish::Killed(Signal(number)),
+        None => Finish::Exited(
+            status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(255),
+        ),
+    }
+}

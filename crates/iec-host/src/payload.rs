@@ -1,0 +1,300 @@
+//! Files on their way to a host: one tar stream of content named by digest, and of secrets.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+use futures::stream::{self, StreamExt};
+use iec_core::content::Digest;
+use iec_core::secret::Secret;
+use tokio::io::AsyncReadExt;
+
+use crate::error::HostError;
+
+/// The folder on a host that payloads are written to: `<hex>` for content, `secrets/<name>` for secrets.
+pub const INCOMING: &str = "/var/lib/iec/incoming";
+
+/// How much of a file is read at a time.
+const CHUNK: usize = 256 << 10;
+/// The unit of a tar archive.
+const BLOCK: usize = 512;
+
+/// A text that cannot name a secret's file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot name a secret: it takes 1 to 80 of a-z, 0-9, `-`, `_` and `.`, and begins with a letter or digit"
+)]
+pub struct InvalidSecretName(pub String);
+
+/// The flat file name of a secret under `secrets/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretName(String);
+
+impl SecretName {
+    /// A name from its text.
+    ///
+    /// # Errors
+    /// [`InvalidSecretName`] where the text could be anything but a plain file name.
+    pub fn new(name: &str) -> Result<Self, InvalidSecretName> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let good = !name.is_empty()
+            && name.len() <= 80
+            && plain(name.as_bytes()[0])
+            && name.bytes().all(|byte| plain(byte) || b"-_.".contains(&byte));
+        if good {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidSecretName(name.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What is to be put on a host, in the order in which it is sent.
+#[derive(Debug, Default)]
+pub struct Payload {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Blob {
+        digest: Digest,
+        size: u64,
+        file: PathBuf,
+    },
+    Secret {
+        name: SecretName,
+        content: Secret<Vec<u8>>,
+    },
+}
+
+impl Payload {
+    /// A payload of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the file with this digest and size (bytes). The digest is its name on the host; it is not checked here.
+    #[must_use]
+    pub fn blob(mut self, digest: Digest, size: u64, file: impl Into<PathBuf>) -> Self {
+        self.entries.push(Entry::Blob {
+            digest,
+            size,
+            file: file.into(),
+        });
+        self
+    }
+
+    /// Adds a secret, which becomes `secrets/<name>` with mode 0600.
+    #[must_use]
+    pub fn secret(mut self, name: SecretName, content: Secret<Vec<u8>>) -> Self {
+        self.entries.push(Entry::Secret { name, content });
+        self
+    }
+
+    /// Whether there is nothing to put.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many bytes of files and secrets there are.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let size = |entry: &Entry| match entry {
+            Entry::Blob { size, .. } => *size,
+            Entry::Secret { content, .. } => content.expose().len() as u64,
+        };
+        self.entries.iter().map(size).sum()
+    }
+
+    /// The tar archive, piece by piece.
+    pub(crate) fn into_archive(self) -> impl Stream<Item = Result<Bytes, HostError>> + Send {
+        let end = stream::iter([Ok(Bytes::from_static(&[0; 2 * BLOCK]))]);
+        stream::iter(self.entries).flat_map(entry_stream).chain(end)
+    }
+}
+
+/// One entry's header, content and padding.
+fn entry_stream(entry: Entry) -> stream::BoxStream<'static, Result<Bytes, HostError>> {
+    match entry {
+        Entry::Secret { name, content } => {
+            let size = content.expose().len() as u64;
+            let mut bytes = BytesMut::from(&header(&format!("secrets/{name}"), size)[..]);
+            bytes.extend_from_slice(content.expose());
+            bytes.resize(bytes.len() + padding(size), 0);
+            stream::iter([Ok(bytes.freeze())]).boxed()
+        }
+        Entry::Blob { digest, size, file } => {
+            let first = stream::iter([Ok(Bytes::copy_from_slice(&header(&digest.hex(), size)))]);
+            let last = stream::iter([Ok(Bytes::from_static(&[0; BLOCK][..padding(size)]))]);
+            first.chain(file_stream(file, size)).chain(last).boxed()
+        }
+    }
+}
+
+/// How many zero bytes fill up the last block.
+fn padding(size: u64) -> usize {
+    let rest = (size % BLOCK as u64) as usize;
+    (BLOCK - rest) % BLOCK
+}
+
+/// An archive entry's header.
+fn header(name: &str, size: u64) -> [u8; BLOCK] {
+    let mut header = tar::Header::new_ustar();
+    header
+        .set_path(name)
+        .expect("names are flat, short and plain by construction");
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_mode(0o600);
+    header.set_size(size);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_cksum();
+    *header.as_bytes()
+}
+
+/// A file's content: exactly `size` bytes, or an error.
+fn file_stream(path: PathBuf, size: u64) -> impl Stream<Item = Result<Bytes, HostError>> + Send {
+    struct Reading {
+        path: PathBuf,
+        file: Option<tokio::fs::File>,
+        left: u64,
+    }
+    let reading = Reading {
+        path,
+        file: None,
+        left: size,
+    };
+    stream::try_unfold(reading, |mut reading| async move {
+        if reading.left == 0 {
+            return Ok(None);
+        }
+        match next_chunk(&reading.path, &mut reading.file, reading.left).await {
+            Ok(chunk) => {
+                reading.left -= chunk.len() as u64;
+                Ok(Some((chunk, reading)))
+            }
+            Err(source) => Err(HostError::Payload {
+                file: reading.path,
+                source,
+            }),
+        }
+    })
+}
+
+async fn next_chunk(path: &PathBuf, file: &mut Option<tokio::fs::File>, left: u64) -> std::io::Result<Bytes> {
+    let file = match file {
+        Some(file) => file,
+        None => {
+            let mut opened = tokio::fs::File::open(path).await?;
+            opened.set_max_buf_size(CHUNK);
+            file.insert(opened)
+        }
+    };
+    let wanted = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+    let mut chunk = BytesMut::zeroed(wanted);
+    let read = file.read(&mut chunk).await?;
+    if read == 0 {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::UnexpectedEof,
+            format!("the file is {left} bytes shorter than it should be"),
+        ));
+    }
+    chunk.truncate(read);
+    Ok(chunk.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    async fn archive(payload: Payload) -> Result<Vec<u8>, HostError> {
+        let mut bytes = Vec::new();
+        let mut pieces = std::pin::pin!(payload.into_archive());
+        while let Some(piece) = pieces.next().await {
+            bytes.extend_from_slice(&piece?);
+        }
+        Ok(bytes)
+    }
+
+    #[tokio::test]
+    async fn the_archive_can_be_read_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("blob");
+        let content = vec![7; CHUNK * 2 + 1];
+        std::fs::write(&file, &content).expect("written");
+        let digest = Digest::of(&content);
+        let payload = Payload::new().blob(digest, content.len() as u64, &file).secret(
+            SecretName::new("token").expect("a name"),
+            Secret::new(b"hush".to_vec()),
+        );
+        assert_eq!(payload.bytes(), content.len() as u64 + 4);
+
+        let bytes = archive(payload).await.expect("an archive");
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut seen = Vec::new();
+        for entry in archive.entries().expect("entries") {
+            let mut entry = entry.expect("an entry");
+            let mut read = Vec::new();
+            entry.read_to_end(&mut read).expect("content");
+            let path = entry.path().expect("a path").display().to_string();
+            seen.push((path, entry.header().mode().expect("a mode"), read));
+        }
+        assert_eq!(
+            seen,
+            [
+                (digest.hex(), 0o600, content),
+                ("secrets/token".to_owned(), 0o600, b"hush".to_vec())
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_too_short_or_missing_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("blob");
+        std::fs::write(&file, b"abc").expect("written");
+        let digest = Digest::of(b"abc");
+        let error = archive(Payload::new().blob(digest, 4, &file))
+            .await
+            .expect_err("too short");
+        assert_eq!(error.code(), "IEC1502");
+        let error = archive(Payload::new().blob(digest, 4, folder.path().join("none")))
+            .await
+            .expect_err("missing");
+        assert_eq!(error.code(), "IEC1502");
+    }
+
+    #[test]
+    fn names_of_secrets_are_plain() {
+        for good in ["ca.key", "a", "join_configuration-2"] {
+            assert!(SecretName::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/b",
+            "A",
+            "a b",
+            "-x",
+            "ä",
+            &"a".repeat(81),
+        ] {
+            assert!(SecretName::new(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A host that is reached over SSH.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, StreamExt};
+use tokio::sync::Mutex;
+
+use super::client::{SshClient, SshTarget};
+use super::connection::Connection;
+use super::process::{self, SshInput, SshOutput};
+use crate::command::{self, Elevation};
+use crate::converse::{Caller, PayloadListener, ScriptListener, converse};
+use crate::error::HostError;
+use crate::frame::Nonce;
+use crate::host::{Host, Script};
+use crate::outcome::{Ending, Outcome, Privilege};
+use crate::payload::Payload;
+
+/// A host that is reached over SSH, by one connection for everything, made anew when it was lost.
+pub struct SshHost {
+    name: String,
+    target: SshTarget,
+    client: SshClient,
+    connection: Mutex<Option<Arc<Connection>>>,
+    /// Whether `sudo` has asked for a password.
+    sudo_asks: AtomicBool,
+}
+
+impl SshHost {
+    pub(crate) fn new(name: String, target: SshTarget, client: SshClient) -> Self {
+        Self {
+            name,
+            target,
+            client,
+            connection: Mutex::new(None),
+            sudo_asks: AtomicBool::new(false),
+        }
+    }
+
+    /// Connects if there is no connection; gives the name of the cipher that it uses.
+    ///
+    /// # Errors
+    /// Why the host cannot be reached, or does not let us in.
+    pub async fn connect(&self) -> Result<String, HostError> {
+        let connection = self.connection().await?;
+        Ok(connection.cipher().unwrap_or_default())
+    }
+
+    /// Lets go of the connection.
+    pub async fn disconnect(&self) {
+        self.connection.lock().await.take();
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, HostError> {
+        let mut held = self.connection.lock().await;
+        if let Some(connection) = held.as_ref().filter(|connection| !connection.is_closed()) {
+            return Ok(Arc::clone(connection));
+        }
+        *held = None;
+        let connection = self.client.connect(&self.target).await?;
+        *held = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Starts a command on a live connection.
+    async fn start(
+        &self,
+        privilege: Privilege,
+        line: fn(Elevation) -> &'static str,
+    ) -> Result<(Arc<Connection>, Elevation, SshOutput, SshInput), HostError> {
+        let mut again = true;
+        loop {
+            let connection = self.connection().await?;
+            let elevation = self.elevation(privilege, connection.user());
+            match process::start(&connection, line(elevation)).await {
+                Ok((output, input)) => return Ok((connection, elevation, output, input)),
+                // The connection died unnoticed since it was last used. Nothing was sent on it, so a new one is as good.
+                Err(HostError::Lost { .. }) if again => {
+                    again = false;
+                    self.disconnect().await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn elevation(&self, privilege: Privilege, user: &str) -> Elevation {
+        match privilege {
+            Privilege::Login => Elevation::Unneeded,
+            Privilege::Root if user == "root" => Elevation::Unneeded,
+            Privilege::Root if self.sudo_asks.load(Ordering::Relaxed) => Elevation::SudoPassword,
+            Privilege::Root => Elevation::Sudo,
+        }
+    }
+
+    /// Whether an outcome says that `sudo` wants a password that we have; if so, the next attempt will give it.
+    fn should_give_password(&self, outcome: &Outcome) -> bool {
+        let wanted = matches!(outcome.ending, Ending::NeverRan(HostError::SudoPassword { .. }));
+        wanted && self.client.sudo_password().is_some() && !self.sudo_asks.swap(true, Ordering::Relaxed)
+    }
+
+    async fn run_once(
+        &self,
+        script: &Script,
+        privilege: Privilege,
+        sink: &mut (dyn FnMut(&str) + Send),
+    ) -> Outcome {
+        let (connection, elevation, output, input) = match self.start(privilege, command::script).await {
+            Ok(started) => started,
+            Err(error) => return Outcome::never_ran(error),
+        };
+        let nonce = Nonce::new();
+        let feed = stream::iter([Ok(Bytes::from(nonce.wrap(script.text())))]).boxed();
+        let listener = ScriptListener::new(&nonce, connection.address().to_owned(), sink);
+        let caller = Caller {
+            user: connection.user(),
+            elevation,
+            password: self.client.sudo_password(),
+        };
+        converse(output, input, feed, listener, caller, &mut |_| {}).await
+    }
+
+    async fn put_once(&self, payload: Payload, progress: &mut (dyn FnMut(u64) + Send)) -> Outcome {
+        let (connection, elevation, output, input) = match self.start(Privilege::Root, command::payload).await
+        {
+            Ok(started) => started,
+            Err(error) => return Outcome::never_ran(error),
+        };
+        let feed = payload.into_archive().boxed();
+        let listener = PayloadListener::new(connection.address().to_owned());
+        let caller = Caller {
+            user: connection.user(),
+            elevation,
+            password: self.client.sudo_password(),
+        };
+        converse(output, input, feed, listener, caller, progress).await
+    }
+}
+
+impl Host for SshHost {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn run<'a>(
+        &'a self,
+        script: &'a Script,
+        privilege: Privilege,
+        sink: &'a mut (dyn FnMut(&str) + Send),
+    ) -> BoxFuture<'a, Outcome> {
+        async move {
+            let outcome = self.run_once(script, privilege, sink).await;
+            if self.should_give_password(&outcome) {
+                return self.run_once(script, privilege, sink).await;
+            }
+            outcome
+        }
+        .boxed()
+    }
+
+    fn put<'a>(
+        &'a self,
+        payload: Payload,
+        progress: &'a mut (dyn FnMut(u64) + Send),
+    ) -> BoxFuture<'a, Outcome> {
+        async move {
+            if self.client.sudo_password().is_some() && !self.sudo_asks.load(Ordering::Relaxed) {
+                // A payload can be sent once only, so whether sudo wants the password is found out before.
+                let outcome = self
+                    .run_once(&Script::new(":"), Privilege::Root, &mut |_| {})
+                    .await;
+                self.should_give_password(&outcome);
+            }
+            self.put_once(payload, progress).await
+        }
+        .boxed()
+    }
+}

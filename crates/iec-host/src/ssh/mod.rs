@@ -1,0 +1,14 @@
+//! Hosts that are reached over SSH.
+
+mod authentication;
+mod client;
+mod configuration;
+mod connection;
+mod host;
+mod host_key;
+mod known_hosts;
+mod process;
+
+pub use client::{Cipher, NewHostKeys, PassphrasePrompt, SshClient, SshSettings, SshTarget};
+pub use host::SshHost;
+pub use host_key::{HostKey, InvalidHostKey};
