@@ -1,1 +1,27 @@
 //! Content: building, verifying and reading bundles.
+//!
+//! [`build()`] makes a bundle from Go modules and Debian packages, [`verify`] proves that a folder is the bundle that its
+//! manifest describes, [`open`] finds the blobs of one.
+
+mod assemble;
+mod build;
+mod bundle;
+mod cache;
+mod debian;
+mod elf;
+mod error;
+mod golang;
+mod host_tools;
+mod images;
+mod jobs;
+mod layer;
+mod modules;
+mod native;
+mod process;
+mod roots;
+mod tree;
+
+pub use self::build::{BuildRequest, build, check_tools};
+pub use self::bundle::{Bundle, BundleError, ItemSize, Problem, VerifyReport, inspect, open, verify};
+pub use self::error::BuildError;
+pub use self::jobs::{BuildEvent, How};

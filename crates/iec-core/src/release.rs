@@ -53,10 +53,22 @@ pub struct Debian {
     pub suite: String,
     /// The components of its archive.
     pub components: Vec<String>,
+    /// The archives that hold the suite. They are signed, so a mirror is as good.
+    pub archives: Vec<Archive>,
     /// The page about the suite.
     pub upstream: String,
     /// The upstream version of nginx in the suite; the image's tag claims it, so the build compares it.
     pub nginx: String,
+}
+
+/// A Debian archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// The archive's address.
+    pub address: String,
+    /// The suite or pocket inside it: `bookworm-updates`.
+    pub suite: String,
 }
 
 /// One part of a release.

@@ -1,0 +1,282 @@
+//! Builds the commands of a wrapper module with the release's exact Go toolchain.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use iec_core::architecture::Architecture;
+use iec_core::release::{Release, Toolchain};
+
+use crate::cache::{Output, Slot, Stamp};
+use crate::error::BuildError;
+use crate::modules::GoPart;
+use crate::process::Runner;
+
+/// A Go installation that can run the release's toolchain.
+#[derive(Debug, Clone)]
+pub(crate) struct Go {
+    program: PathBuf,
+}
+
+impl Go {
+    /// Finds the Go on the search path and asks its version.
+    ///
+    /// # Errors
+    /// When there is none, or it is too old to fetch the release's toolchain by itself.
+    pub(crate) fn find(toolchain: &Toolchain) -> Result<Self, BuildError> {
+        let minimum = toolchain.minimum.clone();
+        let program = find_program("go")
+            .or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.exists()));
+        let Some(program) = program else {
+            return Err(BuildError::GoMissing { minimum });
+        };
+        let output = Command::new(&program)
+            .arg("version")
+            .env("GOTOOLCHAIN", "local")
+            .output();
+        let text = output
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default();
+        let found = text
+            .split_whitespace()
+            .nth(2)
+            .unwrap_or("of an unknown version")
+            .trim_start_matches("go")
+            .to_owned();
+        if numbers(&found) < numbers(&minimum) {
+            return Err(BuildError::GoTooOld { found, minimum });
+        }
+        Ok(Self { program })
+    }
+
+    fn command(&self, release: &Release, folder: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(folder);
+        // What a user may have set for other projects would change the bytes; where modules come from (GOPROXY,
+        // GOSUMDB, GOPRIVATE) and where they are kept (GOMODCACHE, GOCACHE) stays the user's choice.
+        for name in [
+            "GOEXPERIMENT",
+            "GODEBUG",
+            "GOROOT",
+            "GOFIPS140",
+            "CGO_CFLAGS",
+            "CGO_CPPFLAGS",
+            "CGO_CXXFLAGS",
+            "CGO_LDFLAGS",
+            "CC",
+            "CXX",
+        ] {
+            command.env_remove(name);
+        }
+        command
+            .env("GOTOOLCHAIN", format!("go{}", release.toolchain.go))
+            .env("GOFLAGS", "-mod=readonly")
+            .env("GOWORK", "off")
+            .env("GOOS", "linux")
+            .env("GOAMD64", "v1")
+            .env("GOARM64", "v8.0")
+            .env("CGO_ENABLED", "0");
+        command
+    }
+}
+
+/// The first executable file of this name on the search path.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| {
+            fs::metadata(file)
+                .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        })
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version
+        .split('.')
+        .map(|field| {
+            field
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect::<String>()
+                .parse()
+                .unwrap_or(0)
+        })
+        .collect()
+}
+
+/// What a part that holds C code is compiled with.
+pub(crate) struct CToolchain {
+    /// The compiler for the architecture: `x86_64-linux-gnu-gcc`.
+    pub(crate) compiler: String,
+    /// What the compiler calls itself, with its version: an input of the build.
+    pub(crate) identity: String,
+    /// Headers and static libraries, from locked packages.
+    pub(crate) sysroot: Output,
+    /// The sysroot's own stamp.
+    pub(crate) sysroot_inputs: String,
+}
+
+impl CToolchain {
+    /// The folder that is the compiler's root.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.sysroot.folder().join("root")
+    }
+}
+
+/// Builds one Go part for one architecture.
+pub(crate) struct GoBuild<'a> {
+    pub(crate) go: &'a Go,
+    pub(crate) release: &'a Release,
+    pub(crate) part: &'static GoPart,
+    pub(crate) architecture: Architecture,
+    pub(crate) c: Option<&'a CToolchain>,
+    pub(crate) cache: &'a Path,
+}
+
+impl GoBuild<'_> {
+    fn link_flags(&self) -> String {
+        let mut flags = "-s -w -buildid=".to_owned();
+        for (name, value) in (self.part.variables)(self.release) {
+            flags.push_str(&format!(" -X {name}={value}"));
+        }
+        if self.part.c_libraries.is_some() {
+            flags.push_str(" -linkmode external -extldflags \"-static -Wl,--build-id=none\"");
+        }
+        flags
+    }
+
+    /// Where the part's output is or will be.
+    pub(crate) fn slot(&self) -> Slot {
+        let mut stamp = Stamp::default()
+            .with("go", &self.release.toolchain.go)
+            .with("go.mod", self.part.go_mod)
+            .with("go.sum", self.part.go_sum)
+            .with("architecture", self.architecture.go_name())
+            .with("flags", self.link_flags())
+            .with("tags", self.part.tags);
+        for command in self.part.commands {
+            stamp = stamp.with("command", command.package).with("name", command.name);
+        }
+        for (path, name) in self.part.files {
+            stamp = stamp.with("file", path).with("name", name);
+        }
+        if let Some(c) = self.c {
+            stamp = stamp
+                .with("compiler", &c.identity)
+                .with("sysroot", &c.sysroot_inputs);
+        }
+        Slot::new(
+            self.cache,
+            &format!("{}-{}", self.part.name, self.architecture),
+            stamp,
+        )
+    }
+
+    /// Builds all commands in one go, so that what they share is compiled once.
+    ///
+    /// # Errors
+    /// When a module cannot be fetched, or the build fails.
+    pub(crate) fn build(&self, runner: &Runner<'_>) -> Result<Output, BuildError> {
+        self.slot().make(|output| {
+            let module = tempfile::tempdir().map_err(BuildError::io("create", output))?;
+            for (name, text) in [("go.mod", self.part.go_mod), ("go.sum", self.part.go_sum)] {
+                let path = module.path().join(name);
+                fs::write(&path, text).map_err(BuildError::io("write", &path))?;
+            }
+            let programs = output.join("programs");
+            fs::create_dir(&programs).map_err(BuildError::io("create", &programs))?;
+            runner.run(&mut self.build_command(module.path(), &programs)?)?;
+            self.collect_programs(&programs, output)?;
+            if !self.part.files.is_empty() {
+                self.copy_files(module.path(), output, runner)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn build_command(&self, module: &Path, programs: &Path) -> Result<Command, BuildError> {
+        let mut command = self.go.command(self.release, module);
+        command
+            .args([
+                "build",
+                "-v",
+                "-trimpath",
+                "-buildvcs=false",
+                "-ldflags",
+                &self.link_flags(),
+                "-o",
+            ])
+            .arg(programs);
+        if !self.part.tags.is_empty() {
+            command.args(["-tags", self.part.tags]);
+        }
+        command.args(self.part.commands.iter().map(|command| command.package));
+        command.env("GOARCH", self.architecture.go_name());
+        if let (Some(c), Some(libraries)) = (self.c, self.part.c_libraries) {
+            let script = module.join("pkg-config");
+            // The sysroot is the compiler's root, so there is nothing to say but which libraries to link.
+            let text = format!("#!/bin/sh\ncase \"$*\" in *--libs*) echo {libraries} ;; esac\n");
+            fs::write(&script, text).map_err(BuildError::io("write", &script))?;
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(&script, mode).map_err(BuildError::io("write", &script))?;
+            command
+                .env("CGO_ENABLED", "1")
+                .env("CC", format!("{} --sysroot={}", c.compiler, c.root().display()))
+                .env("CGO_CFLAGS", "-O2")
+                .env("PKG_CONFIG", script);
+        }
+        Ok(command)
+    }
+
+    /// Go names a program after its package; a part may want another name.
+    fn collect_programs(&self, programs: &Path, output: &Path) -> Result<(), BuildError> {
+        for command in self.part.commands {
+            let mut fields = command.package.rsplit('/');
+            let last = fields.next().unwrap_or_default();
+            let is_version = last
+                .strip_prefix('v')
+                .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+            let built = if is_version {
+                fields.next().unwrap_or_default()
+            } else {
+                last
+            };
+            let target = output.join(command.name);
+            fs::rename(programs.join(built), &target).map_err(BuildError::io("create", &target))?;
+        }
+        fs::remove_dir_all(programs).map_err(BuildError::io("remove", programs))
+    }
+
+    fn copy_files(&self, module: &Path, output: &Path, runner: &Runner<'_>) -> Result<(), BuildError> {
+        let main = self
+            .release
+            .part(self.part.name)
+            .and_then(|part| part.modules.first());
+        let main =
+            main.ok_or_else(|| BuildError::content(runner.part, "the release names no module of it"))?;
+        let mut command = self.go.command(self.release, module);
+        command.args(["list", "-m", "-f", "{{.Dir}}", &main.module]);
+        let lines = runner.run(&mut command)?;
+        let folder = PathBuf::from(lines.first().map(String::as_str).unwrap_or_default());
+        for (path, name) in self.part.files {
+            let (source, target) = (folder.join(path), output.join(name));
+            let bytes = fs::read(&source).map_err(BuildError::io("read", &source))?;
+            fs::write(&target, bytes).map_err(BuildError::io("write", &target))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert!(numbers("1.9") < numbers("1.21"));
+        assert!(numbers("1.26.10") > numbers("1.26.9"));
+        assert!(numbers("1.26rc1") >= numbers("1.26"));
+    }
+}
