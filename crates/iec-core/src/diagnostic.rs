@@ -76,7 +76,7 @@ pub struct Label {
 pub struct Diagnostic {
     /// Whether it stops the work.
     pub severity: Severity,
-    /// The stable code (`IEC` and four digits) that the table of codes knows.
+    /// The stable code (`IEC` and four digits) that [`crate::explain::explain`] knows.
     pub code: &'static str,
     /// The cause, in one sentence without a full stop.
     pub message: String,

@@ -5,6 +5,7 @@ pub mod content;
 pub mod credentials;
 pub mod diagnostic;
 pub mod event;
+pub mod explain;
 pub mod facts;
 pub mod journal;
 pub mod name;
