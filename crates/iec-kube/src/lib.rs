@@ -1,1 +1,26 @@
 //! The cluster: reading it and the workloads that prove it.
+
+mod certificate;
+mod cluster;
+mod error;
+mod expected;
+mod fetch;
+mod proof;
+mod recorder;
+mod status;
+mod survey;
+#[cfg(test)]
+mod testing;
+mod verify;
+
+pub mod check;
+pub mod judge;
+
+pub use cluster::{Access, Cluster};
+pub use error::KubeError;
+pub use expected::{CONTROL_PLANE_KEY, Expected, ExpectedCalico, ExpectedNode};
+pub use fetch::{HostAnswer, HostFetch, HostRequest};
+pub use proof::Image;
+pub use recorder::RowSink;
+pub use status::{ClusterStatus, NodeStatus, PodStatus, ServerStatus, status};
+pub use verify::{VerifyOptions, verify};

@@ -1,0 +1,146 @@
+//! The way to the cluster: one client for each control plane, every call with a deadline.
+
+use std::future::Future;
+use std::time::Duration;
+
+use iec_core::secret::Secret;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::time::timeout;
+
+use crate::error::KubeError;
+use crate::expected::Expected;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(4);
+/// How long an ordinary request may take, on a host of ordinary speed.
+const CALL: Duration = Duration::from_secs(10);
+
+/// What is needed to speak with a cluster whose endpoint name the operator's machine cannot resolve.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The text of an administrator's kubeconfig. It holds a private key.
+    pub kubeconfig: Secret<String>,
+    /// The name that the API servers' certificates carry: the host part of the site's endpoint.
+    pub server_name: String,
+    /// By which factor everything may be slower than on an ordinary host; at least 1.
+    pub slowness: f64,
+}
+
+/// One API server and the client that speaks with it alone.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// The name of its host.
+    pub(crate) host: String,
+    /// Where it listens, as `address:port`.
+    pub(crate) address: String,
+    pub(crate) client: Client,
+    pub(crate) config: Config,
+}
+
+/// A cluster that can be asked. Nothing is sent before the first question.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) server_name: String,
+    slowness: f64,
+}
+
+impl Cluster {
+    /// Prepares a client for the API server of each control plane, at the address at which the operator
+    /// reaches its host, with the certificate checked against the endpoint's name.
+    ///
+    /// # Errors
+    /// The kubeconfig is not one, its credentials make no client, or the site has no control plane.
+    pub async fn new(access: &Access, expected: &Expected) -> Result<Self, KubeError> {
+        // Another part of the program may have installed it already; both are the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut servers = Vec::new();
+        for node in expected.control_planes() {
+            let address = format!("{}:{}", node.operator_address, expected.api_port);
+            let config = config_for(access, &address).await?;
+            let client = Client::try_from(config.clone()).map_err(|source| KubeError::Client {
+                source: Box::new(source),
+            })?;
+            servers.push(Server {
+                host: node.name.clone(),
+                address,
+                client,
+                config,
+            });
+        }
+        if servers.is_empty() {
+            return Err(KubeError::NoControlPlane);
+        }
+        Ok(Self {
+            servers,
+            server_name: access.server_name.clone(),
+            slowness: access.slowness.max(1.0),
+        })
+    }
+
+    /// A duration for a host of ordinary speed, as long as it must be for this site.
+    #[must_use]
+    pub fn patient(&self, ordinary: Duration) -> Duration {
+        ordinary.mul_f64(self.slowness)
+    }
+
+    /// How long an ordinary request may take.
+    pub(crate) fn call_deadline(&self) -> Duration {
+        self.patient(CALL)
+    }
+
+    /// Asks one server whether it is ready.
+    pub(crate) async fn ready(&self, server: &Server) -> Result<(), KubeError> {
+        let request = http_get("/readyz");
+        let answer = server.client.request_text(request);
+        within(
+            self.patient(CONNECT + CALL / 2),
+            format!("asking {} for /readyz", server.address),
+            answer,
+        )
+        .await
+        .map(drop)
+    }
+}
+
+/// Waits for an answer of the API, but not for ever.
+pub(crate) async fn within<T>(
+    deadline: Duration,
+    what: impl Into<String>,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, KubeError> {
+    let what = what.into();
+    match timeout(deadline, call).await {
+        Ok(answer) => answer.map_err(|source| KubeError::Api {
+            what,
+            source: Box::new(source),
+        }),
+        Err(_) => Err(KubeError::Deadline { what, deadline }),
+    }
+}
+
+fn http_get(path: &str) -> http::Request<Vec<u8>> {
+    http::Request::get(path)
+        .body(Vec::new())
+        .expect("a constant path makes a request")
+}
+
+async fn config_for(access: &Access, address: &str) -> Result<Config, KubeError> {
+    let invalid = |source| KubeError::Kubeconfig {
+        source: Box::new(source),
+    };
+    let mut kubeconfig = Kubeconfig::from_yaml(access.kubeconfig.expose()).map_err(invalid)?;
+    for named in &mut kubeconfig.clusters {
+        if let Some(cluster) = &mut named.cluster {
+            cluster.server = Some(format!("https://{address}"));
+            cluster.tls_server_name = Some(access.server_name.clone());
+            cluster.proxy_url = None;
+        }
+    }
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(invalid)?;
+    config.connect_timeout = Some(CONNECT.mul_f64(access.slowness.max(1.0)));
+    Ok(config)
+}

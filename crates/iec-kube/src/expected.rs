@@ -1,0 +1,162 @@
+//! What the site file and the release say the cluster should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use iec_core::release::Release;
+use iec_core::report::Warning;
+use iec_core::site::{Cni, Datastore, Encapsulation, Role, Site, SiteHost};
+
+/// The key of the taint and of the label that mark a control plane.
+pub const CONTROL_PLANE_KEY: &str = "node-role.kubernetes.io/control-plane";
+
+/// What a verified cluster must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    /// The site's name.
+    pub site: String,
+    /// The release's name, such as `1.36`.
+    pub release: String,
+    /// The nodes, in the order of the site file. Hosts that the site declares absent are not among them.
+    pub nodes: Vec<ExpectedNode>,
+    /// The port of the API server on every control plane.
+    pub api_port: u16,
+    /// What every kubelet reports as its version, such as `v1.36.3`.
+    pub kubelet: String,
+    /// What every kubelet reports as its runtime, such as `containerd://2.4.2`.
+    pub runtime: String,
+    /// Addresses of pods.
+    pub pods: Ipv4Net,
+    /// The address of the service through which pods reach the API server.
+    pub api_service: Ipv4Addr,
+    /// The domain of service names.
+    pub cluster_domain: String,
+    /// How Calico is set up.
+    pub calico: ExpectedCalico,
+    /// Standing warnings, such as pairs of versions that upstream has not tested together.
+    pub warnings: Vec<Warning>,
+}
+
+/// What one node must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpectedNode {
+    /// The name of the host and of its node.
+    pub name: String,
+    /// Whether it runs the control plane.
+    pub role: Role,
+    /// The node's InternalIP.
+    pub address: Ipv4Addr,
+    /// The address at which the operator reaches the host.
+    pub operator_address: Ipv4Addr,
+    /// Labels that it must carry.
+    pub labels: BTreeMap<String, String>,
+    /// Taints that it must carry, as `key[=value]:effect`, with the control-plane taint where it applies.
+    pub taints: BTreeSet<String>,
+    /// Whether the site says that the host cannot be reached now.
+    pub unreachable: bool,
+}
+
+/// How Calico must be set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpectedCalico {
+    /// Where it keeps its data; with etcd of its own, the Kubernetes API shows neither pools nor addresses.
+    pub datastore: Datastore,
+    /// When pods' packets are wrapped in VXLAN.
+    pub encapsulation: Encapsulation,
+    /// The prefix length of the blocks of addresses that nodes take.
+    pub block_size: u8,
+}
+
+impl Expected {
+    /// What `site`, installed from `release`, must be.
+    #[must_use]
+    pub fn from_site(site: &Site, release: &Release) -> Self {
+        let schedulable = site.control_plane().schedulable();
+        let containerd = release.part("containerd").map_or("", |part| part.plain_version());
+        let Cni::Calico(calico) = site.network().cni();
+        Self {
+            site: site.name().to_string(),
+            release: release.name.clone(),
+            nodes: site
+                .present_hosts()
+                .map(|host| ExpectedNode::from_host(host, schedulable))
+                .collect(),
+            api_port: site.control_plane().endpoint().port(),
+            kubelet: release.kubernetes().to_owned(),
+            runtime: format!("containerd://{containerd}"),
+            pods: site.network().pods(),
+            api_service: site.network().api_service_address(),
+            cluster_domain: "cluster.local".to_owned(),
+            calico: ExpectedCalico {
+                datastore: calico.datastore(),
+                encapsulation: calico.encapsulation(),
+                block_size: calico.block_size(),
+            },
+            warnings: untested_pairs(release),
+        }
+    }
+
+    /// The node of this name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&ExpectedNode> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The control planes.
+    pub fn control_planes(&self) -> impl Iterator<Item = &ExpectedNode> {
+        self.nodes.iter().filter(|node| node.role == Role::ControlPlane)
+    }
+
+    /// How many nodes take ordinary workloads.
+    #[must_use]
+    pub fn workload_nodes(&self) -> usize {
+        self.nodes.iter().filter(|node| node.takes_workloads()).count()
+    }
+}
+
+impl ExpectedNode {
+    fn from_host(host: &SiteHost, schedulable: bool) -> Self {
+        let mut taints: BTreeSet<String> = host.taints().iter().map(ToString::to_string).collect();
+        if host.role() == Role::ControlPlane && !schedulable {
+            taints.insert(format!("{CONTROL_PLANE_KEY}:NoSchedule"));
+        }
+        let labels = host
+            .labels()
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        Self {
+            name: host.name().to_string(),
+            role: host.role(),
+            address: host.node_address(),
+            operator_address: host.address(),
+            labels,
+            taints,
+            unreachable: host.unreachable(),
+        }
+    }
+
+    /// Whether pods without tolerations are placed on it.
+    #[must_use]
+    pub fn takes_workloads(&self) -> bool {
+        !self
+            .taints
+            .iter()
+            .any(|taint| taint.ends_with(":NoSchedule") || taint.ends_with(":NoExecute"))
+    }
+}
+
+fn untested_pairs(release: &Release) -> Vec<Warning> {
+    release
+        .untested()
+        .map(|pair| Warning {
+            code: None,
+            text: format!(
+                "{} with {}: {} ({})",
+                pair.parts[0], pair.parts[1], pair.reason, pair.source
+            ),
+        })
+        .collect()
+}

@@ -1,0 +1,254 @@
+//! One HTTP fetch and what came of it, whoever made it: a pod, or a host through the caller's own means.
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::proof::SERVED_BY;
+
+/// What nginx's own page says, in every distribution of it.
+const NGINX_PAGE: &str = "Welcome to nginx!";
+/// How much of a body is kept as evidence.
+const HEAD: usize = 80;
+
+/// What a host should fetch: nginx's page from an address and port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostRequest {
+    /// Where to connect.
+    pub address: Ipv4Addr,
+    /// The TCP port.
+    pub port: u16,
+    /// How long the whole fetch may take.
+    pub deadline: Duration,
+}
+
+impl HostRequest {
+    /// What is sent over the connection, byte for byte; the answer ends when the server closes.
+    pub const TEXT: &'static str = "GET / HTTP/1.0\r\nHost: nginx\r\nConnection: close\r\n\r\n";
+}
+
+/// What a host got for a [`HostRequest`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostAnswer {
+    /// The server answered.
+    Response {
+        /// All bytes of the answer: status line, headers, body.
+        raw: Vec<u8>,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The fetch ran, and there was no answer: refused, unreachable, too late.
+    NoAnswer {
+        /// What was seen.
+        evidence: String,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The fetch did not run, or nobody knows how it ended: the host cannot be reached, a tool is missing.
+    CouldNotTell {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Fetches from hosts of the site. The caller of a verification implements it with its own way onto the hosts.
+pub trait HostFetch: Send + Sync {
+    /// Makes all `requests` from the host named `host`, at most once each, best in one go and a few at a time.
+    /// Gives one answer for each request, in their order.
+    fn fetch<'a>(
+        &'a self,
+        host: &'a str,
+        requests: &'a [HostRequest],
+    ) -> Pin<Box<dyn Future<Output = Vec<HostAnswer>> + Send + 'a>>;
+}
+
+/// What came of one fetch.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fetched {
+    pub(crate) answer: Answer,
+    pub(crate) seconds: f64,
+}
+
+/// How a fetch ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Answer {
+    /// An HTTP answer.
+    Http(Page),
+    /// The fetch ran and got none.
+    None {
+        /// Whether the packets were refused or went unanswered, as a policy or a firewall would have it.
+        blocked: bool,
+        evidence: String,
+    },
+    /// Nothing is known.
+    Unknown { reason: String },
+}
+
+/// An HTTP answer, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) bytes: usize,
+    /// Which pod answered, if it says so.
+    pub(crate) served_by: Option<String>,
+    /// Whether the body is nginx's own page.
+    pub(crate) is_nginx: bool,
+    /// The body's first characters.
+    pub(crate) head: String,
+}
+
+impl Fetched {
+    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
+        Self {
+            answer: Answer::Unknown {
+                reason: reason.into(),
+            },
+            seconds: 0.0,
+        }
+    }
+
+    pub(crate) fn page(&self) -> Option<&Page> {
+        match &self.answer {
+            Answer::Http(page) => Some(page),
+            _ => None,
+        }
+    }
+
+    /// Whether nginx's own page came.
+    pub(crate) fn is_nginx(&self) -> bool {
+        self.page()
+            .is_some_and(|page| page.status == 200 && page.is_nginx)
+    }
+
+    /// What was seen, in a few words.
+    pub(crate) fn describe(&self) -> String {
+        match &self.answer {
+            Answer::Http(page) => {
+                format!(
+                    "status {}, {} bytes: {}",
+                    page.status,
+                    page.bytes,
+                    page.head.trim_end()
+                )
+            }
+            Answer::None { evidence, .. } => format!("no answer: {evidence}"),
+            Answer::Unknown { reason } => format!("could not tell: {reason}"),
+        }
+    }
+}
+
+impl From<HostAnswer> for Fetched {
+    fn from(answer: HostAnswer) -> Self {
+        match answer {
+            HostAnswer::Response { raw, seconds } => Self {
+                answer: answer_of(&raw),
+                seconds,
+            },
+            HostAnswer::NoAnswer { evidence, seconds } => Self {
+                answer: Answer::None {
+                    blocked: true,
+                    evidence,
+                },
+                seconds,
+            },
+            HostAnswer::CouldNotTell { reason } => Self::unknown(reason),
+        }
+    }
+}
+
+/// Reads an HTTP/1 answer. What is not one is no answer: something else listens there.
+fn answer_of(raw: &[u8]) -> Answer {
+    let text = String::from_utf8_lossy(raw);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut lines = head.lines();
+    let status_line = lines.next().unwrap_or_default();
+    let status = status_line
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+    let Some(status) = status else {
+        let evidence = format!("not an HTTP answer: {}", printable(&text));
+        return Answer::None {
+            blocked: false,
+            evidence,
+        };
+    };
+    let served_by = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case(SERVED_BY))
+        .map(|(_, value)| value.trim().to_owned());
+    Answer::Http(Page {
+        status,
+        bytes: body.len(),
+        served_by,
+        is_nginx: body.contains(NGINX_PAGE),
+        head: printable(body),
+    })
+}
+
+fn printable(text: &str) -> String {
+    text.chars()
+        .take(HEAD)
+        .map(|each| if each.is_control() { ' ' } else { each })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nx-iec-served-by:  nginx-abcde\r\n\r\n\
+        <!DOCTYPE html>\n<title>Welcome to nginx!</title>\n";
+
+    fn fetched(raw: &str) -> Fetched {
+        Fetched::from(HostAnswer::Response {
+            raw: raw.as_bytes().to_vec(),
+            seconds: 0.01,
+        })
+    }
+
+    #[test]
+    fn nginx_page_is_known_with_the_pod_that_served_it() {
+        let fetched = fetched(PAGE);
+        assert!(fetched.is_nginx());
+        let page = fetched.page().expect("a page");
+        assert_eq!(page.served_by.as_deref(), Some("nginx-abcde"));
+        assert_eq!(page.bytes, 49);
+        assert_eq!(page.head, "<!DOCTYPE html> <title>Welcome to nginx!</title> ");
+    }
+
+    #[test]
+    fn other_answers_are_not_nginx_page() {
+        let cases = [
+            "HTTP/1.1 404 Not Found\r\n\r\nWelcome to nginx!",
+            "HTTP/1.0 200 OK\r\n\r\n<h1>It works!</h1>",
+            "HTTP/1.1 502 Bad Gateway\r\n\r\n",
+            "SSH-2.0-OpenSSH_9.2\r\n",
+            "",
+        ];
+        for raw in cases {
+            assert!(!fetched(raw).is_nginx(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_http_is_no_answer_but_not_blocked_either() {
+        let fetched = fetched("SSH-2.0-OpenSSH_9.2\r\n");
+        assert!(matches!(fetched.answer, Answer::None { blocked: false, .. }));
+        assert!(fetched.describe().contains("SSH-2.0"), "{}", fetched.describe());
+    }
+
+    #[test]
+    fn the_three_kinds_of_answer_stay_apart() {
+        let none = Fetched::from(HostAnswer::NoAnswer {
+            evidence: "refused".into(),
+            seconds: 1.0,
+        });
+        assert!(matches!(none.answer, Answer::None { blocked: true, .. }));
+        assert_eq!(none.describe(), "no answer: refused");
+        let unknown = Fetched::from(HostAnswer::CouldNotTell {
+            reason: "no route to the host".into(),
+        });
+        assert!(matches!(unknown.answer, Answer::Unknown { .. }));
+    }
+}

@@ -1,0 +1,14 @@
+//! Judging what was read: pure functions from the declared site and Kubernetes objects to rows.
+
+mod network;
+mod node;
+mod pods;
+
+pub use network::{IpPool, judge_calico_addresses, judge_dns_endpoints, judge_ip_pools};
+pub use node::{judge_node, judge_nodes};
+pub use pods::{
+    judge_control_plane_pods, judge_daemon_set, judge_deployment, judge_system_pods, restarts_of,
+};
+
+pub(crate) use node::{is_ready as node_is_ready, role_of};
+pub(crate) use pods::{is_pod_ready, pod_trouble};

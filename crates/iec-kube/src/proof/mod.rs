@@ -1,0 +1,246 @@
+//! The proof by real workloads: nginx is run, reached from everywhere, shut off by policy, and removed.
+
+mod exec;
+mod lifetime;
+mod network;
+mod objects;
+mod pods;
+mod policy;
+mod probe;
+mod question;
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use iec_core::report::{Row, Scope};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use objects::Image;
+pub(crate) use objects::SERVED_BY;
+
+use crate::check::{self, Check};
+use crate::cluster::{Cluster, within};
+use crate::error::{KubeError, Reach, reach_of};
+use crate::expected::{Expected, ExpectedNode};
+use crate::fetch::{Fetched, HostFetch, HostRequest};
+use crate::recorder::Recorder;
+use lifetime::Lifetime;
+use network::{Answered, Patience, a_few_at_a_time, ask};
+use pods::{Running, RunningPods, wait_for_pods};
+
+/// How long one fetch may take, on hosts of ordinary speed.
+const FETCH: Duration = Duration::from_secs(4);
+/// How long a new service may take until every host knows it.
+const ROUND: Duration = Duration::from_secs(8);
+
+/// One run of the proof.
+pub(crate) struct Proof<'a> {
+    cluster: &'a Cluster,
+    client: &'a Client,
+    expected: &'a Expected,
+    image: &'a Image,
+    hosts: &'a dyn HostFetch,
+    recorder: &'a Recorder<'a>,
+    lifetime: Lifetime<'a>,
+    begun: AtomicBool,
+}
+
+impl<'a> Proof<'a> {
+    /// A proof of which nothing is made yet. `holder` tells others who is at work.
+    pub(crate) fn new(
+        cluster: &'a Cluster,
+        client: &'a Client,
+        expected: &'a Expected,
+        (image, holder): (&'a Image, &'a str),
+        hosts: &'a dyn HostFetch,
+        recorder: &'a Recorder<'a>,
+    ) -> Self {
+        let lifetime = Lifetime::new(cluster, client, holder);
+        Self {
+            cluster,
+            client,
+            expected,
+            image,
+            hosts,
+            recorder,
+            lifetime,
+            begun: AtomicBool::new(false),
+        }
+    }
+
+    /// Runs all of it. May be dropped at any point; [`Self::end`] then still removes everything.
+    pub(crate) async fn run(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+        let clock = match self.lifetime.begin().await {
+            Ok(clock) => clock,
+            Err(error) => {
+                self.recorder.record(refused(&check::WORKLOAD_NAMESPACE, &error));
+                return;
+            }
+        };
+        let sweep = async { self.recorder.record(self.lifetime.sweep(clock).await) };
+        let work = async { tokio::join!(sweep, self.work()) };
+        tokio::select! {
+            _ = work => {}
+            () = self.lifetime.keep_alive(clock) => {}
+        }
+    }
+
+    /// Removes everything that was made and records the row on it.
+    pub(crate) async fn end(&self) {
+        if self.begun.load(Ordering::Relaxed) {
+            self.recorder.record(self.lifetime.end().await);
+        }
+    }
+
+    async fn work(&self) {
+        self.recorder.record(self.lifetime.wait_until_filled().await);
+        let service = match self.make_workloads().await {
+            Ok(Some(service)) => service,
+            Ok(None) => {
+                let reason = "the API server gave the service no ClusterIP or no NodePort";
+                self.recorder
+                    .record(check::WORKLOAD_REPLICAS.could_not_tell(Scope::Cluster, reason));
+                return;
+            }
+            Err(error) => {
+                self.recorder.record(refused(&check::WORKLOAD_REPLICAS, &error));
+                return;
+            }
+        };
+        let namespace = &self.lifetime.name;
+        let pods = wait_for_pods(self.cluster, self.client, namespace, self.expected, self.recorder).await;
+        self.prove_network(&pods, &service).await;
+        self.prove_policies(&pods).await;
+    }
+
+    async fn prove_network(&self, pods: &RunningPods, service: &network::Service) {
+        let answered = Answered::default();
+        for row in network::unasked_pod_rows(self.expected, pods) {
+            self.recorder.record(row);
+        }
+        let from_pods = a_few_at_a_time(pods.probes.values(), |client| async {
+            let questions = network::pod_questions(self.expected, &client.node, pods, service);
+            let patience = self.patience();
+            let fetch = |urls| self.fetch_from_pod(client, urls, patience.fetch);
+            ask(questions, fetch, patience, &answered, self.recorder).await;
+        });
+        let from_hosts = a_few_at_a_time(&self.expected.nodes, |node| async {
+            let patience = self.patience();
+            let questions = network::host_questions(self.expected, node, service, patience.fetch);
+            let fetch = |requests| self.fetch_from_host(node, requests);
+            ask(questions, fetch, patience, &answered, self.recorder).await;
+        });
+        tokio::join!(from_pods, from_hosts);
+        self.recorder.record(answered.judge(&pods.replicas));
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            fetch: self.cluster.patient(FETCH),
+            round: self.cluster.patient(ROUND),
+        }
+    }
+
+    /// Makes everything at once. Gives where nginx can be reached.
+    async fn make_workloads(&self) -> Result<Option<network::Service>, KubeError> {
+        let spread = self.expected.workload_nodes() >= 2;
+        let (configuration, service) = (objects::configuration(), objects::service());
+        let (replicas, probes) = (objects::replicas(self.image, spread), objects::probes(self.image));
+        let (_, service, _, _) = tokio::try_join!(
+            self.create("making the configuration", &configuration),
+            self.create("making the service", &service),
+            self.create("making the replication controller", &replicas),
+            self.create("making the daemon set", &probes),
+        )?;
+        Ok(network::Service::of(&service, &self.lifetime.name, self.expected))
+    }
+
+    async fn create<K>(&self, what: &str, object: &K) -> Result<K, KubeError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + Serialize
+            + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.lifetime.name);
+        within(
+            self.cluster.call_deadline(),
+            what,
+            api.create(&PostParams::default(), object),
+        )
+        .await
+    }
+
+    async fn make_policy(&self, policy: &NetworkPolicy) -> Result<(), String> {
+        self.create("making a policy", policy)
+            .await
+            .map(drop)
+            .map_err(|error| error.chain())
+    }
+
+    /// Gives a client the label that the policy lets through.
+    async fn allow(&self, client: &Running) -> Result<(), String> {
+        let change = objects::allowed_label();
+        let change = Patch::Merge(&change);
+        let (pods, parameters) = (self.pods(), PatchParams::default());
+        let patch = pods.patch(&client.name, &parameters, &change);
+        let patched = within(self.cluster.call_deadline(), "labelling a client", patch).await;
+        patched.map(drop).map_err(|error| error.chain())
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.lifetime.name)
+    }
+
+    /// Fetches from a client pod: one answer for each URL.
+    async fn fetch_from_pod(&self, client: &Running, urls: Vec<String>, limit: Duration) -> Vec<Fetched> {
+        let command = probe::command(limit.as_secs(), &urls);
+        // The script takes eight at a time, each within its limit; the rest is for starting it.
+        let rounds = u32::try_from(urls.len().div_ceil(8)).unwrap_or(u32::MAX);
+        let deadline = limit.saturating_mul(rounds) + self.cluster.call_deadline();
+        match exec::run(&self.pods(), &client.name, &command, deadline).await {
+            Ok(output) => probe::parse(&output, urls.len()),
+            Err(error) => vec![Fetched::unknown(error.chain()); urls.len()],
+        }
+    }
+
+    /// Fetches from a host: one answer for each request.
+    async fn fetch_from_host(&self, node: &ExpectedNode, requests: Vec<HostRequest>) -> Vec<Fetched> {
+        if node.unreachable {
+            return vec![
+                Fetched::unknown("the site file says that it cannot be reached now");
+                requests.len()
+            ];
+        }
+        // All may come to nothing, one after the other; then nobody waits for ever.
+        let limit: Duration = requests.iter().map(|request| request.deadline).sum();
+        let deadline = limit + self.cluster.call_deadline();
+        let Ok(answers) = tokio::time::timeout(deadline, self.hosts.fetch(&node.name, &requests)).await
+        else {
+            let reason = format!("the host gave no answer within {} s", deadline.as_secs());
+            return vec![Fetched::unknown(reason); requests.len()];
+        };
+        let mut answers: Vec<Fetched> = answers.into_iter().map(Fetched::from).collect();
+        answers.resize_with(requests.len(), || {
+            Fetched::unknown("the host gave no answer to this request")
+        });
+        answers
+    }
+}
+
+/// A row on something that the API did not let be made: certain if it said so, not known if it was silent.
+fn refused(check: &Check, error: &KubeError) -> Row {
+    match reach_of(error) {
+        Reach::Wrong(found) => check.failed(Scope::Cluster, "the API server makes it", found, vec![]),
+        Reach::Silent(reason) => check.could_not_tell(Scope::Cluster, reason),
+    }
+}

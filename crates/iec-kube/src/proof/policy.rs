@@ -1,0 +1,270 @@
+//! The NetworkPolicy rows: open, then denied to all, then allowed by label.
+
+use std::time::{Duration, Instant};
+
+use iec_core::report::{Row, Scope};
+
+use super::Proof;
+use super::objects;
+use super::pods::{Running, RunningPods};
+use crate::check::{self, Check};
+use crate::fetch::{Answer, Fetched};
+
+/// How long Calico may take to put a policy into effect, on hosts of ordinary speed.
+const EFFECT: Duration = Duration::from_secs(15);
+/// How long a fetch may take that is expected to be blocked.
+const BLOCKED_FETCH: Duration = Duration::from_secs(1);
+/// How long to wait before asking again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const CHECKS: [&Check; 4] = [
+    &check::POLICY_OPEN,
+    &check::POLICY_DENY,
+    &check::POLICY_SELECT,
+    &check::POLICY_ALLOW,
+];
+
+/// Who fetches from which replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cast {
+    target: Running,
+    /// A client on another node, if the site has one, then a client on the target's own node.
+    clients: Vec<Running>,
+}
+
+/// Chooses a replica that has a client on its own node, and one on another node where there is one.
+fn cast(pods: &RunningPods) -> Option<Cast> {
+    pods.replicas.iter().find_map(|target| {
+        let same_node = pods.probes.get(&target.node)?.clone();
+        let other_node = pods.probes.values().find(|client| client.node != target.node);
+        let clients = other_node.cloned().into_iter().chain([same_node]).collect();
+        Some(Cast {
+            target: target.clone(),
+            clients,
+        })
+    })
+}
+
+/// What a client must see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Open,
+    Blocked,
+}
+
+impl Wanted {
+    fn is_met_by(self, fetched: &Fetched) -> bool {
+        match self {
+            Self::Open => fetched.is_nginx(),
+            Self::Blocked => matches!(fetched.answer, Answer::None { blocked: true, .. }),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Open => "nginx's own page",
+            Self::Blocked => "no answer",
+        }
+    }
+}
+
+/// The row on the last thing that a client saw.
+fn judge(check: &Check, scope: Scope, wanted: Wanted, fetched: &Fetched, waited: Duration) -> Row {
+    let mut row = if wanted.is_met_by(fetched) {
+        check.passed(scope)
+    } else if let Answer::Unknown { reason } = &fetched.answer {
+        check.could_not_tell(scope, reason)
+    } else {
+        let expected = format!("{}, within {} s", wanted.words(), EFFECT.as_secs());
+        check.failed(scope, expected, fetched.describe(), vec![])
+    };
+    row.seconds = waited.as_secs_f64();
+    row
+}
+
+impl Proof<'_> {
+    /// Exercises the policies and records their rows.
+    pub(super) async fn prove_policies(&self, pods: &RunningPods) {
+        let Some(cast) = cast(pods) else {
+            self.record_all(
+                Scope::Cluster,
+                "no replica runs together with a client on its node",
+            );
+            return;
+        };
+        if self.expected.nodes.len() < 2 {
+            for check in CHECKS {
+                let reason = "the site has one host: there is no client on another node";
+                self.recorder.record(check.not_applicable(Scope::Cluster, reason));
+            }
+        } else if cast.clients.len() < 2 {
+            self.record_all(
+                Scope::Cluster,
+                "no client runs on a node other than the replica's",
+            );
+        }
+        if let Err(reason) = self.play(&cast).await {
+            self.record_missing(&cast, &reason);
+        }
+    }
+
+    async fn play(&self, cast: &Cast) -> Result<(), String> {
+        for client in &cast.clients {
+            self.observe(&check::POLICY_OPEN, cast, client, Wanted::Open)
+                .await;
+        }
+        self.make_policy(&objects::deny_policy()).await?;
+        for client in &cast.clients {
+            self.observe(&check::POLICY_DENY, cast, client, Wanted::Blocked)
+                .await;
+        }
+        self.make_policy(&objects::allow_policy()).await?;
+        let mut policy_is_in_effect = false;
+        for client in &cast.clients {
+            // Only once somebody is let through does it mean something that others are not.
+            if policy_is_in_effect {
+                self.observe(&check::POLICY_SELECT, cast, client, Wanted::Blocked)
+                    .await;
+            }
+            self.allow(client).await?;
+            policy_is_in_effect = self
+                .observe(&check::POLICY_ALLOW, cast, client, Wanted::Open)
+                .await;
+        }
+        Ok(())
+    }
+
+    /// Fetches until the client sees what it must, or the deadline is over; records the row and gives whether it passed.
+    async fn observe(&self, check: &Check, cast: &Cast, client: &Running, wanted: Wanted) -> bool {
+        let start = Instant::now();
+        let url = format!("http://{}/", cast.target.address);
+        let fetch = match wanted {
+            Wanted::Open => self.patience().fetch,
+            Wanted::Blocked => self.cluster.patient(BLOCKED_FETCH),
+        };
+        loop {
+            let mut answers = self.fetch_from_pod(client, vec![url.clone()], fetch).await;
+            let fetched = answers
+                .pop()
+                .unwrap_or_else(|| Fetched::unknown("nothing was fetched"));
+            let met = wanted.is_met_by(&fetched);
+            if met || start.elapsed() >= self.cluster.patient(EFFECT) {
+                let scope = Scope::pair(&client.node, &cast.target.node);
+                self.recorder
+                    .record(judge(check, scope, wanted, &fetched, start.elapsed()));
+                return met;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn record_all(&self, scope: Scope, reason: &str) {
+        for check in CHECKS {
+            self.recorder.record(check.could_not_tell(scope.clone(), reason));
+        }
+    }
+
+    /// Rows that could not come because the API refused a policy or a label.
+    fn record_missing(&self, cast: &Cast, reason: &str) {
+        for client in &cast.clients {
+            let scope = Scope::pair(&client.node, &cast.target.node);
+            for check in CHECKS {
+                if !self.recorder.has(check, &scope) {
+                    self.recorder.record(check.could_not_tell(scope.clone(), reason));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iec_core::report::Outcome;
+
+    use super::*;
+    use crate::fetch::Page;
+
+    fn running(name: &str, node: &str) -> Running {
+        Running {
+            name: name.into(),
+            node: node.into(),
+            address: "192.168.0.1".into(),
+        }
+    }
+
+    fn pods(replicas: &[&str], probes: &[&str]) -> RunningPods {
+        RunningPods {
+            replicas: replicas.iter().map(|node| running("nginx", node)).collect(),
+            probes: probes
+                .iter()
+                .map(|node| ((*node).to_owned(), running("probe", node)))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_client_on_another_node_comes_before_one_on_the_same() {
+        let cast = cast(&pods(&["b", "c"], &["a", "b", "c"])).expect("a cast");
+        let nodes: Vec<&str> = cast.clients.iter().map(|client| client.node.as_str()).collect();
+        assert_eq!((cast.target.node.as_str(), nodes), ("b", vec!["a", "b"]));
+    }
+
+    #[test]
+    fn the_replica_without_a_client_on_its_node_is_passed_over() {
+        let cast = cast(&pods(&["b", "c"], &["a", "c"])).expect("a cast");
+        assert_eq!(cast.target.node, "c");
+        assert_eq!(super::cast(&pods(&["b"], &["a"])), None);
+        assert_eq!(super::cast(&pods(&[], &["a"])), None);
+    }
+
+    #[test]
+    fn on_a_single_host_the_only_client_is_on_the_same_node() {
+        let cast = cast(&pods(&["a", "a"], &["a"])).expect("a cast");
+        assert_eq!(cast.clients, [running("probe", "a")]);
+    }
+
+    #[test]
+    fn only_silence_is_blocked_and_only_the_page_is_open() {
+        let page = Page {
+            status: 200,
+            bytes: 1,
+            served_by: None,
+            is_nginx: true,
+            head: String::new(),
+        };
+        let none = |blocked| Answer::None {
+            blocked,
+            evidence: "curl".into(),
+        };
+        let cases = [
+            (Answer::Http(page.clone()), true, false),
+            (Answer::Http(Page { status: 500, ..page }), false, false),
+            (none(true), false, true),
+            (none(false), false, false),
+            (
+                Answer::Unknown {
+                    reason: "exec failed".into(),
+                },
+                false,
+                false,
+            ),
+        ];
+        for (answer, open, blocked) in cases {
+            let fetched = Fetched { answer, seconds: 0.1 };
+            assert_eq!(Wanted::Open.is_met_by(&fetched), open, "{fetched:?}");
+            assert_eq!(Wanted::Blocked.is_met_by(&fetched), blocked, "{fetched:?}");
+        }
+    }
+
+    #[test]
+    fn a_failing_exec_is_never_taken_for_a_policy_that_blocks() {
+        let row = judge(
+            &check::POLICY_DENY,
+            Scope::Cluster,
+            Wanted::Blocked,
+            &Fetched::unknown("the kubelet is away"),
+            EFFECT,
+        );
+        assert!(matches!(row.outcome, Outcome::CouldNotTell { .. }), "{row:?}");
+    }
+}

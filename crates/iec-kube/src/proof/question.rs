@@ -1,0 +1,270 @@
+//! Questions put to the network, and judging their answers.
+
+use std::collections::BTreeMap;
+
+use iec_core::report::{Row, Scope};
+
+use super::objects::LARGE_FILE_BYTES;
+use crate::check::Check;
+use crate::fetch::{Answer, Fetched};
+
+/// What the answers to a question must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Each is nginx's own page.
+    NginxPage,
+    /// The first is nginx's own page from the named pod, the second the large file, whole.
+    PageAndLargeFile {
+        /// The pod that must have answered.
+        pod: String,
+    },
+    /// The API server answered at all, over TLS with a certificate of the cluster.
+    ApiServer,
+}
+
+/// One question: some fetches that make one row.
+#[derive(Debug, Clone)]
+pub(crate) struct Question<Target> {
+    pub(crate) check: &'static Check,
+    pub(crate) scope: Scope,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) wanted: Wanted,
+}
+
+impl<Target> Question<Target> {
+    /// The row that follows from the answers, one for each target.
+    pub(crate) fn judge(&self, answers: &[Fetched]) -> Row {
+        let right: Vec<bool> = answers
+            .iter()
+            .enumerate()
+            .map(|(index, each)| self.is_right(index, each))
+            .collect();
+        let wrong = || {
+            answers
+                .iter()
+                .zip(&right)
+                .filter(|(_, right)| !**right)
+                .map(|(answer, _)| answer)
+        };
+        let mut row = if answers.is_empty() {
+            self.check
+                .could_not_tell(self.scope.clone(), "nothing was fetched")
+        } else if wrong().next().is_none() {
+            self.check.passed(self.scope.clone())
+        } else if let Some(reason) = all_unknown(wrong()) {
+            self.check.could_not_tell(self.scope.clone(), reason)
+        } else {
+            let count = wrong().count();
+            let found = format!(
+                "{count} of {} fetches: {}",
+                answers.len(),
+                self.first_wrong(wrong())
+            );
+            self.check
+                .failed(self.scope.clone(), self.expectation(), found, tally(answers))
+        };
+        row.seconds = answers.iter().map(|answer| answer.seconds).fold(0.0, f64::max);
+        row
+    }
+
+    fn is_right(&self, index: usize, answer: &Fetched) -> bool {
+        match (&self.wanted, index) {
+            (Wanted::NginxPage, _) => answer.is_nginx(),
+            (Wanted::PageAndLargeFile { pod }, 0) => {
+                answer.is_nginx()
+                    && answer
+                        .page()
+                        .is_some_and(|page| page.served_by.as_deref() == Some(pod))
+            }
+            (Wanted::PageAndLargeFile { .. }, _) => answer
+                .page()
+                .is_some_and(|page| page.status == 200 && page.bytes == LARGE_FILE_BYTES),
+            // An API server that asks who is there has been reached just as well.
+            (Wanted::ApiServer, _) => answer
+                .page()
+                .is_some_and(|page| matches!(page.status, 200 | 401 | 403)),
+        }
+    }
+
+    fn expectation(&self) -> String {
+        match &self.wanted {
+            Wanted::NginxPage => "nginx's own page, each time".to_owned(),
+            Wanted::PageAndLargeFile { pod } => {
+                format!("nginx's own page from {pod}, then a file of {LARGE_FILE_BYTES} bytes")
+            }
+            Wanted::ApiServer => "an answer of the API server".to_owned(),
+        }
+    }
+
+    fn first_wrong<'a>(&self, mut wrong: impl Iterator<Item = &'a Fetched>) -> String {
+        let Some(answer) = wrong.next() else {
+            return String::new();
+        };
+        match (&self.wanted, answer.page()) {
+            (Wanted::PageAndLargeFile { pod }, Some(page)) if page.served_by.as_ref() != Some(pod) => {
+                let other = page
+                    .served_by
+                    .as_deref()
+                    .unwrap_or("something that does not name itself");
+                format!("answered by {other}: {}", answer.describe())
+            }
+            _ => answer.describe(),
+        }
+    }
+}
+
+/// The reason, if nothing at all is known about any of the wrong answers.
+fn all_unknown<'a>(wrong: impl Iterator<Item = &'a Fetched>) -> Option<String> {
+    let mut first = None;
+    for answer in wrong {
+        match &answer.answer {
+            Answer::Unknown { reason } => first = first.or(Some(reason.clone())),
+            _ => return None,
+        }
+    }
+    first
+}
+
+/// How often each thing was seen, where there was more than one.
+fn tally(answers: &[Fetched]) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for answer in answers {
+        let by = answer.page().and_then(|page| page.served_by.as_deref());
+        let by = by.map(|pod| format!("{pod}: ")).unwrap_or_default();
+        *seen.entry(format!("{by}{}", answer.describe())).or_default() += 1;
+    }
+    if seen.len() < 2 {
+        return Vec::new();
+    }
+    seen.into_iter()
+        .map(|(what, count)| format!("{count} x {what}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use iec_core::report::Outcome;
+
+    use super::*;
+    use crate::check;
+    use crate::fetch::Page;
+
+    fn page(status: u16, bytes: usize, pod: &str, is_nginx: bool) -> Fetched {
+        let page = Page {
+            status,
+            bytes,
+            served_by: Some(pod.to_owned()),
+            is_nginx,
+            head: "<!DOCTYPE html>".into(),
+        };
+        Fetched {
+            answer: Answer::Http(page),
+            seconds: 0.002,
+        }
+    }
+
+    fn nginx(pod: &str) -> Fetched {
+        page(200, 615, pod, true)
+    }
+
+    fn none() -> Fetched {
+        let evidence = "curl: (28) Connection timed out".to_owned();
+        Fetched {
+            answer: Answer::None {
+                blocked: true,
+                evidence,
+            },
+            seconds: 4.0,
+        }
+    }
+
+    fn question(wanted: Wanted) -> Question<()> {
+        let targets = vec![(); 2];
+        Question {
+            check: &check::POD_PAIR,
+            scope: Scope::pair("a", "b"),
+            targets,
+            wanted,
+        }
+    }
+
+    fn kind(row: &Row) -> &'static str {
+        match row.outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed(_) => "failed",
+            Outcome::CouldNotTell { .. } => "could not tell",
+            Outcome::NotApplicable { .. } => "not applicable",
+        }
+    }
+
+    #[test]
+    fn every_page_must_be_nginx_page() {
+        let unknown = || Fetched::unknown("no exec");
+        let cases = [
+            (vec![nginx("a"), nginx("b")], "passed"),
+            (vec![nginx("a"), none()], "failed"),
+            (vec![nginx("a"), page(200, 45, "b", false)], "failed"),
+            (vec![nginx("a"), page(502, 150, "b", true)], "failed"),
+            (vec![nginx("a"), unknown()], "could not tell"),
+            (vec![unknown(), none()], "failed"),
+            (vec![], "could not tell"),
+        ];
+        for (answers, expected) in cases {
+            let row = question(Wanted::NginxPage).judge(&answers);
+            assert_eq!(kind(&row), expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_pair_wants_the_right_pod_and_the_whole_large_file() {
+        let question = question(Wanted::PageAndLargeFile {
+            pod: "probe-b".into(),
+        });
+        let large = |bytes| page(200, bytes, "probe-b", false);
+        let cases = [
+            (vec![nginx("probe-b"), large(LARGE_FILE_BYTES)], "passed"),
+            (vec![nginx("probe-c"), large(LARGE_FILE_BYTES)], "failed"),
+            (vec![nginx("probe-b"), large(1400)], "failed"),
+            (vec![nginx("probe-b"), none()], "failed"),
+            (vec![none(), none()], "failed"),
+        ];
+        for (answers, expected) in cases {
+            let row = question.judge(&answers);
+            assert_eq!(kind(&row), expected, "{row:?}");
+        }
+        let wrong_pod = question.judge(&[nginx("probe-c"), large(LARGE_FILE_BYTES)]);
+        let Outcome::Failed(failure) = wrong_pod.outcome else {
+            panic!("{wrong_pod:?}")
+        };
+        assert!(failure.found.contains("answered by probe-c"), "{}", failure.found);
+    }
+
+    #[test]
+    fn an_api_server_that_refuses_strangers_is_reached() {
+        for (status, expected) in [(200, "passed"), (401, "passed"), (403, "passed"), (500, "failed")] {
+            let row = question(Wanted::ApiServer).judge(&[page(status, 2, "", false)]);
+            assert_eq!(kind(&row), expected, "{status}");
+        }
+        assert_eq!(kind(&question(Wanted::ApiServer).judge(&[none()])), "failed");
+    }
+
+    #[test]
+    fn a_failure_counts_what_was_seen() {
+        let row = question(Wanted::NginxPage).judge(&[nginx("a"), none(), none(), nginx("a")]);
+        let Outcome::Failed(failure) = row.outcome else {
+            panic!("{row:?}")
+        };
+        assert_eq!(
+            failure.found,
+            "2 of 4 fetches: no answer: curl: (28) Connection timed out"
+        );
+        assert_eq!(
+            failure.evidence,
+            [
+                "2 x a: status 200, 615 bytes: <!DOCTYPE html>",
+                "2 x no answer: curl: (28) Connection timed out"
+            ]
+        );
+        assert!((row.seconds - 4.0).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,237 @@
+//! Reading the cluster: everything that the declared state is compared with, in one round of requests.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use iec_core::report::{Outcome, Row, Scope};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::{Api, Client};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::check::{self, Check};
+use crate::cluster::within;
+use crate::expected::Expected;
+use crate::judge::{
+    IpPool, judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
+    judge_dns_endpoints, judge_ip_pools, judge_nodes, judge_system_pods,
+};
+use crate::recorder::Recorder;
+
+/// The namespace of everything that kubeadm and Calico's manifest install.
+const SYSTEM: &str = "kube-system";
+/// How long to wait before reading again what may yet settle.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// Something that was read, or why it could not be.
+pub(crate) type Read<T> = Result<T, String>;
+
+/// The cluster at one moment.
+pub(crate) struct Snapshot {
+    pub(crate) nodes: Read<Vec<Node>>,
+    pub(crate) daemon_sets: Read<Vec<DaemonSet>>,
+    pub(crate) deployments: Read<Vec<Deployment>>,
+    pub(crate) pods: Read<Vec<Pod>>,
+    pub(crate) dns_slices: Read<Vec<EndpointSlice>>,
+    pub(crate) ip_pools: Read<Vec<IpPool>>,
+    seconds: f64,
+}
+
+impl Snapshot {
+    /// Reads everything at once. What cannot be read does not keep the rest from being read.
+    pub(crate) async fn read(client: &Client, deadline: Duration) -> Self {
+        let start = Instant::now();
+        let all = ListParams::default();
+        let dns = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
+        let (nodes, daemon_sets, deployments, pods, dns_slices, ip_pools) = tokio::join!(
+            list(Api::all(client.clone()), &all, "nodes", deadline),
+            list(
+                Api::namespaced(client.clone(), SYSTEM),
+                &all,
+                "DaemonSets",
+                deadline
+            ),
+            list(
+                Api::namespaced(client.clone(), SYSTEM),
+                &all,
+                "Deployments",
+                deadline
+            ),
+            list(Api::namespaced(client.clone(), SYSTEM), &all, "pods", deadline),
+            list(
+                Api::namespaced(client.clone(), SYSTEM),
+                &dns,
+                "EndpointSlices",
+                deadline
+            ),
+            list_ip_pools(client, deadline),
+        );
+        let seconds = start.elapsed().as_secs_f64();
+        Self {
+            nodes,
+            daemon_sets,
+            deployments,
+            pods,
+            dns_slices,
+            ip_pools,
+            seconds,
+        }
+    }
+
+    /// Every row that follows from it.
+    pub(crate) fn judge(&self, expected: &Expected) -> Vec<Row> {
+        let mut rows = either(&self.nodes, &check::NODE_SET, |nodes| {
+            judge_nodes(expected, nodes)
+        });
+        rows.extend(either(&self.nodes, &check::CALICO_ADDRESS, |nodes| {
+            judge_calico_addresses(expected, nodes)
+        }));
+        rows.extend(either(&self.ip_pools, &check::CALICO_POOL, |pools| {
+            vec![judge_ip_pools(expected, pools)]
+        }));
+        rows.extend(either(&self.dns_slices, &check::DNS_ENDPOINTS, |slices| {
+            vec![judge_dns_endpoints(slices)]
+        }));
+        rows.extend(either(&self.pods, &check::CONTROL_PLANE_PODS, |pods| {
+            judge_control_plane_pods(expected, pods)
+        }));
+        rows.extend(either(&self.pods, &check::SYSTEM_PODS, |pods| {
+            vec![judge_system_pods(pods)]
+        }));
+        for (check, name) in [
+            (&check::CALICO_DAEMONSET, "calico-node"),
+            (&check::PROXY_DAEMONSET, "kube-proxy"),
+        ] {
+            rows.extend(self.judge_daemon_set(expected, check, name));
+        }
+        for (check, name) in [
+            (&check::CALICO_CONTROLLERS, "calico-kube-controllers"),
+            (&check::DNS_DEPLOYMENT, "coredns"),
+        ] {
+            rows.extend(self.judge_deployment(check, name));
+        }
+        for row in &mut rows {
+            row.seconds = self.seconds;
+        }
+        rows
+    }
+
+    fn judge_daemon_set(&self, expected: &Expected, check: &Check, name: &str) -> Vec<Row> {
+        let both = self
+            .daemon_sets
+            .as_ref()
+            .and_then(|sets| Ok((sets, self.pods.as_ref()?)));
+        match both {
+            Ok((sets, pods)) => {
+                let daemon_set = sets.iter().find(|set| set.metadata.name.as_deref() == Some(name));
+                vec![judge_daemon_set(check, expected, daemon_set, pods)]
+            }
+            Err(reason) => vec![check.could_not_tell(Scope::Cluster, reason)],
+        }
+    }
+
+    fn judge_deployment(&self, check: &Check, name: &str) -> Vec<Row> {
+        let both = self
+            .deployments
+            .as_ref()
+            .and_then(|all| Ok((all, self.pods.as_ref()?)));
+        match both {
+            Ok((deployments, pods)) => {
+                let deployment = deployments
+                    .iter()
+                    .find(|each| each.metadata.name.as_deref() == Some(name));
+                let prefix = format!("{name}-");
+                let own: Vec<&Pod> = pods
+                    .iter()
+                    .filter(|pod| {
+                        pod.metadata
+                            .name
+                            .as_deref()
+                            .is_some_and(|name| name.starts_with(&prefix))
+                    })
+                    .collect();
+                vec![judge_deployment(check, deployment, &own)]
+            }
+            Err(reason) => vec![check.could_not_tell(Scope::Cluster, reason)],
+        }
+    }
+}
+
+/// Reads the cluster until every row that may settle has passed, or `patience` is over, and records each row once.
+pub(crate) async fn survey(
+    client: &Client,
+    expected: &Expected,
+    recorder: &Recorder<'_>,
+    deadline: Duration,
+    patience: Duration,
+) {
+    let start = Instant::now();
+    let mut recorded: BTreeSet<(String, Scope)> = BTreeSet::new();
+    loop {
+        let last = start.elapsed() >= patience;
+        let mut waiting = false;
+        for mut row in Snapshot::read(client, deadline).await.judge(expected) {
+            let key = (row.id.clone(), row.scope.clone());
+            if recorded.contains(&key) {
+                continue;
+            }
+            if !last && may_settle(&row) {
+                waiting = true;
+                continue;
+            }
+            if !recorded.is_empty() {
+                row.seconds = start.elapsed().as_secs_f64();
+            }
+            recorded.insert(key);
+            recorder.record(row);
+        }
+        if !waiting {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn may_settle(row: &Row) -> bool {
+    match row.outcome {
+        Outcome::Passed | Outcome::NotApplicable { .. } => false,
+        Outcome::CouldNotTell { .. } => true,
+        Outcome::Failed(_) => Check::by_id(&row.id).is_some_and(|check| check.settles),
+    }
+}
+
+fn either<T>(read: &Read<Vec<T>>, check: &Check, judge: impl FnOnce(&[T]) -> Vec<Row>) -> Vec<Row> {
+    match read {
+        Ok(items) => judge(items),
+        Err(reason) => vec![check.could_not_tell(Scope::Cluster, reason)],
+    }
+}
+
+async fn list<K>(api: Api<K>, parameters: &ListParams, what: &str, deadline: Duration) -> Read<Vec<K>>
+where
+    K: Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let answer = within(deadline, format!("listing {what}"), api.list(parameters)).await;
+    answer.map(|list| list.items).map_err(|error| error.chain())
+}
+
+/// A pool lists as an object of Calico's own kind. Where Calico keeps its data elsewhere, the kind does not exist.
+async fn list_ip_pools(client: &Client, deadline: Duration) -> Read<Vec<IpPool>> {
+    let kind = GroupVersionKind::gvk("crd.projectcalico.org", "v1", "IPPool");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "ippools");
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let parameters = ListParams::default();
+    match within(deadline, "listing Calico's pools", api.list(&parameters)).await {
+        Ok(list) => list.items.iter().map(pool_of).collect(),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.chain()),
+    }
+}
+
+fn pool_of(object: &DynamicObject) -> Read<IpPool> {
+    let spec = object.data.get("spec").unwrap_or(&serde_json::Value::Null);
+    IpPool::deserialize(spec).map_err(|error| format!("reading a Calico pool: {error}"))
+}

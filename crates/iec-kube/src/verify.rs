@@ -1,0 +1,136 @@
+//! The whole verification: reading the cluster and proving it with workloads, at the same time.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use iec_core::report::{Report, Row, Scope};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+
+use crate::certificate::{judge_certificate, read_certificate};
+use crate::check::{self, Check};
+use crate::cluster::{Cluster, Server};
+use crate::error::{KubeError, Reach, reach_of};
+use crate::expected::Expected;
+use crate::fetch::HostFetch;
+use crate::proof::{Image, Proof};
+use crate::recorder::{Recorder, RowSink};
+use crate::survey::survey;
+
+/// What a verification needs to know beside the site.
+#[derive(Debug, Clone)]
+pub struct VerifyOptions {
+    /// The nginx image of the proof.
+    pub image: Image,
+    /// Who verifies, for others who look at the lease: a name without secrets, such as `edge@laptop`.
+    pub holder: String,
+    /// How long a cluster that was just installed may take to settle; then its rows are final.
+    pub settle: Duration,
+}
+
+/// Checks which API servers are ready, and records a row for each, with another for its certificate.
+pub(crate) async fn check_servers<'c>(cluster: &'c Cluster, recorder: &Recorder<'_>) -> Option<&'c Server> {
+    let checks = cluster.servers.iter().map(|server| async move {
+        let start = Instant::now();
+        let (ready, certificate) = tokio::join!(cluster.ready(server), read_certificate(cluster, server));
+        let mut row = judge_server(server, &ready);
+        row.seconds = start.elapsed().as_secs_f64();
+        recorder.record(row);
+        recorder.record(judge_certificate(
+            Scope::host(&server.host),
+            certificate,
+            Timestamp::now(),
+        ));
+        ready.is_ok().then_some(server)
+    });
+    join_all(checks).await.into_iter().flatten().next()
+}
+
+fn judge_server(server: &Server, ready: &Result<(), KubeError>) -> Row {
+    let scope = Scope::host(&server.host);
+    match ready.as_ref().map_err(reach_of) {
+        Ok(()) => check::API_READY.passed(scope),
+        Err(Reach::Wrong(found)) => {
+            let expected = format!("{} answers /readyz with `ok`", server.address);
+            check::API_READY.failed(scope, expected, found, vec![])
+        }
+        Err(Reach::Silent(reason)) => check::API_READY.could_not_tell(scope, reason),
+    }
+}
+
+/// Verifies that the cluster is what the site declares, and that it does what a cluster is for.
+///
+/// Reading and proving run at the same time; `sink` is told of each row as it finishes. Whatever is made is
+/// removed before this returns, also when `stop` is cancelled: the report then holds the rows until that moment.
+/// If the future itself is dropped, the next verification removes what is left.
+pub async fn verify(
+    cluster: &Cluster,
+    expected: &Expected,
+    options: &VerifyOptions,
+    hosts: &dyn HostFetch,
+    stop: &CancellationToken,
+    sink: RowSink<'_>,
+) -> Report {
+    let (start, started) = (Instant::now(), Timestamp::now());
+    let recorder = Recorder::new(sink);
+    let server = tokio::select! {
+        server = check_servers(cluster, &recorder) => server,
+        () = stop.cancelled() => None,
+    };
+    if let Some(server) = server {
+        prove(cluster, &server.client, expected, options, hosts, stop, &recorder).await;
+    } else if !stop.is_cancelled() {
+        record_unreachable(&recorder);
+    }
+    let mut report = new_report(expected, started, recorder.into_rows());
+    report.seconds = start.elapsed().as_secs_f64();
+    report.stopped = stop.is_cancelled();
+    report
+}
+
+async fn prove(
+    cluster: &Cluster,
+    client: &Client,
+    expected: &Expected,
+    options: &VerifyOptions,
+    hosts: &dyn HostFetch,
+    stop: &CancellationToken,
+    recorder: &Recorder<'_>,
+) {
+    let who = (&options.image, options.holder.as_str());
+    let proof = Proof::new(cluster, client, expected, who, hosts, recorder);
+    let settle = cluster.patient(options.settle);
+    let reading = survey(client, expected, recorder, cluster.call_deadline(), settle);
+    tokio::select! {
+        _ = async { tokio::join!(reading, proof.run()) } => {}
+        () = stop.cancelled() => {}
+    }
+    proof.end().await;
+}
+
+/// One row for each part of the verification that needs the API server.
+pub(crate) fn record_unreachable(recorder: &Recorder<'_>) {
+    let parts: [&Check; 4] = [
+        &check::NODE_SET,
+        &check::SYSTEM_PODS,
+        &check::WORKLOAD_REPLICAS,
+        &check::POLICY_DENY,
+    ];
+    for check in parts {
+        recorder.record(check.could_not_tell(Scope::Cluster, "no API server is ready, see api.ready"));
+    }
+}
+
+/// A report of these rows, with the time and the verdict of its end still to be set.
+pub(crate) fn new_report(expected: &Expected, started: Timestamp, rows: Vec<Row>) -> Report {
+    Report {
+        site: expected.site.clone(),
+        release: expected.release.clone(),
+        started: format!("{started:.0}"),
+        seconds: 0.0,
+        stopped: false,
+        warnings: expected.warnings.clone(),
+        rows,
+    }
+}
