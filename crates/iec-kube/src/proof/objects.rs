@@ -39,7 +39,8 @@ const CONFIGURATION: &str = "iec-verify";
 /// Which nginx image the proof uses, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The full reference, as the runtime knows it. The image holds nginx, its default page, curl and a shell.
+    /// The full reference, as the runtime knows it. The image holds nginx, its default page in
+    /// `/usr/share/nginx/html`, curl and a shell.
     pub reference: String,
     /// Whether the runtime may pull it; otherwise it must be on every host already.
     pub may_pull: bool,
@@ -88,14 +89,35 @@ pub(crate) fn configuration() -> ConfigMap {
     typed(json!({
         "metadata": {"name": CONFIGURATION, "labels": labels(&json!({}))},
         "data": {
-            "nginx.conf": format!(
-                "add_header {SERVED_BY} $hostname always;\n\
-                 server {{\n    listen {LARGE_FILE_PORT};\n    location = /large {{ alias /iec-verify/large; }}\n}}\n"
-            ),
+            "nginx.conf": nginx_configuration(),
             "large": large,
             "probe.sh": include_str!("probe.sh"),
         },
     }))
+}
+
+/// nginx's configuration: its own page from where every nginx image has it, the pod's name in a header, and the
+/// large file. It runs as root because images differ in which other user they have.
+fn nginx_configuration() -> String {
+    format!(
+        "user root;
+pid /run/nginx.pid;
+error_log /dev/stderr warn;
+events {{}}
+http {{
+    access_log off;
+    add_header {SERVED_BY} $hostname always;
+    server {{
+        listen 80;
+        root /usr/share/nginx/html;
+    }}
+    server {{
+        listen {LARGE_FILE_PORT};
+        location = /large {{ alias /iec-verify/large; }}
+    }}
+}}
+"
+    )
 }
 
 /// The founding page's ReplicationController: two replicas of nginx. With `spread` they must be on different nodes.
@@ -176,7 +198,7 @@ fn policy(name: &str, ingress: &Value) -> NetworkPolicy {
     }))
 }
 
-/// Every pod is the image's own nginx, with one more file of configuration. The grace is short because nothing
+/// Every pod is the image's own nginx with a configuration that is known. The grace is short because nothing
 /// is lost with these pods, and the namespace is gone sooner.
 fn pod_spec(image: &Image) -> Value {
     json!({
@@ -190,7 +212,7 @@ fn pod_spec(image: &Image) -> Value {
             "ports": [{"containerPort": 80}],
             "readinessProbe": {"httpGet": {"port": 80, "path": "/"}, "periodSeconds": 1, "timeoutSeconds": 5},
             "volumeMounts": [
-                {"name": "configuration", "mountPath": "/etc/nginx/conf.d/iec-verify.conf", "subPath": "nginx.conf"},
+                {"name": "configuration", "mountPath": "/etc/nginx/nginx.conf", "subPath": "nginx.conf"},
                 {"name": "configuration", "mountPath": "/iec-verify"},
                 {"name": "ca", "mountPath": "/iec-verify-ca"},
             ],
@@ -313,7 +335,8 @@ mod tests {
         assert_eq!(data["large"].len(), LARGE_FILE_BYTES);
         assert!(data["nginx.conf"].contains("add_header X-Iec-Served-By $hostname always;"));
         assert!(
-            data["nginx.conf"].contains("server {\n    listen 8080;\n"),
+            data["nginx.conf"]
+                .contains("listen 8080;\n        location = /large { alias /iec-verify/large; }"),
             "{}",
             data["nginx.conf"]
         );

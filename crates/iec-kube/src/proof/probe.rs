@@ -156,7 +156,7 @@ esac
             );
             assert_eq!(
                 three[2].page().map(|page| (page.status, page.head.as_str())),
-                Some((404, "other page"))
+                Some((404, "other\tpage"))
             );
         }
     }
