@@ -1,6 +1,126 @@
 //! Codes of content, of bundles and what they are built from: `IEC2…`.
 
-use super::Explanation;
+use super::{Explanation, row};
 
-/// In ascending order.
-pub(super) const ROWS: &[Explanation] = &[];
+/// 00 build, 02 reading.
+pub(super) const ROWS: &[Explanation] = &[
+    row(
+        "IEC2001",
+        "Go is not installed",
+        "The content is built from Go modules.",
+        "Install Go; it fetches the exact toolchain of the release by itself.",
+        "apt-get install -t bookworm-backports golang-go",
+    ),
+    row(
+        "IEC2002",
+        "the installed Go is too old",
+        "It cannot fetch the toolchain of the release by itself.",
+        "Install the version that the message names, or a later one.",
+        "",
+    ),
+    row(
+        "IEC2003",
+        "programs are missing",
+        "The build runs them; the message names the Debian packages that bring them.",
+        "Run the line that the message gives, then build again.",
+        "",
+    ),
+    row(
+        "IEC2004",
+        "too little room on the disk",
+        "Sources, caches and the bundle take several gigabytes.",
+        "Free some room, or choose a cache folder on another disk; a build goes on where it was.",
+        "",
+    ),
+    row(
+        "IEC2005",
+        "a package registry cannot be reached",
+        "Go modules and Debian packages come from registries.",
+        "Check the network, GOPROXY and apt's proxy settings, then build again: it goes on where it was.",
+        "",
+    ),
+    row(
+        "IEC2006",
+        "a command of the build failed",
+        "The message has the part, the command and its last lines.",
+        "Remove the cause, then build again: it goes on where it was.",
+        "",
+    ),
+    row(
+        "IEC2007",
+        "a locked Debian package has vanished",
+        "The archive no longer has the version that the lock file names, so the same bundle cannot be made again.",
+        "Build with `--relock` to take what the archive has now; digests will change.",
+        "",
+    ),
+    row(
+        "IEC2008",
+        "a locked Debian package has changed",
+        "The archive has another file under a locked name and version.",
+        "Find out why before you build with `--relock`: a mirror may be damaged, or worse.",
+        "",
+    ),
+    row(
+        "IEC2009",
+        "the lock of Debian packages cannot be used",
+        "The lock file cannot be read, or does not fit what is to be built.",
+        "Build with `--relock`, or put the right lock file back.",
+        "",
+    ),
+    row(
+        "IEC2010",
+        "a source does not hold what the recipe expects",
+        "The recipe and its input do not fit each other.",
+        "Build with `--relock`; report it if it stays.",
+        "",
+    ),
+    row(
+        "IEC2011",
+        "the build was stopped",
+        "Somebody asked it to stop before the bundle was complete.",
+        "Build again: it goes on where it was.",
+        "",
+    ),
+    row(
+        "IEC2012",
+        "another build uses the same cache",
+        "Two builds in one cache would overwrite each other's work.",
+        "Wait for the other build, or choose another cache folder.",
+        "",
+    ),
+    row(
+        "IEC2013",
+        "a file of the build cannot be read or written",
+        "The operating system refused; the message says why.",
+        "Check the path, its permissions and the free space, then build again.",
+        "",
+    ),
+    row(
+        "IEC2020",
+        "not a bundle",
+        "The folder has no manifest of a bundle.",
+        "Name the folder that `iec bundle build` wrote.",
+        "",
+    ),
+    row(
+        "IEC2021",
+        "the manifest of the bundle cannot be used",
+        "It is damaged, or of another version of IEC.",
+        "Build the bundle again.",
+        "",
+    ),
+    row(
+        "IEC2022",
+        "a file of the bundle cannot be read",
+        "The operating system refused; the message says why.",
+        "Check the disk and the rights of the file.",
+        "",
+    ),
+    row(
+        "IEC2023",
+        "the bundle is damaged",
+        "A file is missing, is one too many, or does not have the digest that the manifest names.",
+        "Copy the bundle again from where it was whole, or build it again.",
+        "iec bundle verify ./bundle",
+    ),
+];
