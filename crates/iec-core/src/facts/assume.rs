@@ -81,7 +81,7 @@ impl HostFacts {
                 open_files: None,
                 processes: None,
             }),
-            features: Fact::Assumed(assumed_features(container)),
+            features: Fact::Assumed(assumed_features()),
             network: Fact::Assumed(Network::default()),
             listeners: Fact::Assumed(Vec::new()),
             resolver: Fact::Assumed(Resolver {
@@ -132,19 +132,14 @@ fn assumed_storage() -> Storage {
     }
 }
 
-fn assumed_features(container: bool) -> Features {
-    let conntrack = "net.netfilter.nf_conntrack_max";
+fn assumed_features() -> Features {
     Features {
         tried: TRIED
             .iter()
             .map(|name| ((*name).to_owned(), Ability::Works))
             .collect(),
         sysctls: BTreeMap::new(),
-        writable_sysctls: if container {
-            Vec::new()
-        } else {
-            vec![conntrack.to_owned()]
-        },
+        writable_sysctls: Vec::new(),
         seccomp: true,
         shared_root: true,
     }

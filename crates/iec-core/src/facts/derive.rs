@@ -63,9 +63,12 @@ impl HostFacts {
     }
 
     /// Whether kube-proxy can set the size of the connection table; if not, its `conntrack.maxPerCore` must be 0.
+    ///
+    /// On a real host the parameter may appear with the module only, and can be written then.
     #[must_use]
     pub fn conntrack_sysctl_writable(&self) -> bool {
-        self.sysctl_writable("net.netfilter.nf_conntrack_max")
+        let name = "net.netfilter.nf_conntrack_max";
+        self.sysctl_writable(name) || !(self.privileges.container || self.features.sysctls.contains_key(name))
     }
 
     /// Whether root can write a kernel parameter.

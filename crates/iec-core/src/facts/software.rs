@@ -14,7 +14,8 @@ pub struct Software {
     pub packages: Vec<Package>,
     /// The units that are known to systemd.
     pub units: Vec<Unit>,
-    /// Whether tools are on the host: `iptables`, `conntrack`, `modprobe`, `socat`, `apt-get`.
+    /// Whether tools of the host's own are there: `iptables`, `conntrack`, `modprobe`, `socat`, `apt-get`. What IEC
+    /// brought does not count, or a second plan would take it away again.
     pub tools: BTreeMap<String, bool>,
     /// How many containers Docker runs.
     pub docker_containers: u32,
@@ -108,8 +109,10 @@ pub struct Cluster {
 pub struct Previous {
     /// Whether there is a journal.
     pub journal: bool,
-    /// The site that the host belongs to, by its journal.
+    /// The name of the site that the host belongs to.
     pub site: Option<String>,
+    /// The random id of that site.
+    pub site_id: Option<String>,
     /// Who holds the lock now.
     pub lock: Option<LockHolder>,
     /// Bytes in the store of content.

@@ -190,13 +190,14 @@ clock() {
   elif [ -e /run/systemd/timesync/synchronized ]; then put synchronised yes; fi
 }
 
-# version NAME PATH [ARGUMENT …]
+# version NAME PATH: what a program says its version is
 version() {
   # Where IEC has worked, digests tell more than versions, at less cost; asking a snap would start its daemon.
   case $2 in /snap/*) return ;; esac
   [ ! -e /var/lib/iec/journal.jsonl ] || return
-  name=$1 && shift
-  put version "$name $(timeout 1 "$@" </dev/null 2>&1 | head -n 1)"
+  case $1 in kubectl) say='version --client' ;; kubeadm) say='version -o short' ;; helm) say=version ;; *) say=--version ;; esac
+  # shellcheck disable=SC2086 # words of our own
+  put version "$1 $(timeout 1 "$2" $say </dev/null 2>&1 | head -n 1)"
 }
 
 binaries() {
@@ -204,12 +205,7 @@ binaries() {
     for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /opt/bin /snap/bin; do
       [ -x "$folder/$name" ] || continue
       put binary "$name $folder/$name"
-      case $name in
-        kubectl) version "$name" "$folder/$name" version --client & ;;
-        kubeadm) version "$name" "$folder/$name" version -o short & ;;
-        helm) version "$name" "$folder/$name" version --short & ;;
-        *) version "$name" "$folder/$name" --version & ;;
-      esac
+      version "$name" "$folder/$name" &
       break
     done
   done
@@ -220,7 +216,11 @@ software() {
   binaries &
   for name in apt-get bash conntrack curl ethtool ip6tables ipset iptables modprobe nft openssl python3 socat systemctl \
     tar tc timedatectl unshare; do
-    if has "$name"; then put tool "$name yes"; else put tool "$name no"; fi
+    # What IEC itself brought is not the host's, or a second plan would take it away again.
+    case $([ ! -L "/usr/local/sbin/$name" ] || readlink "/usr/local/sbin/$name") in
+      /opt/iec/*) put tool "$name iec" ;;
+      *) if has "$name"; then put tool "$name yes"; else put tool "$name no"; fi ;;
+    esac
   done
   # shellcheck disable=SC2016 # dpkg-query expands it
   timeout 1 dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' containerd containerd.io docker.io docker-ce \
@@ -253,7 +253,7 @@ cluster() {
 
 previous() {
   [ -e /var/lib/iec/journal.jsonl ] && put journal yes
-  first site /var/lib/iec/site
+  first site /etc/iec/site
   # Looking into /proc/locks instead of trying the lock: a probe must not make a starting run fail.
   if [ -e /var/lib/iec/lock ] && grep -qE ":$(stat -c %i /var/lib/iec/lock) " /proc/locks; then
     put lock "$(head -c 1000 /var/lib/iec/lock)"

@@ -129,8 +129,9 @@ pub(super) fn cluster(lines: &mut Lines) -> Cluster {
     }
 }
 
-/// The SHA-256 of the first certificate of a PEM text, in hexadecimal.
-fn certificate_sha256(pem: &str) -> Option<String> {
+/// The SHA-256 of the first certificate of a PEM text, in lower-case hexadecimal: what [`Cluster::ca_sha256`] holds.
+#[must_use]
+pub fn certificate_sha256(pem: &str) -> Option<String> {
     let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
     let (coded, _) = rest.split_once("-----END CERTIFICATE-----")?;
     let coded: String = coded.split_whitespace().collect();
@@ -145,9 +146,12 @@ fn certificate_sha256(pem: &str) -> Option<String> {
 
 pub(super) fn previous(lines: &mut Lines) -> Previous {
     let kibibytes = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
+    let site = lines.one("site").unwrap_or_default();
+    let mut site = site.split_whitespace();
     Previous {
         journal: lines.yes("journal"),
-        site: lines.one("site"),
+        site: site.next().map(str::to_owned),
+        site_id: site.next().map(str::to_owned),
         lock: lines.one("lock").map(|owner| LockHolder { owner }),
         store: lines
             .read("store", kibibytes)
