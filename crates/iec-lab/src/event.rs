@@ -10,9 +10,9 @@ use serde::Serialize;
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LabEvent {
-    /// A line of apt-get while it installs what was missing.
+    /// What was missing is being installed by this command line.
     Installing {
-        /// The line.
+        /// The command line, as one would type it.
         line: String,
     },
     /// The base root file system is in the cache.
