@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-/// One piece of progress. Times are since the command began, unless said otherwise.
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// One piece of progress. Times are since the command began, unless said otherwise; in JSON they are seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -25,6 +29,7 @@ pub enum LabEvent {
         /// The distribution.
         distribution: &'static str,
         /// How long that takes on a small machine with a near mirror.
+        #[serde(serialize_with = "seconds")]
         estimate: Duration,
     },
     /// mmdebstrap has come to another part of its work.
@@ -37,6 +42,7 @@ pub enum LabEvent {
         /// Its folder.
         path: PathBuf,
         /// How long the build took.
+        #[serde(serialize_with = "seconds")]
         took: Duration,
     },
     /// A network of the lab is there.
@@ -51,6 +57,7 @@ pub enum LabEvent {
         /// The host.
         host: String,
         /// When.
+        #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
     /// A host has been switched on.
@@ -58,6 +65,7 @@ pub enum LabEvent {
         /// The host.
         host: String,
         /// When.
+        #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
     /// A host answers by SSH and its systemd has finished starting.
@@ -65,11 +73,13 @@ pub enum LabEvent {
         /// The host.
         host: String,
         /// When.
+        #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
     /// Everything is there.
     LabReady {
         /// When.
+        #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
     /// `up` failed and takes back what it has made.
