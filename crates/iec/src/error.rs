@@ -1,5 +1,6 @@
 //! What stops a command: its cause, the evidence, what to do next, and the exit code that follows from its kind.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
@@ -73,16 +74,17 @@ pub struct CliError {
     /// What kind of end this is.
     pub kind: Kind,
     /// The stable code that `iec explain` knows.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The cause, in one sentence without a full stop.
     pub cause: String,
+    /// The messages of the errors that it comes from, outermost first. Each says its own part only.
+    pub causes: Vec<String>,
     /// What was seen, one line each.
     pub evidence: Vec<String>,
     /// What to do next. Each begins with what to type, where there is something to type.
     pub next: Vec<String>,
     /// The problems of the site file behind it, with the text that they point into.
     pub diagnostics: Option<Box<SourceDiagnostics>>,
-    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// Problems in a text, with the text.
@@ -96,20 +98,20 @@ pub struct SourceDiagnostics {
 
 impl CliError {
     /// An end of this kind, with its code and its cause.
-    pub fn new(kind: Kind, code: &'static str, cause: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, code: impl Into<Cow<'static, str>>, cause: impl Into<String>) -> Self {
         Self {
             kind,
-            code,
+            code: code.into(),
             cause: cause.into(),
+            causes: Vec::new(),
             evidence: Vec::new(),
             next: Vec::new(),
             diagnostics: None,
-            source: None,
         }
     }
 
     /// A refusal: nothing was touched.
-    pub fn refused(code: &'static str, cause: impl Into<String>) -> Self {
+    pub fn refused(code: impl Into<Cow<'static, str>>, cause: impl Into<String>) -> Self {
         Self::new(Kind::Refused, code, cause)
     }
 
@@ -127,10 +129,23 @@ impl CliError {
         self
     }
 
-    /// The same, with the error that it comes from.
+    /// An error of a library as an end of this kind: its message is the cause, its sources are the causes.
+    pub fn of(kind: Kind, code: impl Into<Cow<'static, str>>, error: &dyn Error) -> Self {
+        let mut failure = Self::new(kind, code, error.to_string());
+        if let Some(source) = error.source() {
+            failure = failure.caused_by(source);
+        }
+        failure
+    }
+
+    /// The same, with the error that it comes from, and the ones that that one comes from.
     #[must_use]
-    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+    pub fn caused_by(mut self, error: &dyn Error) -> Self {
+        let mut current = Some(error);
+        while let Some(error) = current {
+            self.causes.push(error.to_string());
+            current = error.source();
+        }
         self
     }
 
@@ -143,20 +158,6 @@ impl CliError {
         }));
         self
     }
-
-    /// The messages of the errors that it comes from, outermost first. Each says its own part only.
-    pub fn chain(&self) -> Vec<String> {
-        let mut messages = Vec::new();
-        let mut current: Option<&(dyn Error + 'static)> = self
-            .source
-            .as_deref()
-            .map(|error| error as &(dyn Error + 'static));
-        while let Some(error) = current {
-            messages.push(error.to_string());
-            current = error.source();
-        }
-        messages
-    }
 }
 
 impl fmt::Display for CliError {
@@ -165,16 +166,10 @@ impl fmt::Display for CliError {
     }
 }
 
-impl Error for CliError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|error| error as &(dyn Error + 'static))
-    }
-}
+impl Error for CliError {}
 
 /// A file that could not be read.
-pub fn unreadable(code: &'static str, what: &str, path: &Path, error: std::io::Error) -> CliError {
+pub fn unreadable(code: &'static str, what: &str, path: &Path, error: &std::io::Error) -> CliError {
     let missing = error.kind() == std::io::ErrorKind::NotFound;
     let cause = if missing {
         format!("there is no {what} at {}", path.display())
@@ -190,7 +185,7 @@ pub fn unreadable(code: &'static str, what: &str, path: &Path, error: std::io::E
 }
 
 /// A file that could not be written.
-pub fn unwritable(code: &'static str, what: &str, path: &Path, error: std::io::Error) -> CliError {
+pub fn unwritable(code: &'static str, what: &str, path: &Path, error: &std::io::Error) -> CliError {
     CliError::refused(
         code,
         format!("the {what} at {} cannot be written", path.display()),
@@ -217,8 +212,8 @@ mod tests {
     #[test]
     fn the_chain_has_each_message_once() {
         let inner = std::io::Error::other("the disk is on fire");
-        let error = CliError::refused("IEC0902", "the site file cannot be written").caused_by(inner);
-        assert_eq!(error.chain(), ["the disk is on fire"]);
+        let error = CliError::refused("IEC0902", "the site file cannot be written").caused_by(&inner);
+        assert_eq!(error.causes, ["the disk is on fire"]);
         assert_eq!(error.to_string(), "the site file cannot be written");
     }
 }

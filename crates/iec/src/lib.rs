@@ -84,7 +84,7 @@ fn finish(result: Result<Outcome, CliError>, ui: &Ui) -> u8 {
     };
     match ui.take_failure() {
         Some(failure) if code == Outcome::Done.exit_code() => {
-            let error = CliError::refused("IEC0907", "the output cannot be written").caused_by(failure);
+            let error = CliError::refused("IEC0907", "the output cannot be written").caused_by(&failure);
             ui.error(&error);
             error.kind.exit_code()
         }

@@ -137,6 +137,16 @@ pub struct Settings {
 const DEFAULT_WIDTH: usize = 100;
 
 impl Settings {
+    /// Where the bundle of a release is, unless another folder is named.
+    pub fn bundle(&self, release: &str) -> PathBuf {
+        self.cache.join("bundles").join(release)
+    }
+
+    /// Where finished parts of bundles are kept between builds.
+    pub fn content(&self) -> PathBuf {
+        self.cache.join("content")
+    }
+
     /// Merges flags, environment and defaults. Flags win.
     pub fn new(global: &Global, environment: &Environment) -> Self {
         let terminal = environment.terminal;

@@ -2,7 +2,7 @@
 
 use super::{Explanation, row};
 
-/// 00 build, 02 reading.
+/// 00 build, 02 reading, 9 the command.
 pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC2001",
@@ -122,5 +122,19 @@ pub(super) const ROWS: &[Explanation] = &[
         "A file is missing, is one too many, or does not have the digest that the manifest names.",
         "Copy the bundle again from where it was whole, or build it again.",
         "iec bundle verify ./bundle",
+    ),
+    row(
+        "IEC2901",
+        "there is no such release",
+        "A bundle is built from the data of a release, and this version of IEC carries no release of this name.",
+        "Take one of the releases that the message lists.",
+        "iec bundle build --release 1.36",
+    ),
+    row(
+        "IEC2902",
+        "this machine's architecture is unknown",
+        "Without --arch a bundle is built for this machine, and IEC builds for amd64 and arm64 only.",
+        "Name the architecture of the hosts.",
+        "iec bundle build --arch arm64",
     ),
 ];

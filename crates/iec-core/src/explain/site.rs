@@ -481,6 +481,27 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC0901",
+        "the site file cannot be read",
+        "There is no file at this place, it is no text, or the operating system refused; the message says which.",
+        "Name the site file or its folder, or write a first one.",
+        "iec init\niec check shop/site.yaml",
+    ),
+    row(
+        "IEC0902",
+        "the site file has errors",
+        "Nothing is done with a site file before every error in it is put right; each is drawn above with a code of its own.",
+        "Put them right in any order, then type `iec check`.",
+        "",
+    ),
+    row(
+        "IEC0904",
+        "no such code",
+        "Codes are `IEC` and four digits; this one is in no message of this version.",
+        "Type `iec explain` for a list of all codes.",
+        "",
+    ),
+    row(
         "IEC0905",
         "an answer is needed and nobody is there to give it",
         "The command would ask a question, but it does not run in a terminal.",

@@ -1,6 +1,14 @@
 //! What can be typed: clap types only. Their doc comments are the manual.
 
+mod content;
+mod lab;
+mod site;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use content::{Bundle, BundleBuild, BundleFolder};
+pub use lab::{Distribution, Lab, LabDown, LabExec, LabList, LabUp};
+pub use site::{Check, HostArgument, Init, Role, SitePath};
 
 /// Turn bare Debian and Ubuntu hosts into a verified Kubernetes edge cloud
 ///
@@ -64,7 +72,25 @@ pub enum Color {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "what a variant holds is documented, and its documentation is the manual"
+)]
 pub enum Command {
+    Check(Check),
+    #[command(subcommand)]
+    Bundle(Bundle),
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Explain an error code
+    ///
+    /// Prints what the code means, why IEC minds, and what to do. Without a code it lists all of them.
+    #[command(after_help = "Examples:\n  iec explain IEC3901\n  iec explain")]
+    Explain {
+        /// The code, as an error prints it
+        #[arg(value_name = "CODE")]
+        code: Option<String>,
+    },
     /// Print the completion script of a shell
     #[command(after_help = "Examples:\n  \
         iec completion bash > ~/.local/share/bash-completion/completions/iec\n  \

@@ -10,7 +10,7 @@ use iec_core::secret::Secret;
 use jiff::civil::Date;
 
 use super::document;
-use super::generate::{generate, new_site_id};
+use super::generate::{GenerateError, generate, new_site_id};
 use crate::error::{CliError, unreadable, unwritable};
 
 /// Where the secrets of a site are, and to which site they must belong.
@@ -44,7 +44,7 @@ pub fn load(place: &Place) -> Result<Option<Credentials>, CliError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable("IEC3905", "secrets file", path, error)),
+        Err(error) => return Err(unreadable("IEC3905", "secrets file", path, &error)),
     };
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
@@ -56,13 +56,13 @@ pub fn load(place: &Place) -> Result<Option<Credentials>, CliError> {
     }
     let text = fs::read_to_string(path)
         .map(Secret::new)
-        .map_err(|error| unreadable("IEC3905", "secrets file", path, error))?;
+        .map_err(|error| unreadable("IEC3905", "secrets file", path, &error))?;
     let document = document::parse(text.expose()).map_err(|error| {
         CliError::refused(
             "IEC3903",
             format!("the secrets file {} is damaged", path.display()),
         )
-        .caused_by(error)
+        .caused_by(&error)
         .next("put back a copy of the file, or type `iec credentials recover` where a control plane is left")
     })?;
     if document.site != place.site {
@@ -85,11 +85,13 @@ pub fn load(place: &Place) -> Result<Option<Credentials>, CliError> {
 /// # Errors
 /// When a file is there already, when there is no randomness, or when the file cannot be written.
 pub fn create(place: &Place, source_date: Date) -> Result<Credentials, CliError> {
-    let failed = |error| CliError::refused("IEC3906", "the credentials cannot be made").caused_by(error);
+    let failed = |error: GenerateError| {
+        CliError::refused("IEC3906", "the credentials cannot be made").caused_by(&error)
+    };
     let credentials = generate(new_site_id().map_err(failed)?, 1, source_date).map_err(failed)?;
     let file = written(place, &credentials)?;
     file.persist_noclobber(&place.path)
-        .map_err(|error| unwritable("IEC3907", "secrets file", &place.path, error.error))?;
+        .map_err(|error| unwritable("IEC3907", "secrets file", &place.path, &error.error))?;
     sync_folder(place);
     Ok(credentials)
 }
@@ -101,7 +103,7 @@ pub fn create(place: &Place, source_date: Date) -> Result<Credentials, CliError>
 pub fn replace(place: &Place, credentials: &Credentials) -> Result<(), CliError> {
     let file = written(place, credentials)?;
     file.persist(&place.path)
-        .map_err(|error| unwritable("IEC3907", "secrets file", &place.path, error.error))?;
+        .map_err(|error| unwritable("IEC3907", "secrets file", &place.path, &error.error))?;
     sync_folder(place);
     Ok(())
 }
@@ -117,7 +119,7 @@ fn written(place: &Place, credentials: &Credentials) -> Result<tempfile::NamedTe
         file.as_file().sync_all()?;
         Ok(file)
     };
-    write().map_err(|error| unwritable("IEC3907", "secrets file", &place.path, error))
+    write().map_err(|error| unwritable("IEC3907", "secrets file", &place.path, &error))
 }
 
 fn folder(place: &Place) -> &Path {

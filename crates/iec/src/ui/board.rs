@@ -18,6 +18,10 @@ const TICK: Duration = Duration::from_millis(500);
 const ESTIMATE_FROM_SHARE: f64 = 0.03;
 const ESTIMATE_FROM: Duration = Duration::from_secs(3);
 
+/// The line over all lanes, before it is known how much there is to do, and after.
+const WITHOUT_TOTAL: &str = "{prefix}  {took}";
+const WITH_TOTAL: &str = "{prefix} [{bar:24}] {percent:>3}%  {took}  {msg}";
+
 /// What became of something, as a mark before its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -102,8 +106,13 @@ impl<'ui> Board<'ui> {
     pub fn progress(&mut self, done: u64, total: u64) {
         self.done = done.min(total);
         self.total = total;
-        if let Display::Live(live) = &self.display {
-            live.overall.set_length(total.max(1));
+        if let Display::Live(live) = &self.display
+            && total > 0
+        {
+            if live.overall.length() != Some(total) {
+                live.overall.set_style(template(WITH_TOTAL).progress_chars("=> "));
+            }
+            live.overall.set_length(total);
             live.overall.set_position(self.done);
             let rest = remaining(self.started.elapsed(), self.done, total);
             live.overall.set_message(
@@ -159,9 +168,9 @@ impl<'ui> Board<'ui> {
     fn print(&self, line: &str) {
         match &self.display {
             Display::Live(live) => {
-                live.bars.suspend(|| self.ui.write_stderr(&format!("{line}\n")));
+                live.bars.suspend(|| self.ui.write_stderr(format!("{line}\n")));
             }
-            Display::Lines => self.ui.write_stderr(&format!("{line}\n")),
+            Display::Lines => self.ui.write_stderr(format!("{line}\n")),
             Display::Nothing => {}
         }
     }
@@ -171,8 +180,8 @@ impl Live {
     fn new(title: &str) -> Self {
         let (rows, columns) = Term::stderr().size();
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
-        let overall = bars.add(ProgressBar::new(1));
-        overall.set_style(template("{prefix} [{bar:24}] {percent:>3}%  {took}  {msg}").progress_chars("=> "));
+        let overall = bars.add(ProgressBar::no_length());
+        overall.set_style(template(WITHOUT_TOTAL));
         overall.set_prefix(title.to_owned());
         overall.enable_steady_tick(TICK);
         Self {

@@ -5,6 +5,8 @@
 
 mod board;
 mod diagnostic;
+mod difference;
+pub mod plan;
 mod prompt;
 mod style;
 
@@ -20,7 +22,7 @@ use crate::error::CliError;
 use crate::settings::Settings;
 
 pub use board::{Board, Mark};
-pub use style::{duration, list, size};
+pub use style::{count, duration, list, size};
 
 /// The version of the JSON objects. It changes when a field changes its meaning or goes away, not when one is added.
 pub const JSON_VERSION: u32 = 1;
@@ -83,13 +85,13 @@ impl Ui {
     /// Prints a command's result: `text` for a person, or `value` with its `kind` as one JSON object.
     pub fn result(&self, kind: &str, value: &impl Serialize, text: impl FnOnce() -> String) {
         match self.format {
-            Format::Json => self.write_stdout(&json_line(kind, value)),
+            Format::Json => self.write_stdout(json_line(kind, value)),
             Format::Text => {
                 let mut text = text();
                 if !text.is_empty() && !text.ends_with('\n') {
                     text.push('\n');
                 }
-                self.write_stdout(&text);
+                self.write_stdout(text);
             }
         }
     }
@@ -97,45 +99,60 @@ impl Ui {
     /// Prints an event of long work. Nothing in text, where a [`Board`] shows it.
     pub fn event(&self, kind: &str, value: &impl Serialize) {
         if self.is_json() {
-            self.write_stdout(&json_line(kind, value));
+            self.write_stdout(json_line(kind, value));
+        }
+    }
+
+    /// Hands through what a program printed, and in JSON its exit code too.
+    pub fn passthrough(&self, kind: &str, code: i32, stdout: &[u8], stderr: &[u8]) {
+        if self.is_json() {
+            let value = serde_json::json!({
+                "code": code,
+                "stdout": String::from_utf8_lossy(stdout),
+                "stderr": String::from_utf8_lossy(stderr),
+            });
+            self.write_stdout(json_line(kind, &value));
+        } else {
+            self.write_stdout(stdout);
+            self.write_stderr(stderr);
         }
     }
 
     /// Prints a status message, a full sentence. Nothing in JSON and with `--quiet`.
     pub fn say(&self, sentence: &str) {
         if self.settings.messages {
-            self.write_stderr(&format!("{sentence}\n"));
+            self.write_stderr(format!("{sentence}\n"));
         }
     }
 
     /// Prints a warning, also with `--quiet`.
     pub fn warn(&self, code: &str, message: &str) {
         if self.is_json() {
-            self.write_stdout(&json_line(
+            self.write_stdout(json_line(
                 "warning",
                 &serde_json::json!({ "code": code, "message": message }),
             ));
         } else {
             let style = style::WARNING;
-            self.write_stderr(&format!("{style}warning[{code}]{style:#}: {message}\n"));
+            self.write_stderr(format!("{style}warning[{code}]{style:#}: {message}\n"));
         }
     }
 
     /// Prints why a command did not do what was asked.
     pub fn error(&self, error: &CliError) {
         if self.is_json() {
-            self.write_stdout(&json_line("error", &error_json(error)));
+            self.write_stdout(json_line("error", &error_json(error)));
             return;
         }
         if let Some(source) = &error.diagnostics {
-            self.write_stderr(&diagnostic::draw(
+            self.write_stderr(diagnostic::draw(
                 &source.diagnostics,
                 &source.text,
                 self.settings.color_stderr,
                 self.settings.width,
             ));
         }
-        self.write_stderr(&error_text(error));
+        self.write_stderr(error_text(error));
     }
 
     /// Prints problems that do not stop the work.
@@ -144,7 +161,7 @@ impl Ui {
             return;
         }
         if self.is_json() {
-            self.write_stdout(&json_line(
+            self.write_stdout(json_line(
                 "diagnostics",
                 &serde_json::json!({ "diagnostics": diagnostics }),
             ));
@@ -164,22 +181,22 @@ impl Ui {
         self.failure.take()
     }
 
-    fn write_stdout(&self, text: &str) {
+    fn write_stdout(&self, bytes: impl AsRef<[u8]>) {
         // A reader that went away (`iec log | head`) must not stop work on hosts: the rest is written to nobody.
         if self.reader_gone.get() {
             return;
         }
         let mut stdout = self.stdout.borrow_mut();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        match stdout.write_all(bytes.as_ref()).and_then(|()| stdout.flush()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.reader_gone.set(true),
             Err(error) => self.failure.set(Some(error)),
         }
     }
 
-    fn write_stderr(&self, text: &str) {
+    fn write_stderr(&self, bytes: impl AsRef<[u8]>) {
         // There is nowhere left to report a stderr that cannot be written.
-        let _ = self.stderr.borrow_mut().write_all(text.as_bytes());
+        let _ = self.stderr.borrow_mut().write_all(bytes.as_ref());
     }
 }
 
@@ -205,7 +222,7 @@ fn error_json(error: &CliError) -> Value {
         "code": error.code,
         "message": error.cause,
         "evidence": error.evidence,
-        "causes": error.chain(),
+        "causes": error.causes,
         "next": error.next,
     });
     if let Some(source) = &error.diagnostics {
@@ -222,8 +239,8 @@ fn error_text(error: &CliError) -> String {
         error.code,
         error.cause
     );
-    for cause in error.chain() {
-        text.push_str(&indented(&format!("{dim}because:{dim:#} "), &cause));
+    for cause in &error.causes {
+        text.push_str(&indented(&format!("{dim}because:{dim:#} "), cause));
     }
     for line in &error.evidence {
         text.push_str(&indented(&format!("{dim}evidence:{dim:#} "), line));

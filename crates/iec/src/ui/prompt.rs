@@ -61,5 +61,5 @@ impl Ui {
 }
 
 fn stopped(error: dialoguer::Error) -> CliError {
-    CliError::new(Kind::Stopped, "IEC0906", "the question was not answered").caused_by(error)
+    CliError::new(Kind::Stopped, "IEC0906", "the question was not answered").caused_by(&error)
 }

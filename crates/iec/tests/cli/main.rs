@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set fails")]
 
+mod bundle;
+mod check;
 mod completion;
 mod credentials;
+mod explain;
+mod lab;
 mod manual;
 mod run;
 mod usage;

@@ -1,0 +1,138 @@
+//! The commands that read or write a site file.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+/// The site file of a command.
+#[derive(Debug, Clone, Args)]
+pub struct SitePath {
+    /// The site file, or a folder that holds a site.yaml
+    #[arg(value_name = "SITE", default_value = "site.yaml")]
+    pub site: PathBuf,
+}
+
+/// Write a first site file
+///
+/// With a terminal it asks for what the options leave open. Without one it asks nothing: at least one --host
+/// must be given.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec init\n  \
+    iec init --name store-0417 --host edge-1=10.0.0.11 --host edge-2=10.0.0.12\n  \
+    iec init shop/site.yaml --host edge-1=10.0.0.11:control-plane --host edge-2=10.0.0.12:worker --user admin")]
+pub struct Init {
+    /// The site file to write
+    #[arg(value_name = "SITE", default_value = "site.yaml")]
+    pub site: PathBuf,
+    /// The name of the site [default: the name of the folder]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// A host, in the form name=address[:role], role control-plane or worker (can be repeated)
+    ///
+    /// Where no host has a role, the first one is the control plane and the others are workers.
+    #[arg(long = "host", value_name = "HOST")]
+    pub hosts: Vec<HostArgument>,
+    /// The user to log in as; it needs sudo without a password, or to be root
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// The private key to log in with [default: the SSH agent and ~/.ssh]
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<String>,
+    /// The bundle to install from
+    #[arg(long, value_name = "FOLDER")]
+    pub bundle: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Check a site file
+///
+/// Reports every problem in the file with its line and column, and changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec check\n  \
+    iec check shop/site.yaml -o json")]
+pub struct Check {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+}
+
+/// A host as it is typed: `name=address[:role]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostArgument {
+    /// The host's name.
+    pub name: String,
+    /// How to reach it.
+    pub address: String,
+    /// What it is to be, when given.
+    pub role: Option<Role>,
+}
+
+/// What a host is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Runs the cluster's control plane
+    ControlPlane,
+    /// Runs workloads only
+    Worker,
+}
+
+impl FromStr for HostArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, rest) = text
+            .split_once('=')
+            .ok_or("a host is name=address[:role], for example edge-1=10.0.0.11")?;
+        let (address, role) = match rest.rsplit_once(':') {
+            // An IPv6 address is left whole: the site file's rules refuse it by name.
+            Some((address, role)) if !address.contains(':') => {
+                let role = Role::from_str(role, false)
+                    .map_err(|_| format!("`{role}` is not a role: type control-plane or worker"))?;
+                (address, Some(role))
+            }
+            _ => (rest, None),
+        };
+        if name.is_empty() || address.is_empty() {
+            return Err("a host is name=address[:role], for example edge-1=10.0.0.11".to_owned());
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            role,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HostArgument, Role};
+
+    #[track_caller]
+    fn host(text: &str) -> (String, String, Option<Role>) {
+        let host: HostArgument = text.parse().unwrap();
+        (host.name, host.address, host.role)
+    }
+
+    #[test]
+    fn a_host_has_a_name_an_address_and_perhaps_a_role() {
+        assert_eq!(host("a=10.0.0.1"), ("a".into(), "10.0.0.1".into(), None));
+        assert_eq!(
+            host("a=10.0.0.1:worker"),
+            ("a".into(), "10.0.0.1".into(), Some(Role::Worker))
+        );
+        assert_eq!(host("a=h.example:control-plane").2, Some(Role::ControlPlane));
+        assert_eq!(host("a=fd00::1").1, "fd00::1");
+    }
+
+    #[test]
+    fn what_is_not_a_host_is_refused() {
+        for text in ["a", "=10.0.0.1", "a=", "a=:worker", "a=10.0.0.1:boss"] {
+            assert!(text.parse::<HostArgument>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! `iec lab`: hosts on this machine, to try and to test.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use iec_lab::{
+    Distribution, ExecUser, LabError, LabEvent, LabHost, LabStatus, Labs, Limits, Nics, Places, UpRequest,
+};
+use iec_sh::Word;
+use serde_json::{Value, json};
+
+use crate::cli::{self, LabDown, LabExec, LabUp};
+use crate::error::{CliError, Kind, Outcome};
+use crate::settings::Settings;
+use crate::ui::{Board, Mark, Ui, count, duration};
+
+/// Runs one of the lab commands.
+pub(super) fn run(command: &cli::Lab, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    let labs = labs(settings);
+    match command {
+        cli::Lab::Up(up) => {
+            let request = request(up, settings);
+            if up.install_deps {
+                install(&labs, ui)?;
+            }
+            let began = Instant::now();
+            let lab = self::up(&labs, &request, ui)?;
+            ui.result("lab", &lab_json(&lab), || lab_text(&lab, began.elapsed()));
+            Ok(Outcome::Done)
+        }
+        cli::Lab::Down(down) => self::down(&labs, down, ui),
+        cli::Lab::List(_) => list(&labs, ui),
+        cli::Lab::Exec(exec) => self::exec(&labs, exec, ui),
+    }
+}
+
+/// The labs of this user.
+pub(super) fn labs(settings: &Settings) -> Labs {
+    Labs::new(Places {
+        labs: settings.labs.clone(),
+        cache: settings.cache.join("lab"),
+    })
+}
+
+/// Installs what this machine lacks for labs.
+pub(super) fn install(labs: &Labs, ui: &Ui) -> Result<(), CliError> {
+    let mut board = ui.board("packages");
+    let installed = labs.install_dependencies(&mut |event| show(&event, &mut board, ui));
+    board.finish();
+    let installed = installed.map_err(failed)?;
+    if !installed.is_empty() {
+        ui.say(&format!("Installed {}.", crate::ui::list(&installed)));
+    }
+    Ok(())
+}
+
+/// Makes a lab and shows how it comes up.
+pub(super) fn up(labs: &Labs, request: &UpRequest, ui: &Ui) -> Result<iec_lab::Lab, CliError> {
+    let mut board = ui.board("lab");
+    let mut ready = 0;
+    let hosts = request.hosts as u64;
+    let lab = labs.up(request, &mut |event| {
+        if matches!(event, LabEvent::HostReady { .. }) {
+            ready += 1;
+        }
+        board.progress(ready, hosts);
+        show(&event, &mut board, ui);
+    });
+    board.finish();
+    lab.map_err(failed)
+}
+
+fn request(up: &LabUp, settings: &Settings) -> UpRequest {
+    UpRequest {
+        hosts: up.hosts,
+        control_planes: up.control_planes,
+        distribution: match up.distribution {
+            cli::Distribution::Bookworm => Distribution::Bookworm,
+            cli::Distribution::Trixie => Distribution::Trixie,
+        },
+        nics: if up.nics == 2 { Nics::Two } else { Nics::One },
+        limits: Limits {
+            memory_mib: up.memory,
+            cpus: up.cpus,
+        },
+        release: up.release.clone(),
+        bundle: Some(up.bundle.clone().unwrap_or_else(|| settings.bundle(&up.release))),
+        mirror: up.mirror.clone(),
+        ..UpRequest::new(up.name.as_str())
+    }
+}
+
+fn lab_json(lab: &iec_lab::Lab) -> Value {
+    let host = |host: &LabHost| {
+        json!({
+            "name": host.name, "role": host.role, "container": host.container, "addresses": host.addresses,
+            "hostKey": host.host_key,
+        })
+    };
+    json!({
+        "name": lab.name,
+        "state": lab.state,
+        "folder": lab.folder,
+        "hosts": lab.hosts.iter().map(host).collect::<Vec<_>>(),
+        "siteFile": lab.site_file,
+        "identityFile": lab.identity_file,
+        "knownHostsFile": lab.known_hosts_file,
+        "kubeconfigFile": lab.kubeconfig_file,
+    })
+}
+
+fn lab_text(lab: &iec_lab::Lab, took: Duration) -> String {
+    let mut text = format!(
+        "The lab {} is up: {} in {}.\n",
+        lab.name,
+        count(lab.hosts.len(), "host"),
+        duration(took)
+    );
+    let width = lab.hosts.iter().map(|host| host.name.len()).max().unwrap_or(0);
+    for host in &lab.hosts {
+        let addresses: Vec<String> = host.addresses.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            text,
+            "  {:width$}  {:13}  {}",
+            host.name,
+            host.role.name(),
+            addresses.join(", ")
+        );
+    }
+    let folder = Word::new(lab.folder.to_string_lossy());
+    let _ = write!(
+        text,
+        "\nIts site file is {}\n\n  iec check {folder}\n  iec lab down {}\n",
+        lab.site_file.display(),
+        lab.name
+    );
+    text
+}
+
+fn down(labs: &Labs, down: &LabDown, ui: &Ui) -> Result<Outcome, CliError> {
+    let mut board = ui.board("lab");
+    let removed = labs.down(&down.name, &mut |event| show(&event, &mut board, ui));
+    board.finish();
+    let removed = removed.map_err(failed)?;
+    ui.result(
+        "lab.removed",
+        &json!({ "name": down.name, "removed": removed }),
+        || {
+            if removed.is_nothing() {
+                format!("There is no lab {}: nothing was removed.", down.name)
+            } else {
+                format!("The lab {} is removed.", down.name)
+            }
+        },
+    );
+    Ok(Outcome::Done)
+}
+
+fn list(labs: &Labs, ui: &Ui) -> Result<Outcome, CliError> {
+    let found = labs.list().map_err(failed)?;
+    let labs: Vec<Value> = found.iter().map(status_json).collect();
+    ui.result("labs", &json!({ "labs": labs }), || {
+        if found.is_empty() {
+            "There is no lab on this machine. Type `iec lab up` to make one.".to_owned()
+        } else {
+            found.iter().map(status_text).collect()
+        }
+    });
+    Ok(Outcome::Done)
+}
+
+fn status_json(status: &LabStatus) -> Value {
+    let states: Vec<Value> = status
+        .hosts
+        .iter()
+        .map(|(host, state)| json!({ "host": host, "state": state.name() }))
+        .collect();
+    json!({
+        "name": status.name, "folder": status.folder, "lab": status.lab.as_ref().map(lab_json), "states": states,
+    })
+}
+
+fn status_text(status: &LabStatus) -> String {
+    let mut text = format!("{}  {}\n", status.name, status.folder.display());
+    match &status.lab {
+        None => text.push_str("  its record cannot be read: only `iec lab down` is left to do\n"),
+        Some(lab) => {
+            for (host, (_, state)) in lab.hosts.iter().zip(&status.hosts) {
+                let address = host
+                    .addresses
+                    .first()
+                    .map_or_else(|| "no address yet".to_owned(), ToString::to_string);
+                let _ = writeln!(
+                    text,
+                    "  {:8}  {:13}  {address:15}  {}",
+                    host.name,
+                    host.role.name(),
+                    state.name()
+                );
+            }
+        }
+    }
+    text
+}
+
+fn exec(labs: &Labs, exec: &LabExec, ui: &Ui) -> Result<Outcome, CliError> {
+    let lab = labs.open(&exec.name).map_err(failed)?;
+    let user = if exec.root { ExecUser::Root } else { ExecUser::Edge };
+    let answer = labs
+        .exec(&lab, &exec.host, user, &exec.command, &[])
+        .map_err(failed)?;
+    ui.passthrough("lab.exec", answer.code, &answer.stdout, &answer.stderr);
+    Ok(Outcome::Exited(u8::try_from(answer.code).unwrap_or(u8::MAX)))
+}
+
+/// Shows an event: for a person on the board, for a program as JSON.
+fn show(event: &LabEvent, board: &mut Board<'_>, ui: &Ui) {
+    ui.event("lab.event", event);
+    match event {
+        LabEvent::Installing { line } => board.busy("apt-get", line),
+        LabEvent::BaseBuilding {
+            distribution,
+            estimate,
+        } => {
+            let about = format!(
+                "building Debian {distribution} once, about {}",
+                duration(*estimate)
+            );
+            board.line(Mark::Note, "root file system", &about);
+        }
+        LabEvent::BaseProgress { line } => board.busy("root file system", line),
+        LabEvent::BaseBuilt { took, .. } => {
+            board.idle("root file system");
+            board.line(
+                Mark::Done,
+                "root file system",
+                &format!("built in {}", duration(*took)),
+            );
+        }
+        LabEvent::NetworkReady { network, subnet } => {
+            board.line(Mark::Done, network, &format!("the network {subnet} is there"));
+        }
+        LabEvent::DiskReady { host, .. } => board.busy(host, "has its disk"),
+        LabEvent::HostStarted { host, .. } => board.busy(host, "starts"),
+        LabEvent::HostReady { host, .. } => {
+            board.idle(host);
+            board.line(Mark::Done, host, "is up and answers by SSH");
+        }
+        LabEvent::TakingBack { because } => {
+            board.line(
+                Mark::Failed,
+                "",
+                &format!("taking back what was made, because {because}"),
+            );
+        }
+        LabEvent::Removed { what } => board.line(Mark::Done, "", &format!("removed {what}")),
+        // Nothing to show: what comes next follows at once.
+        _ => {}
+    }
+}
+
+/// A lab's error as the command's.
+pub(super) fn failed(error: LabError) -> CliError {
+    let kind = match &error {
+        LabError::NotRoot
+        | LabError::MissingPrograms { .. }
+        | LabError::InvalidName { .. }
+        | LabError::InvalidRequest(_)
+        | LabError::Exists { .. }
+        | LabError::NoSuchLab { .. }
+        | LabError::NoSuchHost { .. }
+        | LabError::Busy { .. }
+        | LabError::HostState { .. }
+        | LabError::NetworkBackend { .. } => Kind::Refused,
+        _ => Kind::StepFailed,
+    };
+    let next = match &error {
+        LabError::MissingPrograms { .. } => Some("iec lab up --install-deps installs them".to_owned()),
+        _ => None,
+    };
+    let mut failure = CliError::of(kind, error.code(), &error).next(error.help());
+    failure.next.extend(next);
+    failure
+}
