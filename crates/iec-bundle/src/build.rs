@@ -61,7 +61,7 @@ pub fn build(request: &BuildRequest, sink: &mut dyn FnMut(BuildEvent)) -> Result
     let _guard = guard(&cache)?;
     cache::remove_partial(&cache)?;
     check_tools(&request.architectures)?;
-    let go = Go::find(&release.toolchain)?;
+    let go = find_go(request, &cache, sink)?;
     let lock_file = output.join(DEBIAN_LOCK_FILE);
     let supplier = Supplier {
         release,
@@ -268,6 +268,27 @@ impl<'a> Build<'a> {
                 .flatten(),
         );
         Ok(())
+    }
+}
+
+/// The installed Go, or else one from a Debian package.
+fn find_go(request: &BuildRequest, cache: &Path, sink: &mut dyn FnMut(BuildEvent)) -> Result<Go, BuildError> {
+    let release = &request.release;
+    let unfit = match Go::find(&release.toolchain) {
+        Ok(go) => return Ok(go),
+        Err(error) => error,
+    };
+    let job = Job {
+        part: "go".to_owned(),
+        architecture: None,
+        estimate_seconds: 15,
+        work: Box::new(move |runner| Go::bootstrap(release, cache, runner)),
+    };
+    match jobs::run(vec![job], 1, &request.cancel, sink) {
+        Ok(found) => found.into_iter().next().ok_or(unfit),
+        // Without the package, what is asked of the user is to install a Go.
+        Err(BuildError::Failed { .. } | BuildError::Content { .. }) => Err(unfit),
+        Err(error) => Err(error),
     }
 }
 

@@ -8,7 +8,9 @@ use iec_core::architecture::Architecture;
 use iec_core::release::{Release, Toolchain};
 
 use crate::cache::{Output, Slot, Stamp};
+use crate::debian::Apt;
 use crate::error::BuildError;
+use crate::jobs::How;
 use crate::modules::GoPart;
 use crate::process::Runner;
 
@@ -47,6 +49,49 @@ impl Go {
             return Err(BuildError::GoTooOld { found, minimum });
         }
         Ok(Self { program })
+    }
+
+    /// Takes a Go that is good enough to fetch the release's toolchain out of a Debian package, into the cache.
+    ///
+    /// # Errors
+    /// When the archive cannot be reached, or does not have the package for this machine.
+    pub(crate) fn bootstrap(
+        release: &Release,
+        cache: &Path,
+        runner: &Runner<'_>,
+    ) -> Result<(Self, How), BuildError> {
+        let (bootstrap, components) = (&release.toolchain.bootstrap, &release.debian.components);
+        let machine = Architecture::from_uname(std::env::consts::ARCH).ok_or_else(|| {
+            BuildError::content(runner.part, "there is no Go for this machine's architecture")
+        })?;
+        let stamp = Stamp::default()
+            .with("package", &bootstrap.package)
+            .with("suite", &bootstrap.archive.suite);
+        let slot = Slot::new(cache, &format!("go-{machine}"), stamp);
+        if let Some(output) = slot.finished() {
+            return Ok((
+                Self {
+                    program: output.folder().join("root").join(&bootstrap.program),
+                },
+                How::Reused,
+            ));
+        }
+        let output = slot.make(|folder| {
+            let state = cache.join(format!("apt/{}-{machine}", bootstrap.archive.suite));
+            let archives = std::slice::from_ref(&bootstrap.archive);
+            let apt = Apt::new(Path::new("apt-get"), &state, archives, components, machine)?;
+            apt.update(runner)?;
+            let package = apt.download_newest(&bootstrap.package, folder, runner)?;
+            let mut unpack = Command::new("dpkg-deb");
+            unpack.arg("-x").arg(&package).arg(folder.join("root"));
+            runner.run(&mut unpack).map(drop)
+        })?;
+        Ok((
+            Self {
+                program: output.folder().join("root").join(&bootstrap.program),
+            },
+            How::Built,
+        ))
     }
 
     fn command(&self, release: &Release, folder: &Path) -> Command {

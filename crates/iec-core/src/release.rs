@@ -43,6 +43,20 @@ pub struct Toolchain {
     pub minimum: String,
     /// Where Go is published.
     pub upstream: String,
+    /// What fetches it where no Go is installed.
+    pub bootstrap: Bootstrap,
+}
+
+/// A Debian package with a Go that is new enough to fetch another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bootstrap {
+    /// The archive that has the package.
+    pub archive: Archive,
+    /// The package's name.
+    pub package: String,
+    /// The path of `go` inside the package.
+    pub program: String,
 }
 
 /// The Debian suite that base layers and host tools come from.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use iec_core::architecture::Architecture;
-use iec_core::release::Debian;
+use iec_core::release::Archive;
 
 use super::lock::LockedPackage;
 use crate::error::BuildError;
@@ -33,7 +33,8 @@ impl Apt {
     pub(crate) fn new(
         program: &Path,
         folder: &Path,
-        debian: &Debian,
+        archives: &[Archive],
+        components: &[String],
         architecture: Architecture,
     ) -> Result<Self, BuildError> {
         for path in ["state/lists/partial", "cache/archives/partial", "empty"] {
@@ -42,7 +43,7 @@ impl Apt {
         }
         let files = [
             ("state/status", String::new()),
-            ("sources.list", sources(debian)),
+            ("sources.list", sources(archives, components)),
             ("apt.conf", HOOKS.to_owned()),
         ];
         for (name, text) in files {
@@ -148,6 +149,30 @@ impl Apt {
         }
     }
 
+    /// Fetches the newest version of one package into `folder` and returns the file.
+    ///
+    /// # Errors
+    /// When the archive does not have the package, or cannot be reached.
+    pub(crate) fn download_newest(
+        &self,
+        name: &str,
+        folder: &Path,
+        runner: &Runner<'_>,
+    ) -> Result<PathBuf, BuildError> {
+        runner.run(self.command().args(["download", name]).current_dir(folder))?;
+        let mut entries = fs::read_dir(folder)
+            .map_err(BuildError::io("read", folder))?
+            .flatten();
+        let file = entries.find(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(&format!("{name}_"))
+        });
+        file.map(|entry| entry.path())
+            .ok_or_else(|| BuildError::content(runner.part, format!("apt did not fetch {name}")))
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         let path = |name: &str| self.folder.join(name).display().to_string();
@@ -174,10 +199,9 @@ impl Apt {
     }
 }
 
-fn sources(debian: &Debian) -> String {
-    let components = debian.components.join(" ");
-    debian
-        .archives
+fn sources(archives: &[Archive], components: &[String]) -> String {
+    let components = components.join(" ");
+    archives
         .iter()
         .map(|archive| {
             format!(

@@ -12,7 +12,7 @@ use iec_core::architecture::Architecture;
 use iec_core::content::{DebianPackage, Digest, Origin};
 use iec_core::release::Release;
 
-use self::apt::Apt;
+pub(crate) use self::apt::Apt;
 pub(crate) use self::apt::KEYRING;
 use self::lock::{Lock, LockedPackage};
 use crate::elf;
@@ -96,7 +96,8 @@ impl Supplier<'_> {
             let apt = Apt::new(
                 self.apt_get,
                 &self.cache.join(format!("apt/{}-{architecture}", debian.suite)),
-                debian,
+                &debian.archives,
+                &debian.components,
                 *architecture,
             )?;
             let mut updated = false;
