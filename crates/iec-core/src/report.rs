@@ -310,6 +310,16 @@ impl Row {
         group_text(std::slice::from_ref(self), self.id.len())
     }
 
+    /// What was found, or why nothing was; empty for a row that passed.
+    #[must_use]
+    pub fn found(&self) -> &str {
+        match &self.outcome {
+            Outcome::Passed => "",
+            Outcome::Failed(failure) => &failure.found,
+            Outcome::CouldNotTell { reason } | Outcome::NotApplicable { reason } => reason,
+        }
+    }
+
     fn collapses_with(&self, other: &Self) -> bool {
         let plain = |row: &Self| row.outcome == Outcome::Passed && row.note.is_none();
         plain(self) && plain(other) && self.id == other.id
@@ -535,5 +545,14 @@ failed: 3 passed, 1 failed, 0 could not tell, 1 not applicable in 1.5 s
             "{text}"
         );
         assert!(text.contains("[edge-1]"), "{text}");
+    }
+
+    #[test]
+    fn found_is_what_a_row_saw_or_why_it_saw_nothing() {
+        let found = |outcome| row("pod.pair", Scope::Cluster, outcome).found().to_owned();
+        assert_eq!(found(Outcome::Passed), "");
+        assert_eq!(found(failed()), "no answer");
+        assert_eq!(found(could_not_tell()), "edge-2 cannot be reached");
+        assert_eq!(found(not_applicable()), "one host has no pairs");
     }
 }

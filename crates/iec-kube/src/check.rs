@@ -224,15 +224,15 @@ checks! {
         about: "An anti-affinity puts the replicas on different nodes wherever the site has two that take workloads.";
     SERVICE_CLUSTER_IP = "service.cluster-ip", "IEC5401", settles: false,
         "nginx answers the host through its ClusterIP",
-        next: "on that host, see kube-proxy's log and `iptables-save -t nat | grep KUBE-SERVICES` (or `nft list ruleset`)",
+        next: "where pod.pair fails too, mend that first; else see kube-proxy's log on that host and its rules (`iptables-save -t nat | grep KUBE-SERVICES`)",
         about: "Each host fetches nginx's page through the service's ClusterIP, several times, so that both replicas get a chance.";
     SERVICE_NODE_PORT = "service.node-port", "IEC5402", settles: false,
         "nginx answers the host through a node's NodePort",
-        next: "see kube-proxy's log on the node, and firewalls between the two hosts for TCP 30000-32767",
-        about: "Each host fetches nginx's page through the NodePort of every node, its own included.";
+        next: "where pod.pair fails too, mend that first; else see kube-proxy's log on the node, and firewalls between the two hosts for TCP 30000-32767",
+        about: "Each host fetches nginx's page through the NodePort of every node, its own included, several times.";
     SERVICE_FROM_POD = "service.from-pod", "IEC5403", settles: false,
         "nginx answers a pod through its ClusterIP",
-        next: "on that node, see kube-proxy's log and `iptables-save -t nat | grep KUBE-SERVICES` (or `nft list ruleset`)",
+        next: "where pod.pair fails too, mend that first; else see kube-proxy's log on that node and its rules (`iptables-save -t nat | grep KUBE-SERVICES`)",
         about: "A pod on each node fetches nginx's page through the service's ClusterIP, several times.";
     SERVICE_REPLICAS = "service.replicas", "IEC5404", settles: false,
         "both replicas answer through the service",

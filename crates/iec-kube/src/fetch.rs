@@ -186,7 +186,8 @@ fn answer_of(raw: &[u8]) -> Answer {
     })
 }
 
-fn printable(text: &str) -> String {
+/// The first characters of a text, for one line.
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .take(HEAD)
         .map(|each| if each.is_control() { ' ' } else { each })

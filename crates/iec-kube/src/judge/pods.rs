@@ -32,8 +32,7 @@ pub fn judge_daemon_set(
     let status = daemon_set.status.clone().unwrap_or_default();
     let updated = status.updated_number_scheduled.unwrap_or_default();
     let seen = status.observed_generation == daemon_set.metadata.generation;
-    let complete =
-        [status.desired_number_scheduled, status.number_ready, updated].map(|count| usize::try_from(count));
+    let complete = [status.desired_number_scheduled, status.number_ready, updated].map(usize::try_from);
     let own: Vec<&Pod> = pods
         .iter()
         .filter(|pod| is_owned_by(pod, daemon_set.metadata.uid.as_deref()))
@@ -419,7 +418,7 @@ mod tests {
         let restarted = pod("coredns-a", "edge-1", |pod| {
             pod["status"]["containerStatuses"][0]["restartCount"] = json!(3)
         });
-        let row = judge_system_pods(&[restarted.clone()]);
+        let row = judge_system_pods(std::slice::from_ref(&restarted));
         assert_eq!(row.outcome, Outcome::Passed);
         assert_eq!(row.note.as_deref(), Some("restarts: coredns-a 3"));
 

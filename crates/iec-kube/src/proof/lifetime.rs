@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use iec_core::report::{Row, Scope};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, ServiceAccount};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -232,12 +232,27 @@ impl<'a> Lifetime<'a> {
     }
 
     /// Asks for the namespace's deletion. Gives what is left of it, or nothing if it does not exist.
+    ///
+    /// Kubernetes waits five seconds before it looks into a namespace that shall go, and looks again later if
+    /// there are pods. Pods that are deleted here at once are gone by its first look; none can be made any more.
     async fn ask_to_delete(&self, name: &str) -> Result<Option<Namespace>, KubeError> {
         let namespaces = self.namespaces();
         let parameters = DeleteParams::background();
         let deletion = namespaces.delete(name, &parameters);
         match within(self.cluster.call_deadline(), "deleting the namespace", deletion).await {
-            Ok(answer) => Ok(answer.left()),
+            Ok(answer) => {
+                let pods: Api<Pod> = Api::namespaced(self.client.clone(), name);
+                let every = ListParams::default();
+                let deletion = pods.delete_collection(&parameters, &every);
+                if let Err(error) = within(self.cluster.call_deadline(), "deleting the pods", deletion).await
+                {
+                    tracing::debug!(
+                        error = error.chain(),
+                        "the namespace controller deletes the pods later"
+                    );
+                }
+                Ok(answer.left())
+            }
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }

@@ -204,8 +204,8 @@ impl<'a> Proof<'a> {
     /// Fetches from a client pod: one answer for each URL.
     async fn fetch_from_pod(&self, client: &Running, urls: Vec<String>, limit: Duration) -> Vec<Fetched> {
         let command = probe::command(limit.as_secs(), &urls);
-        // The script takes eight at a time, each within its limit; the rest is for starting it.
-        let rounds = u32::try_from(urls.len().div_ceil(8)).unwrap_or(u32::MAX);
+        // Each fetch is within its limit; the rest is for starting the script.
+        let rounds = u32::try_from(urls.len().div_ceil(probe::AT_ONCE)).unwrap_or(u32::MAX);
         let deadline = limit.saturating_mul(rounds) + self.cluster.call_deadline();
         match exec::run(&self.pods(), &client.name, &command, deadline).await {
             Ok(output) => probe::parse(&output, urls.len()),

@@ -21,6 +21,8 @@ use crate::recorder::Recorder;
 
 /// How often nginx is fetched through the service from each place; both replicas then answer almost surely.
 const SERVICE_FETCHES: usize = 8;
+/// How often nginx is fetched through each node's NodePort from each host.
+const NODE_PORT_FETCHES: usize = 4;
 /// How often a name is looked up from each pod, so that every CoreDNS replica gets a chance.
 const NAME_FETCHES: usize = 4;
 /// How long to wait before asking again.
@@ -79,7 +81,7 @@ pub(crate) fn host_questions(
     questions.extend(expected.nodes.iter().map(|to| Question {
         check: &check::SERVICE_NODE_PORT,
         scope: Scope::pair(&from.name, &to.name),
-        targets: vec![request(to.address, service.node_port)],
+        targets: vec![request(to.address, service.node_port); NODE_PORT_FETCHES],
         wanted: Wanted::NginxPage,
     }));
     questions
@@ -218,7 +220,8 @@ impl Answered {
 }
 
 /// Asks one client all its questions, those that failed again until patience is over, and records a row for each.
-/// `fetch` gives one answer for each target.
+/// `fetch` gives one answer for each target. What passed only when asked again says so: an answer that comes
+/// now and then is worth knowing.
 pub(crate) async fn ask<Target, Fetch, Answers>(
     questions: Vec<Question<Target>>,
     fetch: Fetch,
@@ -231,37 +234,40 @@ pub(crate) async fn ask<Target, Fetch, Answers>(
     Answers: Future<Output = Vec<Fetched>>,
 {
     let start = Instant::now();
-    let mut open = questions;
-    let mut attempt = 1;
-    while !open.is_empty() {
+    let mut open: Vec<(Question<Target>, Option<String>)> =
+        questions.into_iter().map(|question| (question, None)).collect();
+    loop {
         let targets: Vec<Target> = open
             .iter()
-            .flat_map(|question| question.targets.clone())
+            .flat_map(|(question, _)| question.targets.clone())
             .collect();
         let mut answers = fetch(targets).await;
         let last = start.elapsed() >= patience.round;
         let mut again = Vec::new();
-        for question in open {
+        for (question, at_first) in open {
             let rest = answers.split_off(question.targets.len().min(answers.len()));
             let own = std::mem::replace(&mut answers, rest);
-            if [check::SERVICE_CLUSTER_IP.id, check::SERVICE_FROM_POD.id].contains(&question.check.id) {
+            if question.goes_through_the_service() {
                 answered.note(&own);
             }
             let mut row = question.judge(&own);
-            if row.outcome != Outcome::Passed && !last {
-                again.push(question);
+            let passed = row.outcome == Outcome::Passed;
+            if !passed && !last {
+                let at_first = at_first.or_else(|| Some(row.found().to_owned()));
+                again.push((question.harder(), at_first));
                 continue;
             }
-            if attempt > 1 {
+            if let Some(at_first) = at_first {
                 row.seconds = start.elapsed().as_secs_f64();
+                row.note = passed.then(|| format!("not at first: {at_first}"));
             }
             recorder.record(row);
         }
-        open = again;
-        attempt += 1;
-        if !open.is_empty() {
-            tokio::time::sleep(PAUSE).await;
+        if again.is_empty() {
+            return;
         }
+        open = again;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -494,6 +500,11 @@ mod tests {
         assert!(
             rows.len() == 2 && rows.iter().all(|row| row.outcome == Outcome::Passed),
             "{rows:?}"
+        );
+        assert_eq!(rows[0].note, None);
+        assert_eq!(
+            rows[1].note.as_deref(),
+            Some("not at first: 2 of 2 fetches: no answer: refused")
         );
     }
 

@@ -282,12 +282,10 @@ fn evidence<'a>(pods: impl Iterator<Item = &'a Pod>, events: &[Event]) -> Vec<St
     let mut lines = Vec::new();
     for pod in pods {
         lines.push(pod_trouble(pod));
-        let about = events
-            .iter()
-            .filter(|event| event.involved_object.name == pod.metadata.name);
-        let warning = about
-            .filter(|event| event.type_.as_deref() == Some("Warning"))
-            .next_back();
+        let warns = |event: &&Event| {
+            event.involved_object.name == pod.metadata.name && event.type_.as_deref() == Some("Warning")
+        };
+        let warning = events.iter().rfind(warns);
         lines.extend(warning.map(|event| {
             let (reason, message) = (event.reason.as_deref(), event.message.as_deref());
             format!(

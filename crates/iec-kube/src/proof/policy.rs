@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use iec_core::report::{Row, Scope};
 
 use super::Proof;
@@ -109,15 +110,9 @@ impl Proof<'_> {
     }
 
     async fn play(&self, cast: &Cast) -> Result<(), String> {
-        for client in &cast.clients {
-            self.observe(&check::POLICY_OPEN, cast, client, Wanted::Open)
-                .await;
-        }
+        self.observe_all(&check::POLICY_OPEN, cast, Wanted::Open).await;
         self.make_policy(&objects::deny_policy()).await?;
-        for client in &cast.clients {
-            self.observe(&check::POLICY_DENY, cast, client, Wanted::Blocked)
-                .await;
-        }
+        self.observe_all(&check::POLICY_DENY, cast, Wanted::Blocked).await;
         self.make_policy(&objects::allow_policy()).await?;
         let mut policy_is_in_effect = false;
         for client in &cast.clients {
@@ -132,6 +127,11 @@ impl Proof<'_> {
                 .await;
         }
         Ok(())
+    }
+
+    async fn observe_all(&self, check: &Check, cast: &Cast, wanted: Wanted) {
+        let clients = cast.clients.iter();
+        join_all(clients.map(|client| self.observe(check, cast, client, wanted))).await;
     }
 
     /// Fetches until the client sees what it must, or the deadline is over; records the row and gives whether it passed.

@@ -1,12 +1,15 @@
 //! Fetching from a pod: the words of the probe script, and reading what it prints.
 
 use super::objects::PROBE_SCRIPT;
-use crate::fetch::{Answer, Fetched, Page};
+use crate::fetch::{Answer, Fetched, Page, printable};
 
 /// curl's exit code for "could not connect": refused, no route.
 const CURL_NO_CONNECTION: i32 = 7;
 /// curl's exit code for "too late".
 const CURL_TIMEOUT: i32 = 28;
+
+/// How many URLs the script fetches at the same time.
+pub(crate) const AT_ONCE: usize = 12;
 
 /// The command that fetches `urls` in a pod, each within `seconds`.
 pub(crate) fn command(seconds: u64, urls: &[String]) -> Vec<String> {
@@ -47,12 +50,12 @@ fn parse_line(line: &str) -> Fetched {
             bytes,
             served_by: (!served_by.is_empty()).then(|| served_by.to_owned()),
             is_nginx: page == "yes",
-            head: message.to_owned(),
+            head: printable(message),
         })
     } else {
         Answer::None {
             blocked: matches!(code, CURL_NO_CONNECTION | CURL_TIMEOUT) && !message.contains("Resolving"),
-            evidence: format!("curl: ({code}) {message}"),
+            evidence: format!("curl: ({code}) {}", printable(message)),
         }
     };
     Fetched { answer, seconds }
@@ -102,6 +105,11 @@ mod tests {
             words,
             ["/bin/sh", "/iec-verify/probe.sh", "1", "http://10.0.0.1/"]
         );
+    }
+
+    #[test]
+    fn the_script_fetches_as_many_at_once_as_deadlines_suppose() {
+        assert!(include_str!("probe.sh").contains(&format!("number % {AT_ONCE}")));
     }
 
     #[test]
@@ -156,7 +164,7 @@ esac
             );
             assert_eq!(
                 three[2].page().map(|page| (page.status, page.head.as_str())),
-                Some((404, "other\tpage"))
+                Some((404, "other page"))
             );
         }
     }

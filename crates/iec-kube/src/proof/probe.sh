@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches URLs with curl, eight at a time, and prints one line of fields for each, in their order.
+# Fetches URLs with curl, twelve at a time, and prints one line of fields for each, in their order.
 # Arguments: the seconds that one fetch may take, then the URLs. Needs nothing but a shell, curl, mkdir and rm.
 # Fields, with tabs between: curl's exit code, HTTP status, seconds, bytes, the pod that answered, whether the
 # body is nginx's own page (yes or no), the body's first characters or curl's message.
@@ -34,7 +34,7 @@ number=0
 for url do
     fetch "$number" "$url" &
     number=$((number + 1))
-    if [ $((number % 8)) -eq 0 ]; then wait; fi
+    if [ $((number % 12)) -eq 0 ]; then wait; fi
 done
 wait
 

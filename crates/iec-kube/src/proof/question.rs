@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use iec_core::report::{Row, Scope};
 
 use super::objects::LARGE_FILE_BYTES;
-use crate::check::Check;
+use crate::check::{self, Check};
 use crate::fetch::{Answer, Fetched};
+
+/// How many fetches a question has at least when it is asked again.
+const FEWEST_AGAIN: usize = 4;
 
 /// What the answers to a question must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// Each is nginx's own page.
     NginxPage,
-    /// The first is nginx's own page from the named pod, the second the large file, whole.
+    /// In turn, nginx's own page from the named pod and the large file, whole.
     PageAndLargeFile {
         /// The pod that must have answered.
         pod: String,
@@ -67,10 +70,25 @@ impl<Target> Question<Target> {
         row
     }
 
+    /// The same question, asked harder: a fetch that succeeds now and then must not pass by being asked again.
+    pub(crate) fn harder(mut self) -> Self
+    where
+        Target: Clone,
+    {
+        let times = FEWEST_AGAIN.div_ceil(self.targets.len().max(1)).max(2);
+        self.targets = std::iter::repeat_n(self.targets, times).flatten().collect();
+        self
+    }
+
+    /// Whether the answers tell which replicas the service leads to.
+    pub(crate) fn goes_through_the_service(&self) -> bool {
+        [check::SERVICE_CLUSTER_IP.id, check::SERVICE_FROM_POD.id].contains(&self.check.id)
+    }
+
     fn is_right(&self, index: usize, answer: &Fetched) -> bool {
         match (&self.wanted, index) {
             (Wanted::NginxPage, _) => answer.is_nginx(),
-            (Wanted::PageAndLargeFile { pod }, 0) => {
+            (Wanted::PageAndLargeFile { pod }, index) if index % 2 == 0 => {
                 answer.is_nginx()
                     && answer
                         .page()
@@ -146,7 +164,6 @@ mod tests {
     use iec_core::report::Outcome;
 
     use super::*;
-    use crate::check;
     use crate::fetch::Page;
 
     fn page(status: u16, bytes: usize, pod: &str, is_nginx: bool) -> Fetched {
@@ -227,6 +244,24 @@ mod tests {
             (vec![nginx("probe-b"), large(1400)], "failed"),
             (vec![nginx("probe-b"), none()], "failed"),
             (vec![none(), none()], "failed"),
+            (
+                vec![
+                    nginx("probe-b"),
+                    large(LARGE_FILE_BYTES),
+                    nginx("probe-b"),
+                    large(LARGE_FILE_BYTES),
+                ],
+                "passed",
+            ),
+            (
+                vec![
+                    nginx("probe-b"),
+                    large(LARGE_FILE_BYTES),
+                    nginx("probe-b"),
+                    none(),
+                ],
+                "failed",
+            ),
         ];
         for (answers, expected) in cases {
             let row = question.judge(&answers);
@@ -237,6 +272,22 @@ mod tests {
             panic!("{wrong_pod:?}")
         };
         assert!(failure.found.contains("answered by probe-c"), "{}", failure.found);
+    }
+
+    #[test]
+    fn asked_again_a_question_is_harder() {
+        let with = |count: usize| {
+            let targets = (0..count).collect();
+            Question {
+                check: &check::POD_PAIR,
+                scope: Scope::Cluster,
+                targets,
+                wanted: Wanted::NginxPage,
+            }
+        };
+        assert_eq!(with(1).harder().targets, [0, 0, 0, 0]);
+        assert_eq!(with(2).harder().targets, [0, 1, 0, 1]);
+        assert_eq!(with(8).harder().targets.len(), 16);
     }
 
     #[test]
