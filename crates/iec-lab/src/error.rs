@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(error.code(), "IEC1902");
         assert_eq!(
             error.help(),
-            "type: apt-get update && apt-get install -y --no-install-recommends podman mmdebstrap"
+            "type: apt-get install -y --no-install-recommends podman mmdebstrap"
         );
     }
 

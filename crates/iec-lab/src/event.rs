@@ -14,9 +14,9 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LabEvent {
-    /// What was missing is being installed by this command line.
+    /// A line of apt-get while it installs what was missing.
     Installing {
-        /// The command line, as one would type it.
+        /// The line.
         line: String,
     },
     /// The base root file system is in the cache.

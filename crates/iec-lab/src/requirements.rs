@@ -79,7 +79,7 @@ const REQUIREMENTS: [Requirement; 9] = [
 /// The line that installs packages, as one types it.
 pub(crate) fn apt_line(packages: &[String]) -> String {
     format!(
-        "apt-get update && apt-get install -y --no-install-recommends {}",
+        "apt-get install -y --no-install-recommends {}",
         packages.join(" ")
     )
 }
@@ -131,9 +131,12 @@ pub(crate) fn install(
         Invocation::new("apt-get", words).environment("DEBIAN_FRONTEND", "noninteractive")
     };
     on_event(LabEvent::Installing {
-        line: apt_line(&packages),
+        line: "apt-get update".to_owned(),
     });
     programs.must("reading the package lists", apt(vec!["update".to_owned()]))?;
+    on_event(LabEvent::Installing {
+        line: apt_line(&packages),
+    });
     let mut words: Vec<String> = ["install", "-y", "--no-install-recommends"]
         .map(str::to_owned)
         .into();
@@ -162,7 +165,7 @@ mod tests {
         let error = check_with(&only_podman).expect_err("much is missing");
         assert_eq!(
             error.help(),
-            "type: apt-get update && apt-get install -y --no-install-recommends runc netavark iptables mmdebstrap \
+            "type: apt-get install -y --no-install-recommends runc netavark iptables mmdebstrap \
              debian-archive-keyring openssh-client"
         );
         assert_eq!(

@@ -3,7 +3,7 @@
 //! A derive-based reader stops at its first error; a site file should be reported on as a whole. So the
 //! text becomes this tree first, and [`super::read`] walks it and collects.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -64,7 +64,7 @@ pub(crate) fn parse(source: &Source<'_>, problems: &mut Diagnostics) -> Option<R
         source,
         problems,
         open: Vec::new(),
-        anchors: HashMap::new(),
+        anchors: BTreeMap::new(),
         documents: 0,
         root: None,
     };
@@ -136,7 +136,7 @@ enum OpenContent {
     Sequence(Vec<Rc<Node>>),
     Mapping {
         entries: Vec<Entry>,
-        seen: HashMap<String, Place>,
+        seen: BTreeMap<String, Place>,
         key: Option<Key>,
     },
 }
@@ -155,7 +155,7 @@ struct Builder<'b, 't> {
     source: &'b Source<'t>,
     problems: &'b mut Diagnostics,
     open: Vec<Open>,
-    anchors: HashMap<usize, Rc<Node>>,
+    anchors: BTreeMap<usize, Rc<Node>>,
     documents: usize,
     root: Option<Rc<Node>>,
 }
@@ -189,7 +189,7 @@ impl Builder<'_, '_> {
                 self.refuse_tag(tag.is_some(), &span);
                 let content = OpenContent::Mapping {
                     entries: Vec::new(),
-                    seen: HashMap::new(),
+                    seen: BTreeMap::new(),
                     key: None,
                 };
                 self.begin(span, *anchor, content)?;
@@ -334,7 +334,7 @@ impl Builder<'_, '_> {
 }
 
 /// Takes a node as a key, unless it cannot be one or is there already.
-fn key_of(node: &Node, seen: &mut HashMap<String, Place>, problems: &mut Diagnostics) -> Key {
+fn key_of(node: &Node, seen: &mut BTreeMap<String, Place>, problems: &mut Diagnostics) -> Key {
     let Content::Scalar { text, plain } = &node.content else {
         problems.push(
             Diagnostic::error("IEC0009", "a list or a mapping cannot be a key")

@@ -1,6 +1,6 @@
 //! Rules about Helm releases.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{line, name, optional, printable, required};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
@@ -13,7 +13,7 @@ pub(in crate::site) fn releases(given: &HelmSpec, problems: &mut Diagnostics) ->
     let Some(list) = given.releases.value() else {
         return given.releases.is_absent().then(Vec::new);
     };
-    let mut seen: HashMap<(NamespaceName, HelmReleaseName), &Place> = HashMap::new();
+    let mut seen: BTreeMap<(NamespaceName, HelmReleaseName), &Place> = BTreeMap::new();
     let mut releases = Vec::new();
     for spanned in &list.items {
         let Some(release) = release(spanned, problems) else {

@@ -1,6 +1,6 @@
 //! Rules about labels and taints of nodes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::{name, optional, required, word};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
@@ -98,7 +98,7 @@ fn reserved(what: &str, key: &LabelKey, reason: &str, place: &Place) -> Diagnost
 
 /// The taints of a host.
 pub(in crate::site) fn taints(given: &List<TaintSpec>, problems: &mut Diagnostics) -> Option<Vec<Taint>> {
-    let mut seen: HashMap<(LabelKey, TaintEffect), &Place> = HashMap::new();
+    let mut seen: BTreeMap<(LabelKey, TaintEffect), &Place> = BTreeMap::new();
     let mut taints = Vec::new();
     for spanned in &given.items {
         let Some(taint) = taint(spanned, problems) else {
