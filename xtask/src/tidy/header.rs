@@ -23,12 +23,12 @@ fn problem(path: &str, text: &str) -> Option<Problem> {
             "begin the file with a sentence: `//! What this file owns.`",
         ));
     };
-    let ends = last.ends_with(['.', ':']);
+    let ends = last.ends_with(['.', ':', '?']);
     (!ends).then(|| {
         Problem::at(
             path,
             paragraph.len(),
-            "end the file's first sentence with a full stop",
+            "end the file's first sentence",
         )
     })
 }
