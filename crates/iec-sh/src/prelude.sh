@@ -26,7 +26,8 @@ iec_clock() {
 # iec_answer EXIT-CODE NEEDED-CODES WHAT: counts the answer to one question of a check.
 iec_answer() {
   case $1 in
-    0) iec_done=$((iec_done + 1)) ;;
+    # A question without a "needed" only guards the step: its good answer is no part of the work.
+    0) [ -z "$2" ] || iec_done=$((iec_done + 1)) ;;
     *)
       case " $2 " in
         *" $1 "*) iec_needed=$((iec_needed + 1)); iec_missing="$iec_missing$3

@@ -34,8 +34,6 @@ pub enum InitPhase {
     ControlPlane,
     /// The kubelet starts, and starts them.
     KubeletStart,
-    /// Until they answer.
-    WaitControlPlane,
     /// The configuration goes into the cluster.
     UploadConfig,
     /// Labels and taints of the node.
@@ -67,7 +65,6 @@ impl InitPhase {
             Self::Etcd => &["etcd", "local"],
             Self::ControlPlane => &["control-plane", "all"],
             Self::KubeletStart => &["kubelet-start"],
-            Self::WaitControlPlane => &["wait-control-plane"],
             Self::UploadConfig => &["upload-config", "all"],
             Self::MarkControlPlane { .. } => &["mark-control-plane"],
             Self::BootstrapToken => &["bootstrap-token", "--skip-token-print"],

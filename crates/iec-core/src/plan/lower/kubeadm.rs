@@ -39,6 +39,9 @@ const CERTIFICATES: [&str; 7] = [
     "etcd/healthcheck-client",
 ];
 
+/// Says that kubeadm's preflight passed on this host.
+const PREFLIGHT_PASSED: &str = "/var/lib/iec/preflight-passed";
+
 const KUBECONFIGS: [&str; 5] = [
     "admin",
     "super-admin",
@@ -74,6 +77,9 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
         InitPhase::KubeletStart => start_or(kubeadm(phase.words())),
         _ => kubeadm(phase.words()),
     });
+    if *phase == InitPhase::Preflight {
+        apply.push(run(Program::Touch, [PREFLIGHT_PASSED]));
+    }
     // kubeadm does not wait for the disk; a power cut must not leave empty files that look like done.
     apply.extend(
         phase
@@ -96,14 +102,7 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
     let written = |path: String| question(format!("{path} is written"), test(["-s", &path]));
     let manifest = |name: &str| written(format!("/etc/kubernetes/manifests/{name}.yaml"));
     match phase {
-        InitPhase::Preflight => vec![question(
-            "kubeadm's preflight passed",
-            // What comes later makes these; preflight would refuse them.
-            Expr::any([
-                test(["-s", "/etc/kubernetes/admin.conf"]),
-                test(["-s", "/etc/kubernetes/kubelet.conf"]),
-            ]),
-        )],
+        InitPhase::Preflight => vec![preflight_passed()],
         InitPhase::Certificates => CERTIFICATES
             .iter()
             .flat_map(|name| {
@@ -126,10 +125,6 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
             written("/var/lib/kubelet/kubeadm-flags.env".to_owned()),
             kubelet_active(),
         ],
-        InitPhase::WaitControlPlane => vec![question(
-            "the API server answers",
-            admin(&["get", "--raw", "/readyz"]),
-        )],
         InitPhase::UploadConfig => vec![question(
             "the cluster holds kubeadm's and the kubelets' configuration",
             admin(&[
@@ -142,15 +137,12 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
         )],
         InitPhase::MarkControlPlane { node } => vec![question(
             "the node is marked as a control plane",
-            kubectl_prints(
-                &[
-                    "get",
-                    "node",
-                    node,
-                    "-o",
-                    "jsonpath={.metadata.labels.node-role\\.kubernetes\\.io/control-plane}x",
-                ],
-                "x",
+            Expr::FailsWith(
+                Box::new(Expr::Pipe(vec![
+                    kubectl_admin().words(["get", "node", node, "-o", "jsonpath={.metadata.labels}"]),
+                    Cmd::new(Program::Grep).words(["-qF", "\"node-role.kubernetes.io/control-plane\""]),
+                ])),
+                1,
             ),
         )],
         InitPhase::BootstrapToken => vec![question(
@@ -162,9 +154,9 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
         )],
         InitPhase::KubeletFinalize => vec![question(
             "the kubelet renews its own certificate",
-            run(
-                Program::Grep,
-                ["-q", "kubelet-client-current.pem", "/etc/kubernetes/kubelet.conf"],
+            Expr::FailsWith(
+                Box::new(run(Program::Grep, ["-q", "kubelet-client-current.pem", "/etc/kubernetes/kubelet.conf"])),
+                1,
             ),
         )],
         InitPhase::Addons { coredns, kube_proxy } => vec![question(
@@ -193,13 +185,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
     let joined = test(["-s", "/etc/kubernetes/kubelet.conf"]);
     let bootstrap = "/etc/kubernetes/bootstrap-kubelet.conf";
     let (check, undo) = match phase {
-        JoinPhase::Preflight => (
-            vec![question(
-                "kubeadm's preflight passed",
-                Expr::any([joined, test(["-e", bootstrap])]),
-            )],
-            Undo::Commands(remove_node(id)),
-        ),
+        JoinPhase::Preflight => (vec![preflight_passed()], Undo::Commands(remove_node(id))),
         JoinPhase::KubeletStart => (
             vec![
                 question(
@@ -240,12 +226,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
         kubeadm
     });
     if *phase == JoinPhase::Preflight {
-        // Nothing on the disk says that preflight passed until the next phase wrote its first file.
-        apply.push(run(Program::Mkdir, ["-p", "/etc/kubernetes"]));
-        apply.push(Expr::any([
-            test(["-e", bootstrap]),
-            run(Program::Touch, [bootstrap]),
-        ]));
+        apply.push(run(Program::Touch, [PREFLIGHT_PASSED]));
     }
     Lowered {
         check,
@@ -270,14 +251,21 @@ fn start_or(kubeadm: Expr) -> Expr {
     }
 }
 
-/// `kubectl` as administrator, its output dropped: exit code 1 for "not there" and for "no answer" alike, and both
-/// mean that the phase must run.
+/// `kubectl` as administrator: not there, no answer and no kubectl yet all mean that the phase must run.
 fn admin(words: &[&str]) -> Expr {
-    kubectl_admin().words(words.iter().copied()).into()
+    Expr::FailsWith(Box::new(kubectl_admin().words(words.iter().copied()).into()), 1)
 }
 
 fn kubectl_prints(words: &[&str], expected: &str) -> Expr {
     Expr::from(kubectl_admin().words(words.iter().copied()).quiet_errors()).prints(expected)
+}
+
+/// What comes after preflight makes files that preflight would refuse: it is asked once.
+fn preflight_passed() -> Question {
+    question(
+        "kubeadm's preflight passed",
+        Expr::any(["/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf", PREFLIGHT_PASSED].map(|path| test(["-e", path]))),
+    )
 }
 
 fn kubelet_active() -> Question {

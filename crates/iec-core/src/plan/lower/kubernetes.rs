@@ -110,9 +110,10 @@ pub(super) fn token(id: &str) -> Lowered {
     Lowered {
         check: vec![question(
             "the cluster knows the bootstrap token of this run",
-            kubectl_admin()
-                .words(["get", "-n", "kube-system", &secret, "-o", "name"])
-                .into(),
+            Expr::FailsWith(
+                Box::new(kubectl_admin().words(["get", "-n", "kube-system", &secret, "-o", "name"]).into()),
+                1,
+            ),
         )],
         apply: vec![
             Cmd::new(Program::Kubeadm)

@@ -1,9 +1,14 @@
 //! The first control plane, phase by phase of `kubeadm init`.
 
+use iec_sh::{Cmd, Program};
+
 use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
-use crate::plan::op::{FileContent, FileOp, Op, SecretName};
+use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
+
+/// Seconds until the API server must be ready.
+const DEADLINE_SECONDS: u32 = 600;
 
 pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     let configuration = kubeadm::init_configuration(part.inputs, part.host, part.facts);
@@ -66,14 +71,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
         2,
         InitPhase::KubeletStart,
     );
-    init(
-        part,
-        "wait",
-        "Wait for the control plane",
-        "Until the API server answers.",
-        8,
-        InitPhase::WaitControlPlane,
-    );
+    wait(part);
     init(
         part,
         "upload-config",
@@ -125,6 +123,21 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
 
 fn init(part: &mut PartBuilder<'_>, name: &str, title: &str, why: &str, seconds: u32, phase: InitPhase) {
     part.step(Phase::ControlPlane, name, title, why, seconds, Op::Init(phase));
+}
+
+fn wait(part: &mut PartBuilder<'_>) {
+    let ready = Cmd::new(Program::Kubectl)
+        .words(["--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout=5s"])
+        .words(["get", "--raw", "/readyz"]);
+    let wait = Wait {
+        what: "the API server is ready".to_owned(),
+        ask: ready.into(),
+        unless: None,
+        every_seconds: 1,
+        deadline_seconds: DEADLINE_SECONDS,
+    };
+    let why = "What follows is asked of it. It gives up after ten minutes: a slow board needs three.";
+    part.step(Phase::ControlPlane, "wait", "Wait for the control plane", why, 8, Op::Wait(wait));
 }
 
 /// The certificate authorities: made before any host existed, so no host has to send another one a key.
