@@ -40,6 +40,11 @@ pub(crate) fn text(record: &Record, facts: &SiteFacts<'_>) -> String {
     if workers < 2 {
         line("  controlPlane: {schedulable: true}".to_owned());
     }
+    // The hosts share this machine's disk with everything else on it: shares of a disk that is not theirs mean nothing.
+    line(
+        "  kubelet: {evictionHard: {nodefs.available: 1Gi, imagefs.available: 1Gi, memory.available: 100Mi}}"
+            .to_owned(),
+    );
     if facts.cgroup_v1 {
         line("  accept: [cgroup-v1]".to_owned());
     }
@@ -107,6 +112,7 @@ spec:
     - {name: edge-1, address: 10.89.70.11, role: control-plane, hostKey: "ssh-ed25519 AAAAC3Nz"}
     - {name: edge-2, address: 10.89.70.12, role: worker, hostKey: "ssh-ed25519 AAAAC3Nz"}
     - {name: edge-3, address: 10.89.70.13, role: worker, hostKey: "ssh-ed25519 AAAAC3Nz"}
+  kubelet: {evictionHard: {nodefs.available: 1Gi, imagefs.available: 1Gi, memory.available: 100Mi}}
   accept: [cgroup-v1]
 "#;
         assert_eq!(text(&record(&request, &["10.89.70.0/24"]), &facts), expected);
