@@ -106,11 +106,7 @@ mod tests {
         for part in ["bin", "lib"] {
             std::fs::create_dir_all(place.join(part)).unwrap();
         }
-        let write = |path: &str, text: &str| {
-            let path = place.join(path);
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        };
+        let write = |path: &str, text: &str| crate::process::write_script(&place.join(path), text);
         write("lib/loader", "#!/bin/sh\necho \"$3 $4 ${5##*/}|$6|$7\"\n");
         write("bin/modprobe", &wrapper("loader", "kmod", "modprobe"));
         let output = std::process::Command::new(place.join("bin/modprobe"))

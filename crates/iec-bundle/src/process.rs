@@ -188,6 +188,18 @@ fn stop_group(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// Writes an executable script for a test. Another program writes it: while this process has it open for writing, a
+/// program that another test's thread starts holds it open too, and it cannot be run ("text file busy").
+#[cfg(test)]
+pub(crate) fn write_script(path: &std::path::Path, text: &str) {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .arg(text);
+    assert!(command.status().unwrap().success());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,7 +247,15 @@ mod tests {
             assert!(matches!(run(&script, &cancel), Err(BuildError::Cancelled)));
         });
         let pid = std::fs::read_to_string(&pid_file).unwrap();
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        // A killed process stays until it is next on a processor and its parent has taken notice.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let state = loop {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            if state.is_empty() || state.contains(") Z ") || Instant::now() > deadline {
+                break state;
+            }
+            std::thread::sleep(POLL);
+        };
         assert!(
             state.is_empty() || state.contains(") Z "),
             "the grandchild is still there: {state}"

@@ -401,12 +401,7 @@ mod tests {
                 log = archive.path("log").display(),
                 list = archive.path("list").display(),
             );
-            fs::write(archive.path("apt-get"), script).unwrap();
-            fs::set_permissions(
-                archive.path("apt-get"),
-                std::os::unix::fs::PermissionsExt::from_mode(0o755),
-            )
-            .unwrap();
+            crate::process::write_script(&archive.path("apt-get"), &script);
             archive
         }
 
