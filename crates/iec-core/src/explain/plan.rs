@@ -2,7 +2,7 @@
 
 use super::{Explanation, row};
 
-/// 00 plan, 09 credentials.
+/// 00 plan, 01 facts that a plan rests on, 09 credentials.
 pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC3001",
@@ -38,6 +38,48 @@ pub(super) const ROWS: &[Explanation] = &[
         "The site asks for a Helm release whose chart could not be read beside the site file.",
         "Put the chart where the site file says, relative to that file.",
         "",
+    ),
+    row(
+        "IEC3101",
+        "control groups of version 1",
+        "Kubernetes no longer develops for them, and its kubelet refuses them unless told otherwise. Support is lowered, so the site must accept it by name.",
+        "Boot the host with the unified hierarchy, or write `accept: [cgroup-v1]`.",
+        "systemd.unified_cgroup_hierarchy=1   # on the kernel's command line",
+    ),
+    row(
+        "IEC3102",
+        "a host that is a container",
+        "It shares its kernel with others and cannot load modules: good for trying and testing, not for a site. The site must accept it by name.",
+        "Use a real or virtual machine, or write `accept: [container-host]`.",
+        "",
+    ),
+    row(
+        "IEC3103",
+        "root has fewer rights than usual",
+        "Without CAP_SYS_RESOURCE nobody can protect important processes from being killed for memory, nor raise limits. The site must accept it by name.",
+        "Give the host all capabilities, or write `accept: [restricted-capabilities]`.",
+        "",
+    ),
+    row(
+        "IEC3110",
+        "facts are assumed",
+        "Nobody asked the host, or it did not finish its answer. A plan may rest on assumed facts, a change may not.",
+        "Let IEC ask the hosts: leave out `--facts`.",
+        "",
+    ),
+    row(
+        "IEC3111",
+        "a plan on assumed facts",
+        "Nobody asked the host, so the plan follows what the site file assumes, else a bare Debian host.",
+        "Ask the hosts with `iec check --probe` as soon as they can be reached.",
+        "",
+    ),
+    row(
+        "IEC3112",
+        "old facts",
+        "The facts are more than a day old, and hosts change.",
+        "Ask the hosts again.",
+        "iec check --probe --facts-out facts.json",
     ),
     row(
         "IEC3901",

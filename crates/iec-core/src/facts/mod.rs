@@ -6,6 +6,7 @@ mod file;
 mod host;
 mod machine;
 mod network;
+mod rule;
 mod software;
 mod storage;
 
@@ -22,6 +23,7 @@ pub use machine::{
     Ability, Capacity, Cgroup, CgroupVersion, Distribution, Features, Identity, Kernel, Login, Privileges,
 };
 pub use network::{Clock, Interface, Listener, Network, Protocol, Resolver, ResolverAnswer, Route};
+pub use rule::{Reference, preflight, refuse_assumed};
 pub use software::{
     Binary, Cluster, Environment, Guards, LockHolder, Package, Previous, ProxyVariable, Software, Unit,
 };

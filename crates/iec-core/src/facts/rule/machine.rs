@@ -1,0 +1,157 @@
+//! Rules about distribution, architecture, kernel, capacity and login.
+
+use super::{Subject, size};
+use crate::diagnostic::Diagnostics;
+
+/// The distributions that IEC knows, and the oldest release of each whose kernel and systemd do.
+const OLDEST: [(&str, (u32, u32)); 2] = [("debian", (12, 0)), ("ubuntu", (22, 4))];
+/// Calico's oldest kernel.
+const OLDEST_KERNEL: (u32, u32) = (5, 10);
+/// kubeadm refuses a control plane with less.
+const CONTROL_PLANE_MEMORY: u64 = 1700 << 20;
+/// kubelet, containerd, kube-proxy and Calico alone take about half of it.
+const WORKER_MEMORY: u64 = 700 << 20;
+/// kubeadm refuses a control plane with fewer.
+const CONTROL_PLANE_CPUS: u32 = 2;
+
+pub(super) fn distribution(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let found = &subject.facts.distribution;
+    if found.is_assumed() {
+        return;
+    }
+    let oldest = OLDEST
+        .iter()
+        .find(|(id, _)| *id == found.id)
+        .map(|(_, version)| *version);
+    // Debian's unstable has no version, and is newer than any.
+    let supported =
+        oldest.is_some_and(|oldest| found.version.is_empty() || version(&found.version) >= Some(oldest));
+    if !supported {
+        let message = format!(
+            "{} runs a distribution that IEC does not install on",
+            subject.name()
+        );
+        problems.push(
+            subject
+                .error("IEC1801", message)
+                .evidence(format!(
+                    "/etc/os-release says {} {} ({})",
+                    found.id, found.version, found.name
+                ))
+                .hint("install Debian 12 or later, or Ubuntu 22.04 or later, on the host"),
+        );
+    }
+}
+
+/// `24.04` as numbers that compare.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.');
+    let major = parts.next()?.parse().ok()?;
+    Some((
+        major,
+        parts.next().and_then(|minor| minor.parse().ok()).unwrap_or(0),
+    ))
+}
+
+pub(super) fn architecture(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let kernel = &subject.facts.kernel;
+    if kernel.is_assumed() || kernel.architecture().is_some() {
+        return;
+    }
+    let message = format!(
+        "{} has a processor architecture that IEC has no content for",
+        subject.name()
+    );
+    problems.push(
+        subject
+            .error("IEC1802", message)
+            .evidence(format!("`uname -m` prints {}", kernel.machine))
+            .hint("use a host with 64-bit x86 (x86_64) or 64-bit Arm (aarch64), running a 64-bit kernel"),
+    );
+}
+
+pub(super) fn kernel(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let kernel = &subject.facts.kernel;
+    if !kernel.is_assumed() && kernel.version().is_none_or(|version| version < OLDEST_KERNEL) {
+        let (major, minor) = OLDEST_KERNEL;
+        problems.push(
+            subject
+                .error(
+                    "IEC1803",
+                    format!(
+                        "the kernel of {} is older than {major}.{minor}, which Calico needs",
+                        subject.name()
+                    ),
+                )
+                .evidence(format!("`uname -r` prints {}", kernel.release))
+                .hint("install the distribution's current kernel and boot it"),
+        );
+    }
+}
+
+pub(super) fn capacity(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let capacity = &subject.facts.capacity;
+    if capacity.is_assumed() {
+        return;
+    }
+    let role = subject.host.role();
+    let memory = if subject.is_control_plane() {
+        CONTROL_PLANE_MEMORY
+    } else {
+        WORKER_MEMORY
+    };
+    if capacity.memory_total < memory {
+        problems.push(
+            subject
+                .error(
+                    "IEC1804",
+                    format!("{} has too little memory for a {role}", subject.name()),
+                )
+                .evidence(format!(
+                    "{} in all, {} are needed",
+                    size(capacity.memory_total),
+                    size(memory)
+                ))
+                .hint("give the host more memory, or another role"),
+        );
+    }
+    if subject.is_control_plane() && capacity.cpus < CONTROL_PLANE_CPUS {
+        problems.push(
+            subject
+                .error(
+                    "IEC1805",
+                    format!("{} has too few processors for a control plane", subject.name()),
+                )
+                .evidence(format!(
+                    "{} can be used, {CONTROL_PLANE_CPUS} are needed",
+                    capacity.cpus
+                ))
+                .hint("give the host another processor, or another role"),
+        );
+    }
+    if let Some(millis) = capacity.hash_millis.filter(|_| capacity.is_slow()) {
+        problems.push(
+            subject
+                .warning(
+                    "IEC1806",
+                    format!(
+                        "{} is slow: everything takes its time, and probes get longer periods",
+                        subject.name()
+                    ),
+                )
+                .evidence(format!("{millis} ms of processor time to hash 8 MiB")),
+        );
+    }
+}
+
+pub(super) fn login(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let login = &subject.facts.login;
+    if !login.is_assumed() && !login.noise.is_empty() {
+        problems.push(
+            subject
+                .warning("IEC1807", format!("logging in to {} prints something before any command runs", subject.name()))
+                .evidence(format!("user {}, shell {}: `{}`", login.user, login.shell, login.noise))
+                .hint("let the shell's start files print nothing where there is no terminal: scp and rsync break on it too"),
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! Rules about addresses, routes, ports, names and firewalls.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::Subject;
+use crate::diagnostic::Diagnostics;
+use crate::facts::Protocol;
+use crate::site::{Encapsulation, Role};
+
+/// Interfaces that Calico and kube-proxy make, and the loopback: their networks are no obstacle.
+const OWN_INTERFACES: [&str; 6] = [
+    "lo",
+    "cali",
+    "vxlan.calico",
+    "tunl0",
+    "wireguard.cali",
+    "kube-ipvs0",
+];
+
+/// Ports that a cluster listens on: protocol, port, who, and whether control planes only.
+const PORTS: [(Protocol, u16, &str, bool); 11] = [
+    (Protocol::Tcp, 2379, "etcd", true),
+    (Protocol::Tcp, 2380, "etcd", true),
+    (Protocol::Tcp, 2381, "etcd", true),
+    (Protocol::Tcp, 10257, "the controller manager", true),
+    (Protocol::Tcp, 10259, "the scheduler", true),
+    (Protocol::Tcp, 9099, "Calico", false),
+    (Protocol::Tcp, 10248, "the kubelet", false),
+    (Protocol::Tcp, 10249, "kube-proxy", false),
+    (Protocol::Tcp, 10250, "the kubelet", false),
+    (Protocol::Tcp, 10256, "kube-proxy", false),
+    (Protocol::Udp, VXLAN_PORT, "VXLAN", false),
+];
+const VXLAN_PORT: u16 = 4789;
+
+fn is_own(interface: &str) -> bool {
+    OWN_INTERFACES
+        .iter()
+        .any(|own| interface == *own || (*own == "cali" && interface.starts_with("cali")))
+}
+
+pub(super) fn overlaps(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let network = &subject.facts.network;
+    if network.is_assumed() {
+        return;
+    }
+    let mut known: Vec<(Ipv4Net, String)> = Vec::new();
+    for interface in network
+        .interfaces
+        .iter()
+        .filter(|interface| !is_own(&interface.name))
+    {
+        for address in &interface.addresses {
+            if let IpNet::V4(net) = address {
+                known.push((*net, format!("interface {} has {net}", interface.name)));
+            }
+        }
+    }
+    for route in network
+        .routes
+        .iter()
+        .filter(|route| !matches!(route.kind.as_str(), "blackhole" | "unreachable" | "prohibit"))
+    {
+        let interface = route.interface.as_deref().unwrap_or_default();
+        if let IpNet::V4(net) = route.destination
+            && net.prefix_len() > 0
+            && !is_own(interface)
+        {
+            known.push((net, format!("a route leads to {net} by {interface}")));
+        }
+    }
+    let site = subject.site.network();
+    for (what, wanted, place) in [
+        ("pod", site.pods(), site.pods_place()),
+        ("service", site.services(), site.services_place()),
+    ] {
+        let evidence: BTreeSet<&str> = known
+            .iter()
+            .filter(|(net, _)| net.contains(&wanted) || wanted.contains(net))
+            .map(|(_, text)| text.as_str())
+            .collect();
+        if evidence.is_empty() {
+            continue;
+        }
+        let message = format!(
+            "the {what} network {wanted} overlaps with a network that {} knows",
+            subject.name()
+        );
+        let mut problem = subject
+            .error("IEC1831", message)
+            .hint("choose another network in the site file");
+        if place.is_some() {
+            problem = problem.at(place);
+        }
+        problems.push(
+            evidence
+                .into_iter()
+                .fold(problem, |problem, line| problem.evidence(line)),
+        );
+    }
+}
+
+pub(super) fn node_address(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let network = &subject.facts.network;
+    let wanted = subject.host.node_address();
+    if network.is_assumed() || network.interface_of(IpAddr::V4(wanted)).is_some() {
+        return;
+    }
+    let addresses = network
+        .interfaces
+        .iter()
+        .filter(|interface| !is_own(&interface.name))
+        .flat_map(|interface| {
+            let v4 = interface
+                .addresses
+                .iter()
+                .filter(|address| address.addr().is_ipv4());
+            v4.map(move |address| format!("{} on {}", address.addr(), interface.name))
+        });
+    problems.push(
+        subject
+            .error("IEC1832", format!("no interface of {} has its node address {wanted}", subject.name()))
+            .evidence(format!("it has {}", addresses.collect::<Vec<_>>().join(", ")))
+            .hint("write one of these as `nodeAddress`: where the host is behind address translation, `address` is not its own"),
+    );
+}
+
+pub(super) fn ports(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let listeners = &subject.facts.listeners;
+    if listeners.is_assumed() || subject.is_known() {
+        return;
+    }
+    let control_plane = subject.is_control_plane();
+    let vxlan = subject
+        .site
+        .network()
+        .cni()
+        .calico()
+        .is_some_and(|calico| calico.encapsulation() != Encapsulation::None);
+    let api = (
+        Protocol::Tcp,
+        subject.site.control_plane().endpoint().port(),
+        "the API server",
+        true,
+    );
+    let wanted = PORTS.iter().chain(std::iter::once(&api));
+    let here = |(_, port, _, control_plane_only): &&(Protocol, u16, &str, bool)| {
+        (control_plane || !control_plane_only) && (vxlan || *port != VXLAN_PORT)
+    };
+    for (protocol, port, user, _) in wanted.filter(here) {
+        let Some(taken) = listeners
+            .iter()
+            .find(|listener| listener.port == *port && listener.protocol == *protocol)
+        else {
+            continue;
+        };
+        let protocol = match protocol {
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+        };
+        let process = match (&taken.process, taken.pid) {
+            (Some(process), Some(pid)) => format!("{process} (process {pid})"),
+            (Some(process), None) => process.clone(),
+            _ => "the kernel, or a process of another container".to_owned(),
+        };
+        problems.push(
+            subject
+                .error(
+                    "IEC1833",
+                    format!(
+                        "{protocol} port {port} of {} is taken, and {user} needs it",
+                        subject.name()
+                    ),
+                )
+                .evidence(format!("{process} listens on {}:{port}", taken.address))
+                .hint("stop that program, or let it use another port"),
+        );
+    }
+}
+
+pub(super) fn hostname(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let identity = &subject.facts.identity;
+    let found = identity.hostname.split('.').next().unwrap_or_default();
+    if identity.is_assumed() || found == subject.name() {
+        return;
+    }
+    problems.push(
+        subject
+            .warning("IEC1834", format!("the host that the site calls {} calls itself {}", subject.name(), identity.hostname))
+            .evidence("`uname -n`")
+            .hint("its node gets the site's name (the kubelet is told so); rename one of them if that confuses people"),
+    );
+}
+
+pub(super) fn firewall(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let guards = &subject.facts.guards;
+    let active: Vec<&str> = [("ufw", guards.ufw), ("firewalld", guards.firewalld)]
+        .into_iter()
+        .filter(|(_, on)| *on)
+        .map(|(name, _)| name)
+        .collect();
+    if guards.is_assumed() || active.is_empty() {
+        return;
+    }
+    let api = subject.site.control_plane().endpoint().port();
+    let mut ports = vec!["10250/tcp".to_owned(), "30000:32767/tcp".to_owned()];
+    if subject.host.role() == Role::ControlPlane {
+        ports.insert(0, format!("{api}/tcp"));
+    }
+    if subject
+        .site
+        .network()
+        .cni()
+        .calico()
+        .is_some_and(|calico| calico.encapsulation() != Encapsulation::None)
+    {
+        ports.push(format!("{VXLAN_PORT}/udp"));
+    }
+    let hint = format!(
+        "open {} for the site's hosts and allow forwarding for {} and {}; or switch the firewall off and use network policies",
+        ports.join(", "),
+        subject.site.network().pods(),
+        subject.site.network().services()
+    );
+    problems.push(
+        subject
+            .warning(
+                "IEC1835",
+                format!(
+                    "a firewall is on at {}, and may cut pods and hosts off from each other",
+                    subject.name()
+                ),
+            )
+            .evidence(format!("active: {}", active.join(", ")))
+            .hint(hint),
+    );
+}
+
+pub(super) fn default_route(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let network = &subject.facts.network;
+    if network.is_assumed() || network.default_route().is_some() {
+        return;
+    }
+    problems.push(
+        subject
+            .warning("IEC1836", format!("{} has no default route, so its own programs cannot reach services", subject.name()))
+            .evidence("`ip -4 route show` has no `default`")
+            .hint("a route to nowhere does: `ip route add default via ADDRESS` with any address of a network of the host"),
+    );
+}
