@@ -5,12 +5,17 @@ use std::path::Path;
 
 use crate::record::{LabHost, Record};
 
+/// The capability with which limits are raised, by its number.
+const CAP_SYS_RESOURCE: u32 = 24;
+
 /// What the site file says beside the lab's own record.
 pub(crate) struct SiteFacts<'a> {
     /// The private key to log in with.
     pub(crate) identity: &'a Path,
     /// Whether this machine has version 1 of control groups, which its hosts then have too.
     pub(crate) cgroup_v1: bool,
+    /// Whether root on this machine, and so on its hosts, may not raise limits.
+    pub(crate) restricted: bool,
 }
 
 /// The text of `site.yaml`.
@@ -45,10 +50,24 @@ pub(crate) fn text(record: &Record, facts: &SiteFacts<'_>) -> String {
         "  kubelet: {evictionHard: {nodefs.available: 1Gi, imagefs.available: 1Gi, memory.available: 100Mi}}"
             .to_owned(),
     );
-    if facts.cgroup_v1 {
-        line("  accept: [cgroup-v1]".to_owned());
-    }
+    let mut accepted = vec!["container-host"];
+    accepted.extend(facts.cgroup_v1.then_some("cgroup-v1"));
+    accepted.extend(facts.restricted.then_some("restricted-capabilities"));
+    line(format!("  accept: [{}]", accepted.join(", ")));
     out
+}
+
+/// Whether root of this machine, and so root of its labs' hosts, may not raise limits.
+pub(crate) fn root_is_restricted() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| lacks_resource_right(&status))
+}
+
+/// Whether the bounding set of capabilities lacks `CAP_SYS_RESOURCE`.
+fn lacks_resource_right(status: &str) -> bool {
+    let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    bounding
+        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+        .is_some_and(|set| set & (1 << CAP_SYS_RESOURCE) == 0)
 }
 
 fn host_fields(host: &LabHost) -> String {
@@ -100,6 +119,7 @@ mod tests {
         let facts = SiteFacts {
             identity: Path::new("/labs/demo/id_ed25519"),
             cgroup_v1: true,
+            restricted: true,
         };
         let expected = r#"apiVersion: iec.dev/v1alpha1
 kind: Site
@@ -113,7 +133,7 @@ spec:
     - {name: edge-2, address: 10.89.70.12, role: worker, hostKey: "ssh-ed25519 AAAAC3Nz"}
     - {name: edge-3, address: 10.89.70.13, role: worker, hostKey: "ssh-ed25519 AAAAC3Nz"}
   kubelet: {evictionHard: {nodefs.available: 1Gi, imagefs.available: 1Gi, memory.available: 100Mi}}
-  accept: [cgroup-v1]
+  accept: [container-host, cgroup-v1, restricted-capabilities]
 "#;
         assert_eq!(text(&record(&request, &["10.89.70.0/24"]), &facts), expected);
     }
@@ -128,6 +148,7 @@ spec:
         let facts = SiteFacts {
             identity: Path::new("/labs/one/id_ed25519"),
             cgroup_v1: false,
+            restricted: false,
         };
         let expected = r#"apiVersion: iec.dev/v1alpha1
 kind: Site
@@ -138,11 +159,20 @@ spec:
   hosts:
     - {name: edge-1, address: 10.89.70.11, nodeAddress: 10.89.71.11, role: control-plane, hostKey: "ssh-ed25519 AAAAC3Nz"}
   controlPlane: {schedulable: true}
+  kubelet: {evictionHard: {nodefs.available: 1Gi, imagefs.available: 1Gi, memory.available: 100Mi}}
+  accept: [container-host]
 "#;
         assert_eq!(
             text(&record(&request, &["10.89.70.0/24", "10.89.71.0/24"]), &facts),
             expected
         );
+    }
+
+    #[test]
+    fn the_right_to_raise_limits_is_read() {
+        assert!(lacks_resource_right("Name:\tx\nCapBnd:\t000001fffeffffff\n"));
+        assert!(!lacks_resource_right("Name:\tx\nCapBnd:\t000001ffffffffff\n"));
+        assert!(!lacks_resource_right("Name:\tx\n"));
     }
 
     #[test]
@@ -168,6 +198,7 @@ spec:
             let facts = SiteFacts {
                 identity: Path::new("/labs/demo/id_ed25519"),
                 cgroup_v1: true,
+                restricted: true,
             };
             let text = text(&record, &facts);
             let spec =

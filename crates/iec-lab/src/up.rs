@@ -132,6 +132,7 @@ impl Work<'_> {
         let facts = SiteFacts {
             identity: &folder.identity(),
             cgroup_v1,
+            restricted: site::root_is_restricted(),
         };
         write_atomically(&folder.site(), site::text(&record, &facts).as_bytes(), 0o644)?;
         let lab = Lab::of(folder, record.clone());
