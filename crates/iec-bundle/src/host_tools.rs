@@ -7,29 +7,36 @@ use crate::tree::{Bytes, Node, Tree};
 /// Where hosts unpack the tree. The wrappers find their own place, except when they are called through a link.
 const HOME: &str = "/opt/iec/host-tools";
 
-/// The tools: the name to call, the program that it is, and the name that the program must believe it has.
-const TOOLS: [(&str, &str); 20] = [
-    ("iptables", "usr/sbin/xtables-nft-multi"),
-    ("iptables-save", "usr/sbin/xtables-nft-multi"),
-    ("iptables-restore", "usr/sbin/xtables-nft-multi"),
-    ("ip6tables", "usr/sbin/xtables-nft-multi"),
-    ("ip6tables-save", "usr/sbin/xtables-nft-multi"),
-    ("ip6tables-restore", "usr/sbin/xtables-nft-multi"),
-    ("iptables-nft-save", "usr/sbin/xtables-nft-multi"),
-    ("iptables-legacy", "usr/sbin/xtables-legacy-multi"),
-    ("iptables-legacy-save", "usr/sbin/xtables-legacy-multi"),
-    ("ip6tables-legacy", "usr/sbin/xtables-legacy-multi"),
-    ("ip6tables-legacy-save", "usr/sbin/xtables-legacy-multi"),
+/// The tools and the program that each is. The packet filter's many names come on top.
+const TOOLS: [(&str, &str); 10] = [
     ("nft", "usr/sbin/nft"),
     ("ipset", "usr/sbin/ipset"),
     ("conntrack", "usr/sbin/conntrack"),
     ("ethtool", "usr/sbin/ethtool"),
     ("tc", "usr/sbin/tc"),
     ("modprobe", "usr/bin/kmod"),
+    ("modinfo", "usr/bin/kmod"),
     ("lsmod", "usr/bin/kmod"),
     ("sysctl", "usr/sbin/sysctl"),
     ("curl", "usr/bin/curl"),
 ];
+
+/// Every name of the packet filter's tools with the program that it is: nftables where the name does not say.
+fn packet_filter_tools() -> impl Iterator<Item = (String, &'static str)> {
+    let kinds = [("", "nft"), ("-nft", "nft"), ("-legacy", "legacy")];
+    ["iptables", "ip6tables"].into_iter().flat_map(move |tool| {
+        kinds.into_iter().flat_map(move |(infix, kind)| {
+            let program = if kind == "nft" {
+                "usr/sbin/xtables-nft-multi"
+            } else {
+                "usr/sbin/xtables-legacy-multi"
+            };
+            ["", "-save", "-restore"]
+                .into_iter()
+                .map(move |suffix| (format!("{tool}{infix}{suffix}"), program))
+        })
+    })
+}
 
 /// The tree: `bin/` wrappers, `libexec/` programs, `lib/` libraries, loader and iptables' extensions, `share/doc/` licences.
 ///
@@ -39,7 +46,11 @@ pub(crate) fn host_tools(packages: &Packages) -> Result<Selection, BuildError> {
     const PART: &str = "host-tools";
     let triplet = packages.architecture().gnu_triplet();
     let extensions = format!("usr/lib/{triplet}/xtables");
-    let mut paths: Vec<&str> = TOOLS.iter().map(|(_, program)| *program).collect();
+    let named = TOOLS
+        .into_iter()
+        .map(|(tool, program)| (tool.to_owned(), program));
+    let tools: Vec<(String, &str)> = named.chain(packet_filter_tools()).collect();
+    let mut paths: Vec<&str> = tools.iter().map(|(_, program)| *program).collect();
     paths.push(&extensions);
     let found = packages.select(&paths, PART)?;
     let mut selection = found.clone();
@@ -75,11 +86,11 @@ pub(crate) fn host_tools(packages: &Packages) -> Result<Selection, BuildError> {
         }
     }
     let loader = loader.ok_or_else(|| BuildError::content(PART, "the packages hold no dynamic loader"))?;
-    for (tool, program) in TOOLS {
+    for (tool, program) in tools {
         let program = program.rsplit('/').next().unwrap_or_default();
         selection
             .tree
-            .put_file(&format!("bin/{tool}"), wrapper(&loader, program, tool));
+            .put_file(&format!("bin/{tool}"), wrapper(&loader, program, &tool));
     }
     Ok(selection)
 }
@@ -98,6 +109,15 @@ fn wrapper(loader: &str, program: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_packet_filter_has_all_its_names() {
+        let names: Vec<_> = packet_filter_tools().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), 18);
+        for name in ["iptables", "ip6tables-legacy-restore", "iptables-nft-save"] {
+            assert!(names.iter().any(|known| known == name), "{name}");
+        }
+    }
 
     #[test]
     fn a_wrapper_finds_its_own_place() {
