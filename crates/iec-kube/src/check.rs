@@ -130,6 +130,10 @@ checks! {
         "the API server's certificate is valid for another fortnight at least",
         next: "renew the control plane's certificates on that host: `kubeadm certs renew all`, then restart its static pods",
         about: "The certificate that the API server shows, checked against the cluster's CA and read for its last day. kubeadm's certificates last one year.";
+    API_ACCESS = "api.access", "IEC5112", settles: false,
+        "the API server accepts the operator's credentials",
+        next: "fetch /etc/kubernetes/admin.conf from a control plane again, or run `iec apply`, which writes it",
+        about: "The list of nodes is asked for with the kubeconfig's credentials. An answer of 401 or 403 means that they have expired or belong to another cluster.";
     NODE_SET = "node.set", "IEC5103", settles: false,
         "the cluster has the declared nodes and no others",
         next: "for a missing node run `iec apply`; an undeclared one belongs into the site file, or out of the cluster with `kubectl delete node`",

@@ -4,8 +4,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use iec_core::secret::Secret;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 use tokio::time::timeout;
 
 use crate::error::KubeError;
@@ -92,15 +94,21 @@ impl Cluster {
 
     /// Asks one server whether it is ready.
     pub(crate) async fn ready(&self, server: &Server) -> Result<(), KubeError> {
-        let request = http_get("/readyz");
-        let answer = server.client.request_text(request);
-        within(
-            self.patient(CONNECT + CALL / 2),
-            format!("asking {} for /readyz", server.address),
-            answer,
-        )
-        .await
-        .map(drop)
+        let what = format!("asking {} for /readyz", server.address);
+        let answer = server.client.request_text(http_get("/readyz"));
+        within(self.patient(CONNECT + CALL / 2), what, answer)
+            .await
+            .map(drop)
+    }
+
+    /// Asks one server for something that strangers may not have.
+    pub(crate) async fn access(&self, server: &Server) -> Result<(), KubeError> {
+        let nodes: Api<Node> = Api::all(server.client.clone());
+        let first = ListParams::default().limit(1);
+        let listing = nodes.list(&first);
+        within(self.call_deadline(), "listing nodes", listing)
+            .await
+            .map(drop)
     }
 }
 

@@ -90,6 +90,12 @@ impl KubeError {
         matches!(self, Self::Api { source, .. } if matches!(&**source, kube::Error::Api(status) if status.code == 404))
     }
 
+    /// Whether the API server has answered that the caller may not do this.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if matches!(&**source, kube::Error::Api(status) if matches!(status.code, 401 | 403)))
+    }
+
     /// The error and all its causes, as one line.
     #[must_use]
     pub fn chain(&self) -> String {
@@ -115,35 +121,59 @@ pub(crate) fn reach_of(error: &KubeError) -> Reach {
     if matches!(&**source, kube::Error::Api(_)) {
         return Reach::Wrong(text);
     }
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&**source);
-    while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
-            return Reach::Wrong(text);
-        }
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            let inner_is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-            if inner_is_tls || error.kind() == io::ErrorKind::ConnectionRefused {
-                return Reach::Wrong(text);
-            }
-        }
-        cause = error.source();
+    let certain = causes(&**source).any(|cause| {
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        cause.is::<rustls::Error>() || cause.downcast_ref().is_some_and(refused)
+    });
+    if certain {
+        Reach::Wrong(text)
+    } else {
+        Reach::Silent(text)
     }
-    Reach::Silent(text)
 }
 
 /// An error and its causes as one line, without saying the same twice: some libraries repeat a cause in their own text.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for cause in causes(error) {
+        let message = match of_kube(cause) {
+            Some(kube::Error::Api(status)) if !status.message.is_empty() => {
+                format!("{} (status {})", status.message, status.code)
+            }
+            // They add nothing but their own name to what their cause says.
+            Some(kube::Error::Service(_) | kube::Error::HyperError(_)) => continue,
+            _ => cause.to_string(),
+        };
         if !text.contains(&message) {
-            text.push_str(": ");
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
             text.push_str(&message);
         }
-        cause = error.source();
+        if matches!(of_kube(cause), Some(kube::Error::Api(_))) {
+            break;
+        }
     }
     text
+}
+
+/// The error of the client library, boxed or not.
+fn of_kube<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e kube::Error> {
+    error
+        .downcast_ref()
+        .or_else(|| error.downcast_ref::<Box<kube::Error>>().map(|boxed| &**boxed))
+}
+
+/// An error, then its causes. An [`io::Error`] that wraps another error names that one as its cause here, which its
+/// own `source` passes over.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'e (dyn Error + 'static) = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -193,11 +223,14 @@ mod tests {
     fn a_chain_says_each_thing_once() {
         let text = service(io::Error::other("the cable is out")).chain();
         assert_eq!(text.matches("the cable is out").count(), 1, "{text}");
-        assert!(text.starts_with("asking for /readyz: "), "{text}");
+        assert_eq!(text, "asking for /readyz: the cable is out");
+        let status = kube::core::Status::failure("nodes is forbidden", "Forbidden").with_code(403);
+        let text = api(kube::Error::Api(Box::new(status))).chain();
+        assert_eq!(text, "asking for /readyz: nodes is forbidden (status 403)");
     }
 
     #[test]
-    fn only_a_404_is_not_found() {
+    fn not_found_and_denied_are_told_from_the_rest() {
         let status = |code| {
             api(kube::Error::Api(Box::new(
                 kube::core::Status::failure("x", "y").with_code(code),
@@ -205,6 +238,8 @@ mod tests {
         };
         assert!(status(404).is_not_found());
         assert!(!status(403).is_not_found());
+        assert!(status(403).is_denied() && status(401).is_denied());
+        assert!(!status(404).is_denied() && !service(io::ErrorKind::TimedOut.into()).is_denied());
         assert!(!service(io::ErrorKind::TimedOut.into()).is_not_found());
     }
 }

@@ -29,33 +29,43 @@ pub struct VerifyOptions {
     pub settle: Duration,
 }
 
-/// Checks which API servers are ready, and records a row for each, with another for its certificate.
+/// Checks which API servers are ready and let the operator in, and reads their certificates; records a row for
+/// each. Gives the first that can be used.
 pub(crate) async fn check_servers<'c>(cluster: &'c Cluster, recorder: &Recorder<'_>) -> Option<&'c Server> {
-    let checks = cluster.servers.iter().map(|server| async move {
-        let start = Instant::now();
-        let (ready, certificate) = tokio::join!(cluster.ready(server), read_certificate(cluster, server));
-        let mut row = judge_server(server, &ready);
-        row.seconds = start.elapsed().as_secs_f64();
-        recorder.record(row);
-        recorder.record(judge_certificate(
-            Scope::host(&server.host),
-            certificate,
-            Timestamp::now(),
-        ));
-        ready.is_ok().then_some(server)
-    });
+    let checks = cluster
+        .servers
+        .iter()
+        .map(|server| check_server(cluster, server, recorder));
     join_all(checks).await.into_iter().flatten().next()
 }
 
-fn judge_server(server: &Server, ready: &Result<(), KubeError>) -> Row {
-    let scope = Scope::host(&server.host);
-    match ready.as_ref().map_err(reach_of) {
-        Ok(()) => check::API_READY.passed(scope),
-        Err(Reach::Wrong(found)) => {
-            let expected = format!("{} answers /readyz with `ok`", server.address);
-            check::API_READY.failed(scope, expected, found, vec![])
-        }
-        Err(Reach::Silent(reason)) => check::API_READY.could_not_tell(scope, reason),
+async fn check_server<'c>(
+    cluster: &Cluster,
+    server: &'c Server,
+    recorder: &Recorder<'_>,
+) -> Option<&'c Server> {
+    let scope = || Scope::host(&server.host);
+    let start = Instant::now();
+    let (ready, certificate) = tokio::join!(cluster.ready(server), read_certificate(cluster, server));
+    let mut row = judge_answer(&check::API_READY, scope(), "`ok` for /readyz", &ready);
+    row.seconds = start.elapsed().as_secs_f64();
+    recorder.record(row);
+    recorder.record(judge_certificate(scope(), certificate, Timestamp::now()));
+    ready.ok()?;
+    let start = Instant::now();
+    let access = cluster.access(server).await;
+    let mut row = judge_answer(&check::API_ACCESS, scope(), "the list of nodes", &access);
+    row.seconds = start.elapsed().as_secs_f64();
+    recorder.record(row);
+    access.is_ok().then_some(server)
+}
+
+/// A row on something that was asked of an API server.
+fn judge_answer(check: &Check, scope: Scope, expected: &str, answer: &Result<(), KubeError>) -> Row {
+    match answer.as_ref().map_err(reach_of) {
+        Ok(()) => check.passed(scope),
+        Err(Reach::Wrong(found)) => check.failed(scope, expected, found, vec![]),
+        Err(Reach::Silent(reason)) => check.could_not_tell(scope, reason),
     }
 }
 
@@ -118,7 +128,10 @@ pub(crate) fn record_unreachable(recorder: &Recorder<'_>) {
         &check::POLICY_DENY,
     ];
     for check in parts {
-        recorder.record(check.could_not_tell(Scope::Cluster, "no API server is ready, see api.ready"));
+        recorder.record(check.could_not_tell(
+            Scope::Cluster,
+            "no API server can be used, see api.ready and api.access",
+        ));
     }
 }
 
@@ -132,5 +145,30 @@ pub(crate) fn new_report(expected: &Expected, started: Timestamp, rows: Vec<Row>
         stopped: false,
         warnings: expected.warnings.clone(),
         rows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iec_core::report::Outcome;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_certainly_wrong_fails_and_silence_is_not_known() {
+        let api = |source| KubeError::Api {
+            what: "asking".into(),
+            source: Box::new(source),
+        };
+        let denied = kube::core::Status::failure("forbidden", "Forbidden").with_code(403);
+        let judge = |answer| judge_answer(&check::API_ACCESS, Scope::Cluster, "the list", &answer).outcome;
+        assert_eq!(judge(Ok(())), Outcome::Passed);
+        let refused = judge(Err(api(kube::Error::Api(Box::new(denied)))));
+        assert!(matches!(refused, Outcome::Failed(failure) if failure.found.contains("forbidden")));
+        let silent = KubeError::Deadline {
+            what: "asking".into(),
+            deadline: Duration::from_secs(9),
+        };
+        assert!(matches!(judge(Err(silent)), Outcome::CouldNotTell { .. }));
     }
 }

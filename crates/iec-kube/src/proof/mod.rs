@@ -1,6 +1,7 @@
 //! The proof by real workloads: nginx is run, reached from everywhere, shut off by policy, and removed.
 
 mod exec;
+mod leftovers;
 mod lifetime;
 mod network;
 mod objects;
@@ -8,9 +9,9 @@ mod pods;
 mod policy;
 mod probe;
 mod question;
+mod removal;
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use iec_core::report::{Row, Scope};
@@ -31,6 +32,7 @@ use crate::error::{KubeError, Reach, reach_of};
 use crate::expected::{Expected, ExpectedNode};
 use crate::fetch::{Fetched, HostFetch, HostRequest};
 use crate::recorder::Recorder;
+use leftovers::{Leftovers, ServerClock};
 use lifetime::Lifetime;
 use network::{Answered, Patience, a_few_at_a_time, ask};
 use pods::{Running, RunningPods, wait_for_pods};
@@ -49,7 +51,6 @@ pub(crate) struct Proof<'a> {
     hosts: &'a dyn HostFetch,
     recorder: &'a Recorder<'a>,
     lifetime: Lifetime<'a>,
-    begun: AtomicBool,
 }
 
 impl<'a> Proof<'a> {
@@ -71,13 +72,11 @@ impl<'a> Proof<'a> {
             hosts,
             recorder,
             lifetime,
-            begun: AtomicBool::new(false),
         }
     }
 
     /// Runs all of it. May be dropped at any point; [`Self::end`] then still removes everything.
     pub(crate) async fn run(&self) {
-        self.begun.store(true, Ordering::Relaxed);
         let clock = match self.lifetime.begin().await {
             Ok(clock) => clock,
             Err(error) => {
@@ -85,19 +84,31 @@ impl<'a> Proof<'a> {
                 return;
             }
         };
-        let sweep = async { self.recorder.record(self.lifetime.sweep(clock).await) };
-        let work = async { tokio::join!(sweep, self.work()) };
         tokio::select! {
-            _ = work => {}
+            () = self.sweep_and_work(clock) => {}
             () = self.lifetime.keep_alive(clock) => {}
         }
     }
 
     /// Removes everything that was made and records the row on it.
     pub(crate) async fn end(&self) {
-        if self.begun.load(Ordering::Relaxed) {
-            self.recorder.record(self.lifetime.end().await);
+        if let Some(row) = self.lifetime.end().await {
+            self.recorder.record(row);
         }
+    }
+
+    /// What others left is removed meanwhile. Who seemed to be at work at first may turn out to have been killed.
+    async fn sweep_and_work(&self, clock: ServerClock) {
+        let own = &self.lifetime.name;
+        let mut leftovers = Leftovers::default();
+        tokio::join!(
+            leftovers.sweep(self.cluster, self.client, own, clock),
+            self.work()
+        );
+        if leftovers.may_change() {
+            leftovers.sweep(self.cluster, self.client, own, clock).await;
+        }
+        self.recorder.record(leftovers.judge());
     }
 
     async fn work(&self) {
