@@ -361,7 +361,8 @@ impl Listener for ScriptListener<'_> {
         }
     }
 
-    fn outcome(self, end: End, caller: Caller<'_>) -> Outcome {
+    fn outcome(mut self, end: End, caller: Caller<'_>) -> Outcome {
+        let chatter = self.stdout.take_chatter();
         let (began, status) = (self.stdout.began(), self.stdout.status());
         let (stdout, stderr) = (self.stdout.into_tail(), self.stderr.into_tail());
         let ending = match (status, end.error, end.result) {
@@ -382,7 +383,10 @@ impl Listener for ScriptListener<'_> {
                 ),
             }),
         };
-        Outcome::new(ending, stderr)
+        Outcome {
+            chatter,
+            ..Outcome::new(ending, stderr)
+        }
     }
 }
 

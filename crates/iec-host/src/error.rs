@@ -153,6 +153,16 @@ pub enum HostError {
         #[source]
         source: std::io::Error,
     },
+    /// A script that only asks did not come to its end.
+    #[error("{asking} ended early on the host ({ended}): {evidence}")]
+    Ended {
+        asking: &'static str,
+        ended: String,
+        evidence: String,
+    },
+    /// The host's answer cannot be read.
+    #[error("the host's answer cannot be read: {evidence}")]
+    Answer { evidence: String },
     /// A program of this machine could not be started.
     #[error("`{program}` could not be started on this machine")]
     Local {
@@ -200,7 +210,24 @@ impl HostError {
             Self::Lost { .. } => "IEC1501",
             Self::Payload { .. } => "IEC1502",
             Self::Local { .. } => "IEC1503",
+            Self::Ended { .. } => "IEC1504",
+            Self::Answer { .. } => "IEC1505",
         }
+    }
+
+    /// Whether the same attempt may well succeed a little later: the network or the host was away.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::Timeout { .. }
+                | Self::Unreachable { .. }
+                | Self::Handshake { .. }
+                | Self::JumpRefused { .. }
+                | Self::Lost { .. }
+                | Self::Ended { .. }
+        )
     }
 
     /// Whether the host said no before anything ran: certain, whatever was sent.
@@ -250,6 +277,12 @@ impl HostError {
             Self::ChannelRefused { .. } => "Raise `MaxSessions` in the host's sshd_config, and remove any ForceCommand or `command=` for this key.".to_owned(),
             Self::Lost { .. } => "Check that the host still runs and is reachable, then run the same command again: it goes on where it was.".to_owned(),
             Self::Payload { .. } => "Check the file and the disk it is on (`iec bundle verify`).".to_owned(),
+            Self::Ended { .. } => {
+                "Look at the host's memory and disk (`journalctl -e`), then run the same command again.".to_owned()
+            }
+            Self::Answer { .. } => {
+                "Run the same command again; if it repeats, report it with the message as it stands.".to_owned()
+            }
             Self::Local { .. } => "Install the program, or put it on the PATH.".to_owned(),
         }
     }

@@ -76,6 +76,8 @@ pub(crate) struct FrameReader {
     held_empty_line: bool,
     /// The last lines from outside or inside the frame, whichever is current.
     tail: Tail,
+    /// The last lines from before the frame, once it has begun.
+    chatter: Tail,
 }
 
 impl FrameReader {
@@ -88,6 +90,7 @@ impl FrameReader {
             partial: Vec::new(),
             held_empty_line: false,
             tail: Tail::default(),
+            chatter: Tail::default(),
         }
     }
 
@@ -119,7 +122,7 @@ impl FrameReader {
         match self.stage {
             Stage::Before if line == self.begin => {
                 self.stage = Stage::Inside;
-                self.tail = Tail::default();
+                self.chatter = std::mem::take(&mut self.tail);
             }
             Stage::Before => self.tail.push(line),
             Stage::Inside => {
@@ -156,6 +159,14 @@ impl FrameReader {
     /// The script's exit status, from the frame's last line.
     pub(crate) fn status(&self) -> Option<u8> {
         self.status
+    }
+
+    /// Takes out what the login shell said before the script began.
+    pub(crate) fn take_chatter(&mut self) -> String {
+        std::mem::take(&mut self.chatter)
+            .into_text()
+            .trim_end()
+            .to_owned()
     }
 
     /// The last lines: the script's if it began, else the login shell's, an unfinished one included.

@@ -20,6 +20,8 @@ pub struct Outcome {
     pub ending: Ending,
     /// The last lines that the script wrote to standard error (at most 16 KiB; what the login shell wrote before is not in it).
     pub stderr: String,
+    /// What the login shell printed on standard output before the script began: nothing, on a well-kept host.
+    pub chatter: String,
 }
 
 /// The four ways in which a run can end.
@@ -39,8 +41,14 @@ pub enum Ending {
 }
 
 impl Outcome {
-    pub(crate) fn new(ending: Ending, stderr: String) -> Self {
-        Self { ending, stderr }
+    /// An outcome in which the login shell said nothing.
+    #[must_use]
+    pub fn new(ending: Ending, stderr: String) -> Self {
+        Self {
+            ending,
+            stderr,
+            chatter: String::new(),
+        }
     }
 
     pub(crate) fn never_ran(error: HostError) -> Self {

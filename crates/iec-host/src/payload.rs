@@ -1,60 +1,26 @@
 //! Files on their way to a host: one tar stream of content named by digest, and of secrets.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use futures::stream::{self, StreamExt};
 use iec_core::content::Digest;
+use iec_core::plan::SecretName;
 use iec_core::secret::Secret;
 use tokio::io::AsyncReadExt;
 
 use crate::error::HostError;
+use crate::execute::RunName;
 
-/// The folder on a host that payloads are written to: `<hex>` for content, `secrets/<name>` for secrets.
+/// The folder on a host that payloads are written to: `<hex>` for content, `secrets/<name>` for secrets, `stop-<run>` for
+/// the wish that a run may end.
 pub const INCOMING: &str = "/var/lib/iec/incoming";
 
 /// How much of a file is read at a time.
 const CHUNK: usize = 256 << 10;
 /// The unit of a tar archive.
 const BLOCK: usize = 512;
-
-/// A text that cannot name a secret's file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` cannot name a secret: it takes 1 to 80 of a-z, 0-9, `-`, `_` and `.`, and begins with a letter or digit"
-)]
-pub struct InvalidSecretName(pub String);
-
-/// The flat file name of a secret under `secrets/`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SecretName(String);
-
-impl SecretName {
-    /// A name from its text.
-    ///
-    /// # Errors
-    /// [`InvalidSecretName`] where the text could be anything but a plain file name.
-    pub fn new(name: &str) -> Result<Self, InvalidSecretName> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let good = !name.is_empty()
-            && name.len() <= 80
-            && plain(name.as_bytes()[0])
-            && name.bytes().all(|byte| plain(byte) || b"-_.".contains(&byte));
-        if good {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(InvalidSecretName(name.to_owned()))
-        }
-    }
-}
-
-impl fmt::Display for SecretName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 
 /// What is to be put on a host, in the order in which it is sent.
 #[derive(Debug, Default)]
@@ -69,9 +35,12 @@ enum Entry {
         size: u64,
         file: PathBuf,
     },
+    Stop {
+        run: RunName,
+    },
     Secret {
         name: SecretName,
-        content: Secret<Vec<u8>>,
+        content: Secret<String>,
     },
 }
 
@@ -93,9 +62,17 @@ impl Payload {
         self
     }
 
+    /// The wish that the run called `run` may end before its next step.
+    #[must_use]
+    pub fn stop(run: &RunName) -> Self {
+        Self {
+            entries: vec![Entry::Stop { run: run.clone() }],
+        }
+    }
+
     /// Adds a secret, which becomes `secrets/<name>` with mode 0600.
     #[must_use]
-    pub fn secret(mut self, name: SecretName, content: Secret<Vec<u8>>) -> Self {
+    pub fn secret(mut self, name: SecretName, content: Secret<String>) -> Self {
         self.entries.push(Entry::Secret { name, content });
         self
     }
@@ -112,6 +89,7 @@ impl Payload {
         let size = |entry: &Entry| match entry {
             Entry::Blob { size, .. } => *size,
             Entry::Secret { content, .. } => content.expose().len() as u64,
+            Entry::Stop { .. } => 0,
         };
         self.entries.iter().map(size).sum()
     }
@@ -126,10 +104,13 @@ impl Payload {
 /// One entry's header, content and padding.
 fn entry_stream(entry: Entry) -> stream::BoxStream<'static, Result<Bytes, HostError>> {
     match entry {
+        Entry::Stop { run } => {
+            stream::iter([Ok(Bytes::copy_from_slice(&header(&format!("stop-{run}"), 0)))]).boxed()
+        }
         Entry::Secret { name, content } => {
             let size = content.expose().len() as u64;
-            let mut bytes = BytesMut::from(&header(&format!("secrets/{name}"), size)[..]);
-            bytes.extend_from_slice(content.expose());
+            let mut bytes = BytesMut::from(&header(&format!("secrets/{}", name.file_name()), size)[..]);
+            bytes.extend_from_slice(content.expose().as_bytes());
             bytes.resize(bytes.len() + padding(size), 0);
             stream::iter([Ok(bytes.freeze())]).boxed()
         }
@@ -236,10 +217,9 @@ mod tests {
         let content = vec![7; CHUNK * 2 + 1];
         std::fs::write(&file, &content).expect("written");
         let digest = Digest::of(&content);
-        let payload = Payload::new().blob(digest, content.len() as u64, &file).secret(
-            SecretName::new("token").expect("a name"),
-            Secret::new(b"hush".to_vec()),
-        );
+        let payload = Payload::new()
+            .blob(digest, content.len() as u64, &file)
+            .secret(SecretName::ClusterCaKey, Secret::new("hush".to_owned()));
         assert_eq!(payload.bytes(), content.len() as u64 + 4);
 
         let bytes = archive(payload).await.expect("an archive");
@@ -256,7 +236,7 @@ mod tests {
             seen,
             [
                 (digest.hex(), 0o600, content),
-                ("secrets/token".to_owned(), 0o600, b"hush".to_vec())
+                ("secrets/ca.key".to_owned(), 0o600, b"hush".to_vec())
             ]
         );
     }
@@ -275,26 +255,5 @@ mod tests {
             .await
             .expect_err("missing");
         assert_eq!(error.code(), "IEC1502");
-    }
-
-    #[test]
-    fn names_of_secrets_are_plain() {
-        for good in ["ca.key", "a", "join_configuration-2"] {
-            assert!(SecretName::new(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            ".",
-            "..",
-            "../x",
-            "a/b",
-            "A",
-            "a b",
-            "-x",
-            "ä",
-            &"a".repeat(81),
-        ] {
-            assert!(SecretName::new(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iec_core::content::Digest;
+use iec_core::facts::HostAnswer;
+use iec_core::plan::SecretName;
 use iec_core::secret::Secret;
 use iec_host::{
-    Ending, Host, NewHostKeys, Outcome, Payload, Privilege, Script, SecretName, Signal, SshClient, SshHost,
-    SshSettings, SshTarget,
+    Ending, Fleet, Host, NewHostKeys, Outcome, Payload, Privilege, Script, Signal, SshClient, SshHost,
+    SshSettings, SshTarget, probe,
 };
 use iec_testkit::{Agent, Cable, Key, PASSWORD, Sshd, User};
 
@@ -140,7 +142,7 @@ async fn a_silent_network_is_noticed() {
     let sshd = Sshd::start();
     let cable = Cable::to(sshd.port()).await;
     let settings = SshSettings {
-        keepalive: Duration::from_millis(200),
+        keepalive: Duration::from_secs(1),
         keepalive_misses: 2,
         ..sshd.settings()
     };
@@ -173,26 +175,19 @@ async fn a_silent_network_is_noticed() {
 async fn half_a_script_never_runs() {
     let sshd = Sshd::start();
     let cable = Cable::to(sshd.port()).await;
-    let settings = SshSettings {
-        keepalive: Duration::from_millis(200),
-        keepalive_misses: 1,
-        ..sshd.settings()
+    let target = SshTarget {
+        port: Some(cable.port()),
+        ..sshd.target(User::Dash)
     };
-    let host = host(
-        settings,
-        SshTarget {
-            port: Some(cable.port()),
-            ..sshd.target(User::Dash)
-        },
-    );
-    host.connect().await.expect("connected");
-    // More than fits into the channel's window and the kernel's buffers, so that its end is never sent.
+    let host = host(sshd.settings(), target);
+    // So long that the connection is cut while it is on its way.
     let marker = sshd.path("home/iec-dash/ran");
     let text = format!("touch {}\n{}", marker.display(), ": nothing\n".repeat(2 << 20));
-    let script = Script::new(text);
-    let running = run(&host, script.text(), Privilege::Login);
+    let running = run(&host, &text, Privilege::Login);
     let cutting = async {
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        while cable.carried() < 1 << 20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         cable.cut();
     };
     let ((outcome, _), ()) = tokio::join!(running, cutting);
@@ -354,16 +349,13 @@ async fn sudo_gets_the_password_it_asks_for() {
         ..sshd.settings()
     };
     let right = host(settings(PASSWORD), sshd.target(User::Asked));
-    let secret = Payload::new().secret(
-        SecretName::new("token").expect("a name"),
-        Secret::new(b"x".to_vec()),
-    );
+    let secret = Payload::new().secret(SecretName::ClusterCaKey, Secret::new("x".to_owned()));
     let outcome = right.put(secret, &mut |_| {}).await;
     assert!(outcome.succeeded(), "{outcome:?}");
     for _ in 0..2 {
         let (outcome, lines) = run(
             &right,
-            "id -un; cat /var/lib/iec/incoming/secrets/token",
+            "id -un; cat /var/lib/iec/incoming/secrets/ca.key",
             Privilege::Root,
         )
         .await;
@@ -447,10 +439,9 @@ async fn a_payload_arrives_with_its_digests() {
     let host = as_user(&sshd, User::Chatty);
     let file = sshd.path("blob");
     let (digest, size) = random_file(&file, 100 << 20);
-    let payload = Payload::new().blob(digest, size, &file).secret(
-        SecretName::new("ca.key").expect("a name"),
-        Secret::new(b"hush\n".to_vec()),
-    );
+    let payload = Payload::new()
+        .blob(digest, size, &file)
+        .secret(SecretName::ClusterCaKey, Secret::new("hush\n".to_owned()));
     let mut sent = 0;
     let outcome = host.put(payload, &mut |bytes| sent += bytes).await;
     assert!(outcome.succeeded(), "{outcome:?}");
@@ -579,4 +570,35 @@ async fn many_scripts_share_one_connection() {
         assert_eq!(lines.len(), 1);
     }
     assert_eq!(cable.connections(), 1);
+}
+
+#[tokio::test]
+async fn probing_tells_facts_and_reasons() {
+    let sshd = Sshd::start();
+    let client = SshClient::new(sshd.settings());
+    let away = SshTarget {
+        port: Some(1),
+        ..sshd.target(User::Dash)
+    };
+    let fleet = Fleet::new([
+        Arc::new(client.host("chatty", sshd.target(User::Chatty))) as Arc<dyn Host>,
+        Arc::new(client.host("away", away)),
+        Arc::new(client.host("asked", sshd.target(User::Asked))),
+    ]);
+    let probed = probe(&fleet, Some(7)).await;
+    assert_eq!(probed.facts.taken, Some(7));
+    let facts = probed.facts.host("chatty").expect("facts");
+    assert!(facts.assumed().is_empty(), "{:?}", facts.assumed());
+    assert_eq!(facts.login.shell, "/bin/bash");
+    assert!(
+        facts.login.noise.starts_with("Welcome to the edge!"),
+        "{:?}",
+        facts.login
+    );
+    for (name, code) in [("away", "IEC1002"), ("asked", "IEC1301")] {
+        match probed.facts.answer(name) {
+            Some(HostAnswer::Failed(failure)) => assert_eq!(failure.code, code, "{failure:?}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
 }

@@ -13,5 +13,5 @@ mod word;
 pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
 pub use program::Program;
-pub use runner::{Mode, Question, RunnerScript, RunnerStep, UndoScript, events};
+pub use runner::{LockQuestion, Mode, Question, RunnerScript, RunnerStep, UndoScript, events};
 pub use word::Word;

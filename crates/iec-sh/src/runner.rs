@@ -141,6 +141,37 @@ impl UndoScript<'_> {
     }
 }
 
+/// The question whether somebody works on a host, with the patience to wait until nobody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockQuestion<'a> {
+    /// The folder of journal, lock and store: `/var/lib/iec`.
+    pub home: &'a str,
+    /// How long to wait for the lock to become free.
+    pub seconds: u32,
+}
+
+impl LockQuestion<'_> {
+    /// The script's text. It prints `end 0` when nobody works on the host, else `locked OWNER` and `end 1`.
+    ///
+    /// It holds the lock shared for a moment only, and changes nothing.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!(
+            "main() {{\n\
+             iec_lock={lock}\n\
+             [ ! -e \"$iec_lock\" ] || flock -s -w {seconds} \"$iec_lock\" true\n\
+             case $? in\n\
+             0) printf 'iec\\tend\\t0\\n' ;;\n\
+             1) printf 'iec\\tlocked\\t%s\\niec\\tend\\t1\\n' \"$(base64 -w0 <\"$iec_lock\")\" ;;\n\
+             *) exit 4 ;;\n\
+             esac\n\
+             }}\nmain </dev/null\n",
+            lock = Word::new(format!("{}/lock", self.home)),
+            seconds = self.seconds,
+        )
+    }
+}
+
 /// The beginning of every script: the names of this run, and the runner's functions.
 fn preamble(home: &str, owner: &str, run: &str) -> String {
     let mut text = String::with_capacity(PRELUDE.len() + 1024);

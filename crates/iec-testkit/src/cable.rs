@@ -25,6 +25,7 @@ pub struct Cable {
     address: SocketAddr,
     state: watch::Sender<State>,
     connections: Arc<AtomicU64>,
+    carried: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -39,17 +40,21 @@ impl Cable {
         let (state, seen) = watch::channel(State::Whole);
         let connections = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&connections);
+        let carried = Arc::new(AtomicU64::new(0));
+        let to_server = Arc::clone(&carried);
         let task = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
                 let seen = seen.clone();
+                let to_server = Arc::clone(&to_server);
                 tokio::spawn(async move {
                     if let Ok(far) = TcpStream::connect(("127.0.0.1", server)).await {
                         let (near_read, near_write) = near.into_split();
                         let (far_read, far_write) = far.into_split();
+                        let back = AtomicU64::new(0);
                         tokio::join!(
-                            carry(near_read, far_write, seen.clone()),
-                            carry(far_read, near_write, seen)
+                            carry(near_read, far_write, seen.clone(), &to_server),
+                            carry(far_read, near_write, seen, &back)
                         );
                     }
                 });
@@ -59,6 +64,7 @@ impl Cable {
             address,
             state,
             connections,
+            carried,
             task,
         }
     }
@@ -73,6 +79,12 @@ impl Cable {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes have gone to the server.
+    #[must_use]
+    pub fn carried(&self) -> u64 {
+        self.carried.load(Ordering::Relaxed)
     }
 
     /// Lets nothing through any more, without a word to either side.
@@ -102,6 +114,7 @@ async fn carry(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     mut state: watch::Receiver<State>,
+    carried: &AtomicU64,
 ) {
     let mut buffer = vec![0; 64 << 10];
     let is_cut = |state: &State| *state == State::Cut;
@@ -118,5 +131,6 @@ async fn carry(
         if length == 0 || to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
+        carried.fetch_add(length as u64, Ordering::Relaxed);
     }
 }

@@ -7,11 +7,13 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use iec_host::{HostKey, NewHostKeys, SshSettings, SshTarget};
 use tempfile::TempDir;
+
+use crate::namespace::{Namespace, children};
 
 /// The password of [`User::Asked`].
 pub const PASSWORD: &str = "correct horse 'battery' $taple";
@@ -136,7 +138,7 @@ impl Key {
 #[derive(Debug)]
 pub struct Sshd {
     folder: TempDir,
-    process: Child,
+    namespace: Namespace,
     port: u16,
 }
 
@@ -177,10 +179,10 @@ impl Sshd {
         write_accounts(path);
         let port = free_port();
         let config = write_config(path, port, lines);
-        let process = spawn(path, &config);
+        let namespace = spawn(path, &config);
         let sshd = Self {
             folder,
-            process,
+            namespace,
             port,
         };
         sshd.wait_until_it_listens();
@@ -253,7 +255,7 @@ impl Sshd {
     /// # Panics
     /// Where there is no connection.
     pub fn cut_connections(&self) {
-        let server = self.server();
+        let server = self.namespace.first();
         let mut killed = 0;
         for session in children(server) {
             for process in children(session)
@@ -274,27 +276,13 @@ impl Sshd {
     /// Where `nsenter` does not start.
     #[must_use]
     pub fn inside(&self, program: &str, arguments: &[&str]) -> Output {
-        let target = self.server().to_string();
-        let entry = ["--target", &target, "--mount", "--pid", "--", program];
-        Command::new("nsenter")
-            .args(entry)
-            .args(arguments)
-            .output()
-            .expect("nsenter starts")
+        self.namespace.inside(program, arguments)
     }
 
     /// The words that put a command where the server's users are (for `LocalHost::through`).
     #[must_use]
     pub fn entry(&self) -> Vec<String> {
-        let target = self.server().to_string();
-        ["nsenter", "--target", &target, "--mount", "--pid", "--"]
-            .map(str::to_owned)
-            .into()
-    }
-
-    /// The listening sshd: the only child of `unshare`.
-    fn server(&self) -> u32 {
-        *children(self.process.id()).first().expect("sshd runs")
+        self.namespace.entry()
     }
 
     fn log(&self) -> String {
@@ -310,20 +298,8 @@ impl Sshd {
     }
 }
 
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        // `unshare --kill-child` takes the whole namespace with it.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// Everything that the fixture needs of the machine.
 fn require() {
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "the sshd fixture needs root: it makes users of its own in a namespace"
-    );
     let needed = [
         ("/usr/sbin/sshd", "openssh-server"),
         ("/usr/bin/ssh", "openssh-client"),
@@ -463,52 +439,17 @@ fn write_config(folder: &Path, port: u16, lines: &str) -> PathBuf {
     path
 }
 
-fn spawn(folder: &Path, config: &Path) -> Child {
+fn spawn(folder: &Path, config: &Path) -> Namespace {
     let script = "for name in passwd shadow sudoers; do mount --bind \"$1/$name\" \"/etc/$name\" || exit; done\n\
         mkdir -p /var/lib/iec && mount -t tmpfs iec /var/lib/iec || exit\n\
         exec /usr/sbin/sshd -D -e -f \"$2\"\n";
     let log = fs::File::create(folder.join("log")).expect("a log");
-    Command::new("unshare")
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-        ])
-        .args(["/bin/sh", "-c", script, "sh"])
-        .args([folder, config])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .expect("unshare starts (apt-get install util-linux)")
+    Namespace::start(script, &[folder, config], log)
 }
 
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a local port");
     listener.local_addr().expect("its address").port()
-}
-
-/// The processes whose parent is `parent`.
-fn children(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").expect("/proc").flatten();
-    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers
-        .filter(|number| parent_of(*number) == Some(parent))
-        .collect()
-}
-
-fn parent_of(process: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("PPid:"))?
-        .trim()
-        .parse()
-        .ok()
 }
 
 fn is_sshd(process: u32) -> bool {

@@ -208,6 +208,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC1504",
+        "a question ended early on the host",
+        "A script that only asks was killed, or its shell gave up: the host is short of memory, or a program it needs is missing. Nothing was changed by it.",
+        "Look at the host's memory, disk and journal, then run the same command again.",
+        "journalctl -e",
+    ),
+    row(
+        "IEC1505",
+        "a host's answer cannot be read",
+        "The host ran what it was asked to run, but a line of its answer is not of the form that it should have.",
+        "Run the same command again. If it repeats, report it with the message as it stands.",
+        "",
+    ),
+    row(
         "IEC1601",
         "a symbolic link is in the way",
         "IEC writes a file at this path. Through a link it would change another file, which it does not own.",

@@ -1,0 +1,246 @@
+//! One host's way through its part of a plan: send what it lacks, run its part, and come back after every cut.
+
+use iec_core::event::Event;
+use iec_core::observed::{HostObserved, State};
+use iec_core::plan::HostPart;
+use iec_sh::Mode;
+
+use super::backoff::Backoff;
+use super::runner::{Runner, RunnerEnd};
+use super::tally::Tally;
+use super::{Execution, HostResult, HostSummary, Progress};
+use crate::error::{HostError, evidence};
+use crate::host::{Host, Script};
+use crate::observe::observe_host;
+use crate::outcome::Ending;
+use crate::payload::Payload;
+
+/// The work on one host.
+pub(super) struct HostRun<'a> {
+    execution: &'a Execution<'a>,
+    part: &'a HostPart,
+    host: &'a dyn Host,
+    sink: &'a (dyn Fn(&str, Progress) + Sync),
+    tally: Tally,
+    sent: u64,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Over(HostResult),
+    /// An earlier attempt still works on the host.
+    Wait,
+    /// The host is to be asked again, after a while.
+    Again(HostError),
+}
+
+impl<'a> HostRun<'a> {
+    pub(super) fn new(
+        execution: &'a Execution<'a>,
+        part: &'a HostPart,
+        host: &'a dyn Host,
+        sink: &'a (dyn Fn(&str, Progress) + Sync),
+    ) -> Self {
+        Self {
+            execution,
+            part,
+            host,
+            sink,
+            tally: Tally::default(),
+            sent: 0,
+        }
+    }
+
+    /// Works until there is a result.
+    pub(super) async fn finish(mut self) -> HostSummary {
+        let result = self.attempts().await;
+        HostSummary {
+            result,
+            changed: self.tally.changed(),
+            adopted: self.tally.adopted(),
+            unchanged: self.tally.unchanged(),
+            sent: self.sent,
+        }
+    }
+
+    async fn attempts(&mut self) -> HostResult {
+        let mut observed = self
+            .execution
+            .observed
+            .hosts
+            .get(self.part.host.as_str())
+            .cloned();
+        let mut backoff = Backoff::new(self.execution.patience);
+        loop {
+            let mut heard = false;
+            let error = match self.attempt(observed.take(), &mut heard).await {
+                Attempt::Over(result) => return result,
+                Attempt::Wait => continue,
+                Attempt::Again(error) => error,
+            };
+            if heard {
+                backoff.reset();
+            }
+            let wait = match &error {
+                HostError::Ended { .. } => backoff.next_after_silent_end(),
+                passing if passing.is_passing() => backoff.next(),
+                _ => None,
+            };
+            let Some(again_in) = wait else {
+                return HostResult::Unknown(error);
+            };
+            self.tell(Progress::Away {
+                cause: error.to_string(),
+                again_in,
+            });
+            tokio::select! {
+                () = tokio::time::sleep(again_in) => {}
+                () = self.execution.stop.cancelled() => return HostResult::Unknown(error),
+            }
+        }
+    }
+
+    /// One attempt. What was `observed` a moment ago is used; otherwise the host is waited for and asked anew.
+    async fn attempt(&mut self, observed: Option<HostObserved>, heard: &mut bool) -> Attempt {
+        if self.execution.stop.is_cancelled() {
+            return Attempt::Over(HostResult::Stopped { before: None });
+        }
+        let observed = match observed {
+            Some(observed) => observed,
+            None => match self.ask_again().await {
+                Ok(Ok(observed)) => observed,
+                Ok(Err(owner)) => return Attempt::Over(HostResult::Locked { owner }),
+                Err(error) => return Attempt::Again(error),
+            },
+        };
+        if self.is_settled(&observed) {
+            for step in &self.part.steps {
+                self.note(Event::Unchanged {
+                    step: step.id.clone(),
+                });
+            }
+            return Attempt::Over(HostResult::Done);
+        }
+        let payload = self.payload(&observed);
+        if !payload.is_empty() {
+            match self.send(payload).await {
+                Ok(None) => *heard = true,
+                Ok(Some(result)) => return Attempt::Over(result),
+                Err(error) => return Attempt::Again(error),
+            }
+        }
+        self.run_part(heard).await
+    }
+
+    /// Waits until nobody works on the host, then asks all its checks; the owner where somebody else works there.
+    async fn ask_again(&self) -> Result<Result<HostObserved, String>, HostError> {
+        let mut alone = || self.tell(Progress::Alone);
+        if let Some(owner) = self.runner().wait_until_free(&mut alone).await? {
+            return Ok(Err(owner));
+        }
+        observe_host(self.host, self.part).await.map(Ok)
+    }
+
+    fn runner(&self) -> Runner<'a> {
+        Runner {
+            host: self.host,
+            owner: self.execution.owner,
+            run: self.execution.run,
+            stop: self.execution.stop,
+        }
+    }
+
+    /// Whether every step is done and in the host's journal: then the host need not be touched.
+    fn is_settled(&self, observed: &HostObserved) -> bool {
+        self.part.steps.iter().all(|step| {
+            let found = observed.steps.get(&step.id);
+            found.is_some_and(|found| found.state == State::Done && found.recorded)
+        })
+    }
+
+    /// What the host lacks.
+    fn payload(&self, observed: &HostObserved) -> Payload {
+        let missing = observed.missing_blobs(self.part);
+        let mut payload = Payload::new();
+        if observed.needs_secrets(self.part) {
+            for (name, content) in &self.part.secrets {
+                payload = payload.secret(*name, content.clone());
+            }
+        }
+        for blob in self
+            .part
+            .blobs
+            .iter()
+            .filter(|blob| missing.contains(&blob.digest))
+        {
+            payload = payload.blob(blob.digest, blob.size, (self.execution.blob_file)(blob));
+        }
+        payload
+    }
+
+    /// Sends what the host lacks; a result where that is the end of it.
+    async fn send(&mut self, payload: Payload) -> Result<Option<HostResult>, HostError> {
+        // The runner asks again under the lock. This is so that nothing is put under the hands of another run.
+        if let Some(owner) = self.runner().owner_of_lock(0).await? {
+            return Ok(Some(HostResult::Locked { owner }));
+        }
+        let of = payload.bytes();
+        let mut sent = 0;
+        let outcome = {
+            let mut progress = |bytes: u64| {
+                sent = (sent + bytes).min(of);
+                self.tell(Progress::Sending { sent, of });
+            };
+            tokio::select! {
+                outcome = self.host.put(payload, &mut progress) => Some(outcome),
+                () = self.execution.stop.cancelled() => None,
+            }
+        };
+        self.sent += sent;
+        let Some(outcome) = outcome else {
+            return Ok(Some(HostResult::Stopped { before: None }));
+        };
+        match outcome.ending {
+            Ending::Exited(0) => Ok(None),
+            Ending::Exited(status) => Ok(Some(HostResult::NotStored {
+                ended: format!("exit status {status}"),
+                output: outcome.stderr,
+            })),
+            Ending::Killed(signal) => Err(HostError::Ended {
+                asking: "storing what was sent",
+                ended: format!("killed by {signal}"),
+                evidence: evidence(&outcome.stderr, ""),
+            }),
+            Ending::NeverRan(error) | Ending::Lost(error) => Err(error),
+        }
+    }
+
+    /// Lets the host's runner do its part.
+    async fn run_part(&mut self, heard: &mut bool) -> Attempt {
+        let script = self
+            .part
+            .script(self.execution.owner, self.execution.run.as_str(), Mode::Apply);
+        let runner = self.runner();
+        let end = {
+            let mut note = |event: Event| {
+                *heard = true;
+                self.note(event);
+            };
+            runner.run(&Script::new(script), &mut note).await
+        };
+        match end {
+            RunnerEnd::Result(result) => Attempt::Over(result),
+            RunnerEnd::StillAtWork => Attempt::Wait,
+            RunnerEnd::Ambiguous(error) => Attempt::Again(error),
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        self.tally.note(&event);
+        self.tell(Progress::Event(event));
+    }
+
+    fn tell(&self, progress: Progress) {
+        (self.sink)(self.part.host.as_str(), progress);
+    }
+}

@@ -1,0 +1,83 @@
+//! Observing: all checks of a host's part of a plan in one script, and the hosts' journals.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use iec_core::journal::Journal;
+use iec_core::observed::{HostObserved, Observed};
+use iec_core::plan::{HOME, HostPart, Plan};
+use iec_sh::{Cmd, Expr, Mode, Program};
+
+use crate::ask::ask;
+use crate::error::HostError;
+use crate::fleet::Fleet;
+use crate::host::{Host, Script};
+
+/// How long a host may take to answer all checks; a slow board needs most of a minute.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What observing gave.
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// What was found on the hosts that answered.
+    pub observed: Observed,
+    /// Why the others did not.
+    pub failures: BTreeMap<String, HostError>,
+}
+
+/// Asks every host of the plan that is in the fleet for the state of its steps. Nothing is changed on any host.
+pub async fn observe(fleet: &Fleet, plan: &Plan) -> Observation {
+    let parts = plan
+        .hosts
+        .iter()
+        .filter_map(|part| Some((part, fleet.host(part.host.as_str())?)));
+    let answers = fleet
+        .each(parts, |(part, host)| async move {
+            (part.host.to_string(), observe_host(host.as_ref(), part).await)
+        })
+        .await;
+    let mut observation = Observation::default();
+    for (name, answer) in answers {
+        match answer {
+            Ok(found) => drop(observation.observed.hosts.insert(name, found)),
+            Err(error) => drop(observation.failures.insert(name, error)),
+        }
+    }
+    observation
+}
+
+/// Asks one host for the state of its steps.
+pub(crate) async fn observe_host(host: &dyn Host, part: &HostPart) -> Result<HostObserved, HostError> {
+    const ASKING: &str = "the check of all steps";
+    // Nothing is written, so neither an owner nor a run has to be named.
+    let script = Script::new(part.script("", "observe", Mode::Observe));
+    let answer = ask(host, ASKING, &script, LIMIT).await?.expect_success(ASKING)?;
+    HostObserved::parse(&answer.text()).map_err(|error| HostError::Answer { evidence: error.line })
+}
+
+/// Reads the journals of all hosts of the fleet; a host without one has an empty one.
+pub async fn journals(fleet: &Fleet) -> BTreeMap<String, Result<Journal, HostError>> {
+    let journals = fleet.each(fleet.all(), |(name, host)| async move {
+        (name.to_owned(), journal(host.as_ref()).await)
+    });
+    journals.await.into_iter().collect()
+}
+
+async fn journal(host: &dyn Host) -> Result<Journal, HostError> {
+    const ASKING: &str = "reading the journal";
+    let path = format!("{HOME}/journal.jsonl");
+    let show = Expr::If {
+        condition: Box::new(Cmd::new(Program::Test).words(["-e", path.as_str()]).into()),
+        then: vec![Cmd::new(Program::Cat).words(["--", path.as_str()]).into()],
+        otherwise: Vec::new(),
+    };
+    let script = Script::new(show.statement(""));
+    let answer = ask(host, ASKING, &script, LIMIT).await?.expect_success(ASKING)?;
+    let mut text = answer.lines.join("\n");
+    // A last line that a power cut has torn comes without its newline; here only its content still tells.
+    let is_whole = |line: &String| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    if answer.lines.last().is_some_and(is_whole) {
+        text.push('\n');
+    }
+    Ok(Journal::parse(&text))
+}

@@ -1,0 +1,78 @@
+//! Probing: every host is asked what it is, all at once, in one round trip each.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use iec_core::facts::{Facts, HostAnswer, ProbeFailure};
+use iec_core::probe::{Misunderstood, SCRIPT, parse};
+
+use crate::ask::ask;
+use crate::error::HostError;
+use crate::fleet::Fleet;
+use crate::host::{Host, Script};
+
+/// What the probe is called in messages.
+const ASKING: &str = "the probe";
+/// How long a host may take to answer; an idle one takes less than a second.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What probing gave.
+#[derive(Debug, Default)]
+pub struct Probed {
+    /// The facts of every host of the fleet, or why there are none.
+    pub facts: Facts,
+    /// Lines of answers that were not understood, by host; they do not keep the rest from being used.
+    pub misunderstood: BTreeMap<String, Vec<Misunderstood>>,
+}
+
+/// Asks every host of the fleet. `taken` is the time, in seconds since 1970 by the operator's clock.
+///
+/// A host that cannot be asked is recorded in the facts with the reason; nothing is changed on any host.
+pub async fn probe(fleet: &Fleet, taken: Option<i64>) -> Probed {
+    let answers = fleet
+        .each(fleet.all(), |(name, host)| async move {
+            (name.to_owned(), probe_host(host.as_ref()).await)
+        })
+        .await;
+    let mut probed = Probed {
+        facts: Facts::new(taken),
+        ..Probed::default()
+    };
+    for (name, (answer, problems)) in answers {
+        if !problems.is_empty() {
+            probed.misunderstood.insert(name.clone(), problems);
+        }
+        probed.facts.insert(name, answer);
+    }
+    probed
+}
+
+async fn probe_host(host: &dyn Host) -> (HostAnswer, Vec<Misunderstood>) {
+    let answer = match ask(host, ASKING, &Script::new(SCRIPT), LIMIT).await {
+        Ok(answer) => answer,
+        Err(error) => return (HostAnswer::Failed(error.into()), Vec::new()),
+    };
+    // The parser keeps what comes before the answer: a login shell that prints is a fact too.
+    let text = format!("{}\n{}", answer.chatter, answer.text());
+    match parse(text.as_bytes()) {
+        Ok(answer) => (HostAnswer::Known(Box::new(answer.facts)), answer.problems),
+        Err(bad) => (HostAnswer::Failed(bad.into()), Vec::new()),
+    }
+}
+
+impl From<HostError> for ProbeFailure {
+    fn from(error: HostError) -> Self {
+        let mut evidence = Vec::new();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            evidence.push(cause.to_string());
+            source = cause.source();
+        }
+        Self {
+            code: error.code().to_owned(),
+            cause: error.to_string(),
+            evidence: evidence.join(": "),
+            next: error.next(),
+        }
+    }
+}
