@@ -41,12 +41,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// The first character of the stretch, for what should not be underlined as a whole.
+    /// The point where the stretch begins, for what should not be underlined as a whole.
     #[must_use]
     pub fn head(&self) -> Self {
-        let end = self.span.end.min(self.span.start + 1);
         Self {
-            span: self.span.start..end,
+            span: self.span.start..self.span.start,
             ..self.clone()
         }
     }

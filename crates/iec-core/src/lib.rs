@@ -16,6 +16,7 @@ pub mod probe;
 pub mod release;
 pub mod report;
 pub mod reset;
+pub mod schema;
 pub mod secret;
 pub mod site;
 pub mod spec;

@@ -12,7 +12,7 @@ pub enum NameError {
     #[error("it is empty")]
     Empty,
     /// The text is longer than allowed.
-    #[error("it has {length} characters, at most {maximum} are allowed")]
+    #[error("it has {length} characters; at most {maximum} are allowed")]
     TooLong {
         /// Characters in the text.
         length: usize,
@@ -20,16 +20,16 @@ pub enum NameError {
         maximum: usize,
     },
     /// A capital letter where only small ones are allowed.
-    #[error("it has the capital letter {0:?}, only small letters are allowed")]
+    #[error("it has the capital letter {0:?}; only small letters are allowed")]
     Capital(char),
     /// A dot where the name must be a single label.
     #[error("it has a dot, but must be a single name without a domain")]
     Dot,
     /// A character that is not allowed anywhere in such a name.
-    #[error("it has the character {0:?}, {1} are allowed")]
+    #[error("it has the character {0:?}; {1} are allowed")]
     Character(char, &'static str),
     /// The first or the last character is not allowed there.
-    #[error("it begins or ends with {0:?}, only a letter or a digit is allowed there")]
+    #[error("it begins or ends with {0:?}; only a letter or a digit is allowed there")]
     Edge(char),
     /// A part between dots or before the slash is missing.
     #[error("a part of it is empty")]

@@ -2,6 +2,7 @@
 
 mod access;
 mod cluster;
+mod example;
 mod helm;
 mod host;
 mod network;
@@ -16,6 +17,7 @@ pub use access::Access;
 pub use cluster::{
     Acceptance, ControlPlane, Endpoint, EndpointHost, EvictionSignal, Kubelet, ReservedResource, Runtime,
 };
+pub use example::{Example, ExampleHost, example};
 pub use helm::HelmRelease;
 pub use host::{Assumed, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
 pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, NodeAddress};

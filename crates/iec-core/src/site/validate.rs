@@ -160,8 +160,8 @@ fn control_plane(
 }
 
 /// The networks where a site gives none.
-const DEFAULT_PODS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16);
-const DEFAULT_SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 1, 0), 24);
+pub(super) const DEFAULT_PODS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16);
+pub(super) const DEFAULT_SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 1, 0), 24);
 
 fn all_networks(
     field: &Field<NetworkSpec>,

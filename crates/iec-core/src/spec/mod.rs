@@ -24,6 +24,7 @@ pub use network::{CalicoSpec, CniSpec, NetworkSpec, NodeAddressSpec};
 use crate::diagnostic::{Diagnostics, Place};
 use read::{Read, Reader, read_mapping};
 use source::Source;
+pub(crate) use tree::is_safe_plain;
 
 /// A site file as the user wrote it.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,3 +156,58 @@ pub struct SiteSpec {
 }
 
 read_mapping! { SiteSpec { release: "release", content: "content", access: "access", hosts: "hosts", control_plane: "controlPlane", network: "network", runtime: "runtime", kubelet: "kubelet", helm: "helm", accept: "accept" } }
+
+#[cfg(test)]
+mod tests {
+    use super::read::Mapping;
+    use super::*;
+
+    /// Whether the keys that are read are those of the schema; a key that is only in one of them is a mistake.
+    fn agree<T: Mapping + JsonSchema>() {
+        let schema = schemars::schema_for!(T);
+        let properties = schema
+            .get("properties")
+            .and_then(|properties| properties.as_object());
+        let mut described: Vec<&str> = properties
+            .expect("a mapping has keys")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let mut read = T::KEYS.to_vec();
+        described.sort_unstable();
+        read.sort_unstable();
+        assert_eq!(described, read, "{}", T::schema_name());
+    }
+
+    #[test]
+    fn the_schema_has_the_keys_that_are_read() {
+        agree::<Document>();
+        agree::<MetadataSpec>();
+        agree::<SiteSpec>();
+        agree::<ContentSpec>();
+        agree::<AccessSpec>();
+        agree::<HostSpec>();
+        agree::<TaintSpec>();
+        agree::<AssumeSpec>();
+        agree::<ControlPlaneSpec>();
+        agree::<NetworkSpec>();
+        agree::<CalicoSpec>();
+        agree::<RuntimeSpec>();
+        agree::<KubeletSpec>();
+        agree::<EvictionHardSpec>();
+        agree::<SystemReservedSpec>();
+        agree::<HelmSpec>();
+        agree::<HelmReleaseSpec>();
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_spec() {
+        let problems = parse("kind: 1\nkimd: Site\n", "site.yaml").expect_err("two problems");
+        assert_eq!(
+            problems.iter().map(|problem| problem.code).collect::<Vec<_>>(),
+            ["IEC0005", "IEC0003"]
+        );
+        let spec = parse_leniently("kind: 1\n", "site.yaml").expect("something can be read");
+        assert!(spec.document().kind.is_broken() && spec.document().metadata.is_absent());
+    }
+}

@@ -67,6 +67,7 @@ impl JsonSchema for CniSpec {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "What connects the pods.",
+            "default": CALICO,
             "oneOf": [
                 { "type": "string", "enum": [CALICO] },
                 {
@@ -90,7 +91,7 @@ pub struct CalicoSpec {
     /// Where Calico keeps its data: in the Kubernetes API, or in an etcd of its own, against which upstream advises.
     #[schemars(default, extend("enum" = ["kubernetes", "etcd"], "default" = "kubernetes"))]
     pub datastore: Field<String>,
-    /// How Calico finds the address of a host.
+    /// How Calico finds the address of a host: `kubernetes-internal-ip` (it is the address of the Kubernetes node), or one of the searches below.
     #[schemars(default)]
     pub node_address: Field<NodeAddressSpec>,
     /// The size of the largest packet on the interfaces of pods, in bytes. Without it, Calico finds out.
@@ -187,7 +188,7 @@ impl JsonSchema for NodeAddressSpec {
             })
         };
         json_schema!({
-            "description": "How Calico finds the address of a host: it is the address of the Kubernetes node, or by one of three searches.",
+            "description": "How Calico finds the address of a host.",
             "default": "kubernetes-internal-ip",
             "oneOf": [
                 { "type": "string", "enum": ["kubernetes-internal-ip"] },

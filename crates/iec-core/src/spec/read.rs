@@ -10,9 +10,6 @@ pub(crate) struct Reader<'p> {
     problems: &'p mut Diagnostics,
     /// The way to the value that is being read, such as `spec.hosts[1].address`.
     path: String,
-    /// Every key that was asked for, with its way; the schema is compared with this in a test.
-    #[cfg(test)]
-    pub(crate) asked: std::collections::BTreeSet<String>,
 }
 
 /// A type that can be read from a value of the tree.
@@ -29,8 +26,6 @@ impl<'p> Reader<'p> {
         Self {
             problems,
             path: String::new(),
-            #[cfg(test)]
-            asked: std::collections::BTreeSet::new(),
         }
     }
 
@@ -57,26 +52,20 @@ impl<'p> Reader<'p> {
 
     /// Reports that `node` is not what is wanted.
     pub(crate) fn wrong_type(&mut self, node: &Node, wanted: &str) {
+        if matches!(node.content, Content::Refused) {
+            return;
+        }
         let found = describe(node);
         let subject = if self.path.is_empty() {
             "the document".to_owned()
         } else {
             format!("`{}`", self.path)
         };
-        let mut problem = Diagnostic::error("IEC0005", format!("{subject} must be {wanted}, but is {found}"))
-            .at(&node.place);
-        if let Content::Scalar { text, plain: true } = &node.content {
-            if tree::is_null(text) {
-                problem = problem
-                    .hint("give it a value, or remove the key; look at the indentation of what follows");
-            } else if wanted.starts_with("text") {
-                problem = problem.hint(format!("put quotes around it: \"{text}\""));
-            }
-        } else if matches!(&node.content, Content::Scalar { plain: false, .. }) && !wanted.starts_with("text")
-        {
-            problem = problem.hint("what stands in quotes is text; remove the quotes");
-        }
-        self.report(problem);
+        self.report(
+            Diagnostic::error("IEC0005", format!("{subject} must be {wanted}, but is {found}"))
+                .at(&node.place)
+                .hint(type_hint(node, wanted)),
+        );
     }
 
     /// Reports a plain word that YAML 1.1 and YAML 1.2 read differently.
@@ -105,11 +94,31 @@ impl<'p> Reader<'p> {
     }
 }
 
+/// What to do about a value that is not what is wanted.
+fn type_hint(node: &Node, wanted: &str) -> String {
+    match &node.content {
+        Content::Scalar { text, plain: true } if tree::is_null(text) => {
+            "give it a value, or remove the key; look at the indentation of what follows".to_owned()
+        }
+        Content::Scalar { text, plain: true } if wanted.starts_with("text") => {
+            format!("put quotes around it: \"{text}\"")
+        }
+        Content::Scalar { text, plain: false } if tree::is_number(text) || tree::boolean(text).is_some() => {
+            "what stands in quotes is text; remove the quotes".to_owned()
+        }
+        _ if wanted.starts_with("a list") => "begin each item with `- `, on a line of its own".to_owned(),
+        _ if wanted.starts_with("a mapping") => "write `key: value` lines below it, indented".to_owned(),
+        Content::Sequence(_) => "give one value, without `- ` and brackets".to_owned(),
+        _ => format!("give {wanted}"),
+    }
+}
+
 /// What a value is, in words.
 fn describe(node: &Node) -> String {
     match &node.content {
         Content::Sequence(_) => "a list".to_owned(),
         Content::Mapping(_) => "a mapping".to_owned(),
+        Content::Refused => "something else".to_owned(),
         Content::Scalar { plain: true, text } if tree::is_null(text) => "empty".to_owned(),
         Content::Scalar { plain: true, text } if tree::boolean(text).is_some() => {
             format!("the boolean {text}")
@@ -139,7 +148,7 @@ impl Read for String {
                 None
             }
             Content::Scalar { text, .. } => Some(text.clone()),
-            Content::Sequence(_) | Content::Mapping(_) => {
+            Content::Sequence(_) | Content::Mapping(_) | Content::Refused => {
                 reader.wrong_type(node, Self::WANTED);
                 None
             }
@@ -250,6 +259,7 @@ impl Read for serde_json::Value {
                     .collect()
             }
             Content::Mapping(_) => serde_json::Map::read(node, reader).map(Self::Object),
+            Content::Refused => None,
             Content::Scalar { text, plain: false } => Some(Self::String(text.clone())),
             Content::Scalar { text, plain: true } => json_scalar(node, text, reader),
         }
@@ -282,7 +292,7 @@ impl Read for serde_json::Map<String, serde_json::Value> {
 fn node_entries<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<&'n [Entry]> {
     match &node.content {
         Content::Mapping(entries) => Some(entries),
-        Content::Scalar { .. } | Content::Sequence(_) => {
+        Content::Scalar { .. } | Content::Sequence(_) | Content::Refused => {
             reader.wrong_type(node, "a mapping");
             None
         }
@@ -324,46 +334,54 @@ fn json_scalar(node: &Node, text: &str, reader: &mut Reader<'_>) -> Option<serde
     number.map(serde_json::Value::Number)
 }
 
-/// The keys of a mapping with known keys; asking for one says that it is known.
+/// A type that reads a mapping with known keys; a test compares them with the schema.
+#[cfg(test)]
+pub(crate) trait Mapping {
+    const KEYS: &'static [&'static str];
+}
+
+/// A mapping with known keys.
 pub(crate) struct Keys<'r, 'p, 'n> {
     reader: &'r mut Reader<'p>,
     entries: &'n [Entry],
-    known: Vec<&'static str>,
+    known: &'static [&'static str],
 }
 
 impl<'r, 'p, 'n> Keys<'r, 'p, 'n> {
-    /// The keys of `node`; `None` after a report that it is not a mapping.
-    pub(crate) fn of(node: &'n Node, reader: &'r mut Reader<'p>) -> Option<Self> {
+    /// The mapping that `node` is, after a report of every key that is not known; `None` if it is no mapping.
+    pub(crate) fn of(
+        node: &'n Node,
+        known: &'static [&'static str],
+        reader: &'r mut Reader<'p>,
+    ) -> Option<Self> {
         let entries = node_entries(node, reader)?;
+        for entry in entries
+            .iter()
+            .filter(|entry| !known.contains(&entry.key.as_str()))
+        {
+            reader.unknown_key(&entry.key, &entry.key_place, known);
+        }
         Some(Self {
             reader,
             entries,
-            known: Vec::new(),
+            known,
         })
     }
 
     /// What the file says at `key`.
     pub(crate) fn take<T: Read>(&mut self, key: &'static str) -> Field<T> {
-        self.known.push(key);
-        #[cfg(test)]
-        {
-            let way = format!("{}.{key}", self.reader.path);
-            self.reader.asked.insert(way.trim_start_matches('.').to_owned());
+        if let Some(entry) = self.entries.iter().find(|entry| entry.key == key) {
+            return self.reader.step(&format!(".{key}"), &entry.value);
         }
-        match self.entries.iter().find(|entry| entry.key == key) {
-            None => Field::Absent,
-            Some(entry) => self.reader.step(&format!(".{key}"), &entry.value),
-        }
-    }
-
-    /// Reports every key that was not asked for.
-    pub(crate) fn finish(self) {
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| !self.known.contains(&entry.key.as_str()))
-        {
-            self.reader.unknown_key(&entry.key, &entry.key_place, &self.known);
+        // A slip of the hand has been reported as such; that its key is missing is the same problem.
+        let meant = |entry: &Entry| {
+            !self.known.contains(&entry.key.as_str())
+                && nearest(&entry.key, self.known.iter().copied()) == Some(key)
+        };
+        if self.entries.iter().any(meant) {
+            Field::Broken
+        } else {
+            Field::Absent
         }
     }
 }
@@ -378,7 +396,13 @@ impl Reader<'_> {
         };
         let hint = match nearest(key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known keys here: {}", known.join(", ")),
+            None => match crate::schema::mappings_with(key) {
+                elsewhere if elsewhere.is_empty() => format!("known keys here: {}", known.join(", ")),
+                elsewhere => format!(
+                    "`{key}` belongs to {}; look at the indentation",
+                    elsewhere.join(" or ")
+                ),
+            },
         };
         self.report(
             Diagnostic::error("IEC0003", format!("unknown key `{key}`{where_to}"))
@@ -407,14 +431,17 @@ impl Reader<'_> {
 /// Reads a mapping with known keys into the struct that has a field for each of them.
 macro_rules! read_mapping {
     ($name:ident { $($field:ident: $key:literal),+ $(,)? }) => {
+        #[cfg(test)]
+        impl $crate::spec::read::Mapping for $name {
+            const KEYS: &'static [&'static str] = &[$($key),+];
+        }
+
         impl $crate::spec::read::Read for $name {
             const WANTED: &'static str = "a mapping";
 
             fn read(node: &$crate::spec::tree::Node, reader: &mut $crate::spec::read::Reader<'_>) -> Option<Self> {
-                let mut keys = $crate::spec::read::Keys::of(node, reader)?;
-                let read = Self { $($field: keys.take($key)),+ };
-                keys.finish();
-                Some(read)
+                let mut keys = $crate::spec::read::Keys::of(node, &[$($key),+], reader)?;
+                Some(Self { $($field: keys.take($key)),+ })
             }
         }
     };

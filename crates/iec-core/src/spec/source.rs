@@ -22,6 +22,15 @@ impl<'t> Source<'t> {
         }
     }
 
+    /// Where the first tab stands that indents a line.
+    pub(crate) fn first_tab_indentation(&self) -> Option<usize> {
+        self.line_starts.iter().find_map(|&start| {
+            let line = &self.text[start..];
+            let spaces = line.len() - line.trim_start_matches(' ').len();
+            line[spaces..].starts_with('\t').then_some(start + spaces)
+        })
+    }
+
     /// The place of a stretch of bytes; offsets outside the text, or inside a character, are moved to the left.
     pub(crate) fn place(&self, span: Range<usize>) -> Place {
         let start = self.text.floor_char_boundary(span.start);

@@ -33,9 +33,14 @@ pub(crate) struct Node {
 /// What a value is.
 #[derive(Debug)]
 pub(crate) enum Content {
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     Sequence(Vec<Rc<Node>>),
     Mapping(Vec<Entry>),
+    /// It was reported already; nobody should report it again.
+    Refused,
 }
 
 /// A key and its value.
@@ -115,9 +120,15 @@ fn syntax_problem(error: &ScanError, source: &Source<'_>) -> Diagnostic {
             .at(&place)
             .hint("no site needs that; count the brackets");
     }
+    // The parser takes a tab for a space until nothing fits any more, and complains elsewhere.
+    if let Some(tab) = source.first_tab_indentation() {
+        return Diagnostic::error("IEC0001", "this is not YAML: the line is indented with a tab")
+            .at(&source.place(tab..tab + 1))
+            .hint("indent with spaces");
+    }
     Diagnostic::error("IEC0001", format!("this is not YAML: {}", error.info()))
         .at(&place)
-        .hint("look at the indentation (spaces only), quotes and brackets here and on the line above")
+        .hint("look at the indentation, quotes and brackets here and on the line above")
 }
 
 /// The document was given up; the reason is among the problems.
@@ -125,7 +136,9 @@ struct GivenUp;
 
 /// A sequence or mapping whose end has not come yet.
 struct Open {
-    start: Range<usize>,
+    start: usize,
+    /// Where the last value in here ends; the end event of a block collection comes after blank lines and comments.
+    end: usize,
     anchor: usize,
     nodes: usize,
     depth: usize,
@@ -166,9 +179,12 @@ impl Builder<'_, '_> {
             Event::DocumentStart(..) => self.documents += 1,
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
-                let content = Content::Scalar {
-                    text: text.to_string(),
-                    plain: *style == ScalarStyle::Plain,
+                let content = match tag {
+                    Some(_) => Content::Refused,
+                    None => Content::Scalar {
+                        text: text.to_string(),
+                        plain: *style == ScalarStyle::Plain,
+                    },
                 };
                 let place = self.source.place(self.trimmed(span));
                 self.finish(
@@ -230,11 +246,7 @@ impl Builder<'_, '_> {
                 .at(&place)
                 .hint("write the value out here"),
         );
-        // An empty text keeps keys and values paired; nobody reads it, because the document is refused.
-        let content = Content::Scalar {
-            text: String::new(),
-            plain: false,
-        };
+        let content = Content::Refused;
         self.attach(Rc::new(Node {
             place,
             content,
@@ -248,7 +260,8 @@ impl Builder<'_, '_> {
             return Err(self.too_large(start, "nested more deeply than", MAXIMUM_DEPTH, "levels"));
         }
         self.open.push(Open {
-            start,
+            start: start.start,
+            end: start.end,
             anchor,
             nodes: 1,
             depth: 1,
@@ -265,13 +278,9 @@ impl Builder<'_, '_> {
             OpenContent::Sequence(items) => Content::Sequence(items),
             OpenContent::Mapping { entries, .. } => Content::Mapping(entries),
         };
-        let end = if span.end > span.start {
-            span.end
-        } else {
-            open.start.end
-        };
+        let end = if span.end > span.start { span.end } else { open.end };
         let node = Node {
-            place: self.source.place(self.trimmed(open.start.start..end)),
+            place: self.source.place(self.trimmed(open.start..end)),
             content,
             nodes: open.nodes,
             depth: open.depth,
@@ -297,6 +306,7 @@ impl Builder<'_, '_> {
         parent.nodes = parent.nodes.saturating_add(node.nodes);
         parent.depth = parent.depth.max(node.depth + 1);
         let (nodes, at) = (parent.nodes, node.place.span.clone());
+        parent.end = parent.end.max(at.end);
         match &mut parent.content {
             OpenContent::Sequence(items) => items.push(node),
             OpenContent::Mapping { entries, seen, key } => match key.take() {
@@ -335,13 +345,17 @@ impl Builder<'_, '_> {
 
 /// Takes a node as a key, unless it cannot be one or is there already.
 fn key_of(node: &Node, seen: &mut BTreeMap<String, Place>, problems: &mut Diagnostics) -> Key {
-    let Content::Scalar { text, plain } = &node.content else {
-        problems.push(
-            Diagnostic::error("IEC0009", "a list or a mapping cannot be a key")
-                .at(&node.place)
-                .hint("keys are plain words; look for a missing space after a colon, or a stray `?`"),
-        );
-        return Key::Refused;
+    let (text, plain) = match &node.content {
+        Content::Scalar { text, plain } => (text, plain),
+        Content::Refused => return Key::Refused,
+        Content::Sequence(_) | Content::Mapping(_) => {
+            problems.push(
+                Diagnostic::error("IEC0009", "a list or a mapping cannot be a key")
+                    .at(&node.place)
+                    .hint("keys are plain words; look for a missing space after a colon, or a stray `?`"),
+            );
+            return Key::Refused;
+        }
     };
     if *plain && text == "<<" {
         problems.push(
@@ -380,6 +394,21 @@ pub(crate) fn is_old_boolean(text: &str) -> bool {
                 .is_some_and(|first| text.strip_prefix(first.to_ascii_uppercase()) == Some(letters.as_str()))
         }
     })
+}
+
+/// Whether a text can stand without quotes, and every YAML reader takes it for this very text.
+pub(crate) fn is_safe_plain(text: &str) -> bool {
+    let safe = |letter: char| letter.is_ascii_alphanumeric() || "-_./@+=".contains(letter);
+    text.starts_with(|first: char| first.is_ascii_alphanumeric() || "./_".contains(first))
+        && text.chars().all(safe)
+        && !is_old_boolean(text)
+        && !is_null(text)
+        && boolean(text).is_none()
+        // Whatever begins like a number might be one for somebody, but addresses are common and safe.
+        && (!text.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+            || text.parse::<std::net::Ipv4Addr>().is_ok()
+            || text.starts_with("./")
+            || text.starts_with("../"))
 }
 
 /// The scalars that stand for nothing.

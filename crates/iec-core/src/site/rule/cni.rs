@@ -285,8 +285,9 @@ pub(in crate::site) fn check_blocks(
         format!("/{}", u32::from(block_size).saturating_sub(bits))
     };
     let room = format!(
-        "`pods` {} has room for {blocks} blocks of /{block_size}",
-        pods.network
+        "`pods` {} has room for {} of /{block_size}",
+        pods.network,
+        counted(blocks, "block")
     );
     if blocks < hosts_count {
         let message = format!("{room}, fewer than the site has hosts ({hosts})");

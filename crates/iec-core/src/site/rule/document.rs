@@ -1,6 +1,6 @@
 //! Rules about the head of a site file: format version, kind, name, release.
 
-use super::{name, required, word};
+use super::{Kind, name, required, word};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::name::SiteName;
 use crate::release::Release;
@@ -42,7 +42,16 @@ pub(in crate::site) fn site_name(
 ) -> Option<SiteName> {
     let metadata = required(&document.metadata, "metadata", place, problems)?;
     let given = required(&metadata.value.name, "name", &metadata.place, problems)?;
-    name(given, ("IEC0101", "the name of a site"), SiteName::new, problems)
+    name(
+        given,
+        &Kind {
+            code: "IEC0101",
+            what: "the name of a site",
+            hint: None,
+        },
+        SiteName::new,
+        problems,
+    )
 }
 
 /// The release to install.

@@ -47,7 +47,6 @@ pub(in crate::site) fn check_unique(hosts: &[Seen<'_>], problems: &mut Diagnosti
         .filter(|problem| !reported(problem))
         .collect();
     problems.extend(new);
-    check_crossed(hosts, problems);
 }
 
 /// Reports each value that was there before, with the place of the first.
@@ -63,39 +62,6 @@ fn report_repeated<'s, T: Ord>(
             None => {
                 first.insert(value, place);
             }
-        }
-    }
-}
-
-/// Reports a node address that is the address of another host.
-fn check_crossed(hosts: &[Seen<'_>], problems: &mut Diagnostics) {
-    for (index, host) in hosts.iter().enumerate() {
-        let Some((node_address, place)) = host.node_address else {
-            continue;
-        };
-        if host.address.is_some_and(|(address, _)| address == node_address) {
-            continue;
-        }
-        let others = hosts.iter().enumerate().filter(|(other, _)| *other != index);
-        let owner = others
-            .filter(|(_, other)| !other.unreachable)
-            .find_map(|(_, other)| {
-                let (address, place) = other.address?;
-                // Where the other one has a node address of its own, both may sit behind one address.
-                let own = other.node_address.is_none_or(|(node, _)| node == address);
-                (address == node_address && own).then_some((other, place))
-            });
-        if let Some((other, other_place)) = owner {
-            let message = format!(
-                "the node address {node_address} is the address of {}",
-                other.called()
-            );
-            problems.push(
-                Diagnostic::error("IEC0203", message)
-                    .at(place)
-                    .label(other_place, "the other host's address")
-                    .hint("correct one of them; nodes find each other by this address"),
-            );
         }
     }
 }
@@ -159,16 +125,19 @@ fn count_problem(control_planes: usize, hosts: &[Seen<'_>]) -> Option<Diagnostic
     }
     if control_planes.is_multiple_of(2) {
         let majority = control_planes / 2 + 1;
-        let survives = control_planes - majority;
-        let message = format!(
-            "the site has {control_planes} control planes: etcd needs {majority} of {control_planes}, so it survives \
-             the loss of {survives}, as with {}, and one more can fail",
-            control_planes - 1
-        );
+        let (tolerated, fewer) = (control_planes - majority, control_planes - 1);
+        let cause = if tolerated == 0 {
+            "etcd then needs both, and the loss of either stops the site, as with one".to_owned()
+        } else {
+            format!(
+                "etcd then needs {majority} of them and survives the loss of {tolerated}, as with {fewer}"
+            )
+        };
         let hint = format!(
-            "make one of them a worker, so that {} remain",
-            counted(control_planes - 1, "control plane")
+            "make one of them a worker; {} will do the same",
+            counted(fewer, "control plane")
         );
+        let message = format!("the site has {control_planes} control planes: {cause}");
         return Some(Diagnostic::error("IEC0210", message).hint(hint));
     }
     if control_planes > SUPPORTED_CONTROL_PLANES {

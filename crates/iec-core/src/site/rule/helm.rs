@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{line, name, optional, printable, required};
+use super::{Kind, line, name, optional, printable, required};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::name::{HelmReleaseName, NamespaceName};
 use crate::site::HelmRelease;
@@ -44,7 +44,11 @@ fn release(given: &Spanned<HelmReleaseSpec>, problems: &mut Diagnostics) -> Opti
     let release_name = required(&spec.name, "name", &given.place, problems).and_then(|given| {
         name(
             given,
-            ("IEC0601", "the name of a Helm release"),
+            &Kind {
+                code: "IEC0601",
+                what: "the name of a Helm release",
+                hint: None,
+            },
             HelmReleaseName::new,
             problems,
         )
@@ -53,7 +57,11 @@ fn release(given: &Spanned<HelmReleaseSpec>, problems: &mut Diagnostics) -> Opti
     let namespace = optional(&spec.namespace, default, |given| {
         name(
             given,
-            ("IEC0603", "the name of a namespace"),
+            &Kind {
+                code: "IEC0603",
+                what: "the name of a namespace",
+                hint: None,
+            },
             NamespaceName::new,
             problems,
         )

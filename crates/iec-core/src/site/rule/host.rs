@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{PORTS, label, name, network, number, optional, printable, required, word};
+use super::{Kind, PORTS, label, name, network, number, optional, printable, required, word};
 use crate::architecture::Architecture;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::facts::CgroupVersion;
@@ -131,14 +131,27 @@ fn host_name(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<Host
         );
         return None;
     }
-    name(given, ("IEC0102", "the name of a host"), HostName::new, problems)
+    name(
+        given,
+        &Kind {
+            code: "IEC0102",
+            what: "the name of a host",
+            hint: None,
+        },
+        HostName::new,
+        problems,
+    )
 }
 
 /// The name of an account.
 pub(in crate::site) fn user(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<UserName> {
     name(
         given,
-        ("IEC0103", "the name of an account"),
+        &Kind {
+            code: "IEC0103",
+            what: "the name of an account",
+            hint: Some("write the account as in /etc/passwd of the hosts"),
+        },
         UserName::new,
         problems,
     )

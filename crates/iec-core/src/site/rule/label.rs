@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{name, optional, required, word};
+use super::{Kind, name, optional, required, word};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::name::{LabelKey, LabelValue};
 use crate::site::{Taint, TaintEffect};
@@ -53,6 +53,17 @@ fn refusal(key: &LabelKey) -> Option<&'static str> {
         .then_some("Kubernetes keeps this domain for itself, and lets no kubelet set it")
 }
 
+/// Part of a label or taint.
+const fn kind(what: &'static str) -> Kind {
+    Kind {
+        code: "IEC0104",
+        what,
+        hint: Some(
+            "Kubernetes takes at most 63 letters, digits, `-`, `_` and `.`; a key may begin with a domain and `/`",
+        ),
+    }
+}
+
 /// The labels of a host.
 pub(in crate::site) fn labels(
     given: &Entries<String>,
@@ -62,13 +73,8 @@ pub(in crate::site) fn labels(
     let mut complete = true;
     for (key, value) in &given.entries {
         let place = &key.place;
-        let key = name(key, ("IEC0104", "the key of a label"), LabelKey::new, problems);
-        let value = name(
-            value,
-            ("IEC0104", "the value of a label"),
-            LabelValue::new,
-            problems,
-        );
+        let key = name(key, &kind("the key of a label"), LabelKey::new, problems);
+        let value = name(value, &kind("the value of a label"), LabelValue::new, problems);
         let (Some(key), Some(value)) = (key, value) else {
             complete = false;
             continue;
@@ -127,14 +133,9 @@ fn taint(given: &Spanned<TaintSpec>, problems: &mut Diagnostics) -> Option<Taint
     let TaintSpec { key, value, effect } = &given.value;
     let key_place = key.place();
     let key = required(key, "key", &given.place, problems)
-        .and_then(|key| name(key, ("IEC0104", "the key of a taint"), LabelKey::new, problems));
+        .and_then(|key| name(key, &kind("the key of a taint"), LabelKey::new, problems));
     let value = optional(value, LabelValue::default(), |value| {
-        name(
-            value,
-            ("IEC0104", "the value of a taint"),
-            LabelValue::new,
-            problems,
-        )
+        name(value, &kind("the value of a taint"), LabelValue::new, problems)
     });
     let effect = required(effect, "effect", &given.place, problems)
         .and_then(|effect| word(effect, "effect", &TaintEffect::WORDS, problems));

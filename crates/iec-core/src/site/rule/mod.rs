@@ -108,10 +108,18 @@ pub(super) fn line(given: &Spanned<String>, key: &str, problems: &mut Diagnostic
     None
 }
 
-/// A name of some kind, or a report under `code` of why it is none.
+/// A kind of name, for messages.
+struct Kind {
+    code: &'static str,
+    what: &'static str,
+    /// What to do; without it, a similar name that is allowed is suggested.
+    hint: Option<&'static str>,
+}
+
+/// A name of some kind, or a report of why the text is none.
 fn name<T>(
     given: &Spanned<String>,
-    (code, what): (&'static str, &str),
+    kind: &Kind,
     make: impl Fn(String) -> Result<T, NameError>,
     problems: &mut Diagnostics,
 ) -> Option<T> {
@@ -119,15 +127,14 @@ fn name<T>(
         Ok(name) => return Some(name),
         Err(reason) => reason,
     };
-    let message = format!("`{}` cannot be {what}: {reason}", printable(&given.value));
-    let mut problem = Diagnostic::error(code, message).at(&given.place);
     let tame = tamed(&given.value);
-    problem = if make(tame.clone()).is_ok() {
-        problem.hint(format!("`{tame}` would do"))
-    } else {
-        problem.hint(format!("choose another text for {what}"))
+    let hint = match kind.hint {
+        Some(hint) => hint.to_owned(),
+        None if make(tame.clone()).is_ok() => format!("`{tame}` would do"),
+        None => format!("choose another text for {}", kind.what),
     };
-    problems.push(problem);
+    let message = format!("`{}` cannot be {}: {reason}", printable(&given.value), kind.what);
+    problems.push(Diagnostic::error(kind.code, message).at(&given.place).hint(hint));
     None
 }
 
@@ -155,7 +162,7 @@ fn printable(text: &str) -> String {
 }
 
 /// `1 host`, `3 hosts`.
-fn counted(count: impl Display + PartialEq<usize>, one: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
+fn counted<N: Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
     format!("{count} {one}{plural}")
 }

@@ -1,0 +1,214 @@
+//! The published schema and the reference manual say what the rules do.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{env, fs};
+
+use iec_core::architecture::Architecture;
+use iec_core::schema;
+use iec_core::site::{self, Acceptance, Datastore, Encapsulation, HostState, Role, TaintEffect};
+use serde_json::{Value, json};
+
+fn schema() -> Value {
+    serde_json::from_str(&schema::json_schema()).expect("a schema is JSON")
+}
+
+/// The accepted site as plain data, or the codes of what is wrong. JSON is YAML too.
+fn load(document: &Value) -> Result<Value, Vec<&'static str>> {
+    match site::load(&document.to_string(), "site.json") {
+        Ok((site, _)) => Ok(serde_json::to_value(site).expect("a site is plain data")),
+        Err(problems) => Err(problems.iter().map(|problem| problem.code).collect()),
+    }
+}
+
+/// Nothing but the keys that the schema calls required, with one of each thing that may be left out.
+fn document() -> Value {
+    json!({
+        "apiVersion": "iec.dev/v1alpha1",
+        "kind": "Site",
+        "metadata": { "name": "store-0417" },
+        "spec": {
+            "release": "1.36",
+            "access": { "user": "edge" },
+            "hosts": [{
+                "name": "edge-1",
+                "address": "10.0.0.11",
+                "role": "control-plane",
+                "taints": [{ "key": "a", "effect": "NoSchedule" }],
+            }],
+            "helm": { "releases": [{ "name": "a", "chart": "./a.tgz" }] },
+        },
+    })
+}
+
+/// Every definition of the schema with the place of one such mapping in [`document`].
+const PLACES: [(&str, &str); 17] = [
+    ("Metadata", "/metadata"),
+    ("SiteSpec", "/spec"),
+    ("Content", "/spec/content"),
+    ("Access", "/spec/access"),
+    ("Host", "/spec/hosts/0"),
+    ("Taint", "/spec/hosts/0/taints/0"),
+    ("Assume", "/spec/hosts/0/assume"),
+    ("ControlPlane", "/spec/controlPlane"),
+    ("Network", "/spec/network"),
+    ("Cni", "/spec/network/cni"),
+    ("Calico", "/spec/network/cni/calico"),
+    ("Runtime", "/spec/runtime"),
+    ("Kubelet", "/spec/kubelet"),
+    ("EvictionHard", "/spec/kubelet/evictionHard"),
+    ("SystemReserved", "/spec/kubelet/systemReserved"),
+    ("Helm", "/spec/helm"),
+    ("HelmRelease", "/spec/helm/releases/0"),
+];
+
+#[test]
+fn required_keys_are_those_that_must_be_there() {
+    let schema = schema();
+    load(&document()).expect("the document is a site");
+    let definitions = schema["$defs"].as_object().expect("there are definitions");
+    let known: Vec<&str> = PLACES
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["NodeAddress"])
+        .collect();
+    assert!(
+        definitions.keys().all(|name| known.contains(&name.as_str())),
+        "{:?}",
+        definitions.keys()
+    );
+    let top = [("", &schema)].into_iter();
+    for (place, definition) in top.chain(PLACES.iter().map(|(name, place)| (*place, &definitions[*name]))) {
+        for key in definition["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            let mut document = document();
+            let mapping = document.pointer_mut(place).and_then(Value::as_object_mut);
+            mapping
+                .unwrap_or_else(|| panic!("{place} is there"))
+                .remove(key)
+                .unwrap_or_else(|| panic!("{place}/{key}"));
+            let codes = load(&document).expect_err("a key is missing");
+            assert!(codes.contains(&"IEC0007"), "{place}/{key}: {codes:?}");
+        }
+    }
+}
+
+#[test]
+fn defaults_are_what_a_missing_key_means() {
+    let schema = schema();
+    let mut explicit = document();
+    let mut count = 0;
+    for (name, place) in PLACES {
+        let properties = schema["$defs"][name]["properties"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        for (key, property) in properties {
+            let Some(default) = property.get("default") else {
+                continue;
+            };
+            count += 1;
+            let mut mapping = &mut explicit;
+            for step in place.split('/').skip(1) {
+                mapping = match mapping {
+                    Value::Array(items) => &mut items[step.parse::<usize>().expect("an index")],
+                    mapping => &mut mapping[step],
+                };
+                if mapping.is_null() {
+                    *mapping = json!({});
+                }
+            }
+            mapping[key] = default.clone();
+        }
+    }
+    assert!(count >= 10, "{count} defaults");
+    assert_eq!(load(&explicit), load(&document()));
+}
+
+#[test]
+fn words_are_those_that_are_read() {
+    let schema = schema();
+    let words = |definition: &str, key: &str| -> Vec<String> {
+        let property = &schema["$defs"][definition]["properties"][key];
+        let words = property.get("enum").unwrap_or(&property["items"]["enum"]);
+        let words = words
+            .as_array()
+            .unwrap_or_else(|| panic!("{definition}.{key} has words"));
+        words
+            .iter()
+            .map(|word| word.as_str().expect("a word").to_owned())
+            .collect()
+    };
+    fn first<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+        words.iter().map(|(word, _)| *word).collect()
+    }
+    assert_eq!(words("Host", "role"), first(&Role::WORDS));
+    assert_eq!(words("Host", "state"), first(&HostState::WORDS));
+    assert_eq!(words("Taint", "effect"), first(&TaintEffect::WORDS));
+    assert_eq!(words("Calico", "encapsulation"), first(&Encapsulation::WORDS));
+    assert_eq!(words("Calico", "datastore"), first(&Datastore::WORDS));
+    assert_eq!(words("SiteSpec", "accept"), first(&Acceptance::WORDS));
+    assert_eq!(
+        words("Assume", "architecture"),
+        Architecture::ALL.map(Architecture::go_name)
+    );
+}
+
+#[test]
+fn ranges_are_those_that_are_accepted() {
+    let schema = schema();
+    let ranges: BTreeMap<(&str, &str), &str> = BTreeMap::from([
+        (("Access", "port"), "/spec/access"),
+        (("Host", "port"), "/spec/hosts/0"),
+        (("Assume", "cpus"), "/spec/hosts/0/assume"),
+        (("Assume", "memoryMib"), "/spec/hosts/0/assume"),
+        (("Calico", "mtu"), "/spec/network/cni/calico"),
+        (("Calico", "blockSize"), "/spec/network/cni/calico"),
+        (("Kubelet", "maxPods"), "/spec/kubelet"),
+    ]);
+    for ((definition, key), place) in ranges {
+        let property = &schema["$defs"][definition]["properties"][key];
+        let bound = |name: &str| {
+            property[name]
+                .as_i64()
+                .unwrap_or_else(|| panic!("{definition}.{key} has a {name}"))
+        };
+        for (value, accepted) in [
+            (bound("minimum"), true),
+            (bound("maximum"), true),
+            (bound("minimum") - 1, false),
+            (bound("maximum") + 1, false),
+        ] {
+            let mut document = document();
+            document["spec"]["hosts"][0]["assume"] = json!({});
+            document["spec"]["network"] = json!({ "cni": { "calico": {} } });
+            document["spec"]["kubelet"] = json!({});
+            document.pointer_mut(place).expect("it is there")[key] = value.into();
+            let found = load(&document);
+            let codes = found.err().unwrap_or_default();
+            assert_eq!(
+                !codes.contains(&"IEC0013"),
+                accepted,
+                "{definition}.{key} = {value}: {codes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reference_manual_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/site-reference.md");
+    let text = schema::reference();
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &text).expect("the manual can be written");
+    }
+    let committed = fs::read_to_string(&path).expect("the manual is part of the project");
+    assert!(
+        committed == text,
+        "docs/site-reference.md is out of date: run `UPDATE_DOCS=1 cargo test -p iec-core --test schema`"
+    );
+}
