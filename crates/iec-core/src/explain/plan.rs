@@ -40,6 +40,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC3006",
+        "Calico with an etcd of its own",
+        "The site file may ask for it, as the founding page did, but this version of IEC plans Calico on the Kubernetes API only.",
+        "Write `datastore: kubernetes`, or leave it out. Upstream advises the same.",
+        "cni: {calico: {datastore: kubernetes}}",
+    ),
+    row(
         "IEC3101",
         "control groups of version 1",
         "Kubernetes no longer develops for them, and its kubelet refuses them unless told otherwise. Support is lowered, so the site must accept it by name.",

@@ -155,7 +155,10 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
         InitPhase::KubeletFinalize => vec![question(
             "the kubelet renews its own certificate",
             Expr::FailsWith(
-                Box::new(run(Program::Grep, ["-q", "kubelet-client-current.pem", "/etc/kubernetes/kubelet.conf"])),
+                Box::new(run(
+                    Program::Grep,
+                    ["-q", "kubelet-client-current.pem", "/etc/kubernetes/kubelet.conf"],
+                )),
                 1,
             ),
         )],
@@ -264,7 +267,14 @@ fn kubectl_prints(words: &[&str], expected: &str) -> Expr {
 fn preflight_passed() -> Question {
     question(
         "kubeadm's preflight passed",
-        Expr::any(["/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf", PREFLIGHT_PASSED].map(|path| test(["-e", path]))),
+        Expr::any(
+            [
+                "/etc/kubernetes/admin.conf",
+                "/etc/kubernetes/kubelet.conf",
+                PREFLIGHT_PASSED,
+            ]
+            .map(|path| test(["-e", path])),
+        ),
     )
 }
 

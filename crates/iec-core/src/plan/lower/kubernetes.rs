@@ -111,7 +111,11 @@ pub(super) fn token(id: &str) -> Lowered {
         check: vec![question(
             "the cluster knows the bootstrap token of this run",
             Expr::FailsWith(
-                Box::new(kubectl_admin().words(["get", "-n", "kube-system", &secret, "-o", "name"]).into()),
+                Box::new(
+                    kubectl_admin()
+                        .words(["get", "-n", "kube-system", &secret, "-o", "name"])
+                        .into(),
+                ),
                 1,
             ),
         )],

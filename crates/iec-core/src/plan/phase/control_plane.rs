@@ -127,7 +127,11 @@ fn init(part: &mut PartBuilder<'_>, name: &str, title: &str, why: &str, seconds:
 
 fn wait(part: &mut PartBuilder<'_>) {
     let ready = Cmd::new(Program::Kubectl)
-        .words(["--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout=5s"])
+        .words([
+            "--kubeconfig",
+            "/etc/kubernetes/admin.conf",
+            "--request-timeout=5s",
+        ])
         .words(["get", "--raw", "/readyz"]);
     let wait = Wait {
         what: "the API server is ready".to_owned(),
@@ -137,7 +141,14 @@ fn wait(part: &mut PartBuilder<'_>) {
         deadline_seconds: DEADLINE_SECONDS,
     };
     let why = "What follows is asked of it. It gives up after ten minutes: a slow board needs three.";
-    part.step(Phase::ControlPlane, "wait", "Wait for the control plane", why, 8, Op::Wait(wait));
+    part.step(
+        Phase::ControlPlane,
+        "wait",
+        "Wait for the control plane",
+        why,
+        8,
+        Op::Wait(wait),
+    );
 }
 
 /// The certificate authorities: made before any host existed, so no host has to send another one a key.

@@ -6,7 +6,7 @@ use crate::plan::calico::Patch;
 use crate::plan::op::Op;
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
-use crate::site::Cni;
+use crate::site::{Cni, Datastore};
 
 /// The manifest on the control plane.
 const MANIFEST_FILE: &str = "/etc/iec/manifests/calico.yaml";
@@ -14,6 +14,13 @@ const MANIFEST_FILE: &str = "/etc/iec/manifests/calico.yaml";
 pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
     let site = part.inputs.site;
     let Cni::Calico(calico) = site.network().cni();
+    if calico.datastore() == Datastore::Etcd {
+        let problem = "Calico with an etcd of its own cannot be installed by this version of IEC";
+        part.problem(
+            Diagnostic::error("IEC3006", problem).hint("write `datastore: kubernetes`, or leave it out"),
+        );
+        return;
+    }
     let hosts = || {
         site.present_hosts()
             .filter_map(|host| Some((host, part.inputs.facts.host(host.name().as_str())?)))

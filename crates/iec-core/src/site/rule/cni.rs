@@ -77,7 +77,7 @@ fn calico(given: &CalicoSpec, hosts: Option<&[Seen<'_>]>, problems: &mut Diagnos
             problems.push(
                 Diagnostic::warning(
                     "IEC0506",
-                    "Calico with an etcd of its own works, but its authors advise against it with Kubernetes",
+                    "Calico with an etcd of its own: its authors advise against it with Kubernetes",
                 )
                 .at(&given.place)
                 .hint("remove `datastore`, unless the site must look like an older one"),
