@@ -124,6 +124,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC5112",
+        "the row `api.access` failed: “the API server accepts the operator's credentials” does not hold",
+        "The list of nodes is asked for with the kubeconfig's credentials. An answer of 401 or 403 means that they have expired or belong to another cluster.",
+        "Fetch /etc/kubernetes/admin.conf from a control plane again, or run `iec apply`, which writes it.",
+        "",
+    ),
+    row(
         "IEC5201",
         "the row `control-plane.pods` failed: “etcd, API server, controller manager and scheduler run on the control plane” does not hold",
         "The four static pods of each control plane exist and are ready.",

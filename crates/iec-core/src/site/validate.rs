@@ -10,7 +10,7 @@ use super::rule::{self, cluster, cni, document, endpoint, fleet, helm, host, net
 use super::{ControlPlane, Kubelet, Network, Runtime, Site, SiteHost};
 use crate::diagnostic::{Diagnostics, Place};
 use crate::name::SiteName;
-use crate::spec::{self, Field, NetworkSpec, SiteSpec, Spanned, Spec};
+use crate::spec::{self, ContentSpec, Field, NetworkSpec, SiteSpec, Spanned, Spec};
 
 /// The site that a site file describes, with warnings; `file` is what diagnostics call it.
 ///
@@ -62,11 +62,7 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
     } = &body.value;
     let release = rule::required(release, "release", &body.place, problems)
         .and_then(|given| document::release(given, problems));
-    let content = rule::optional(content, None, |given| {
-        rule::optional(&given.value.bundle, None, |given| {
-            rule::line(given, "bundle", problems).map(Some)
-        })
-    });
+    let content = rule::optional(content, None, |given| bundle(&given.value, problems));
     let access = rule::required(access, "access", &body.place, problems)
         .and_then(|given| cluster::access(given, problems));
     let hosts = rule::required(hosts, "hosts", &body.place, problems).map(|given| all_hosts(given, problems));
@@ -84,8 +80,8 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
     }
     let network = all_networks(&body.value.network, hosts.as_ref(), kubelet.as_ref(), problems);
     let runtime = rule::optional(runtime, Runtime { take_over: false }, |given| {
-        let take_over = rule::optional(&given.value.take_over, false, |given| Some(given.value))?;
-        Some(Runtime { take_over })
+        rule::optional(&given.value.take_over, false, |given| Some(given.value))
+            .map(|take_over| Runtime { take_over })
     });
     let helm = rule::optional(helm, Vec::new(), |given| helm::releases(&given.value, problems));
     let accept = rule::optional(accept, BTreeSet::new(), |given| {
@@ -103,6 +99,12 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
         kubelet: kubelet?,
         helm: helm?,
         accept: accept?,
+    })
+}
+
+fn bundle(content: &ContentSpec, problems: &mut Diagnostics) -> Option<Option<String>> {
+    rule::optional(&content.bundle, None, |given| {
+        rule::line(given, "bundle", problems).map(Some)
     })
 }
 

@@ -6,8 +6,10 @@
 mod cluster;
 mod field;
 mod host;
+mod json;
 mod network;
 pub(crate) mod read;
+mod scalar;
 mod source;
 mod tree;
 
@@ -23,8 +25,8 @@ pub use network::{CalicoSpec, CniSpec, NetworkSpec, NodeAddressSpec};
 
 use crate::diagnostic::{Diagnostics, Place};
 use read::{Read, Reader, read_mapping};
+pub(crate) use scalar::is_safe_plain;
 use source::Source;
-pub(crate) use tree::is_safe_plain;
 
 /// A site file as the user wrote it.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,8 @@
 //! Walks the tree of a YAML document and collects every value that is not what is wanted there.
 
 use super::field::{Entries, Field, List, Spanned};
-use super::tree::{self, Content, Entry, Node};
+use super::scalar;
+use super::tree::{Content, Entry, Node};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::nearest::nearest;
 
@@ -34,7 +35,7 @@ impl<'p> Reader<'p> {
     }
 
     /// Reads `node` as what stands at `step` (`.key` or `[index]`) below the present way.
-    fn step<T: Read>(&mut self, step: &str, node: &Node) -> Field<T> {
+    pub(crate) fn step<T: Read>(&mut self, step: &str, node: &Node) -> Field<T> {
         let length = self.path.len();
         self.path.push_str(step);
         if length == 0 && self.path.starts_with('.') {
@@ -69,8 +70,8 @@ impl<'p> Reader<'p> {
     }
 
     /// Reports a plain word that YAML 1.1 and YAML 1.2 read differently.
-    fn ambiguous(&mut self, node: &Node, text: &str) {
-        let (what, hint) = if tree::is_old_boolean(text) {
+    pub(crate) fn ambiguous(&mut self, node: &Node, text: &str) {
+        let (what, hint) = if scalar::is_old_boolean(text) {
             let meant = text.to_ascii_lowercase();
             let meant = meant.starts_with('y') || meant == "on";
             (
@@ -97,13 +98,15 @@ impl<'p> Reader<'p> {
 /// What to do about a value that is not what is wanted.
 fn type_hint(node: &Node, wanted: &str) -> String {
     match &node.content {
-        Content::Scalar { text, plain: true } if tree::is_null(text) => {
+        Content::Scalar { text, plain: true } if scalar::is_null(text) => {
             "give it a value, or remove the key; look at the indentation of what follows".to_owned()
         }
         Content::Scalar { text, plain: true } if wanted.starts_with("text") => {
             format!("put quotes around it: \"{text}\"")
         }
-        Content::Scalar { text, plain: false } if tree::is_number(text) || tree::boolean(text).is_some() => {
+        Content::Scalar { text, plain: false }
+            if scalar::is_number(text) || scalar::boolean(text).is_some() =>
+        {
             "what stands in quotes is text; remove the quotes".to_owned()
         }
         _ if wanted.starts_with("a list") => "begin each item with `- `, on a line of its own".to_owned(),
@@ -119,11 +122,11 @@ fn describe(node: &Node) -> String {
         Content::Sequence(_) => "a list".to_owned(),
         Content::Mapping(_) => "a mapping".to_owned(),
         Content::Refused => "something else".to_owned(),
-        Content::Scalar { plain: true, text } if tree::is_null(text) => "empty".to_owned(),
-        Content::Scalar { plain: true, text } if tree::boolean(text).is_some() => {
+        Content::Scalar { plain: true, text } if scalar::is_null(text) => "empty".to_owned(),
+        Content::Scalar { plain: true, text } if scalar::boolean(text).is_some() => {
             format!("the boolean {text}")
         }
-        Content::Scalar { plain: true, text } if tree::is_number(text) => format!("the number {text}"),
+        Content::Scalar { plain: true, text } if scalar::is_number(text) => format!("the number {text}"),
         Content::Scalar { text, .. } => {
             let short: String = text.chars().take(40).collect();
             let rest = if short.len() < text.len() { "…" } else { "" };
@@ -137,12 +140,12 @@ impl Read for String {
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         match &node.content {
-            Content::Scalar { text, plain: true } if tree::is_old_boolean(text) => {
+            Content::Scalar { text, plain: true } if scalar::is_old_boolean(text) => {
                 reader.ambiguous(node, text);
                 None
             }
             Content::Scalar { text, plain: true }
-                if tree::is_null(text) || tree::boolean(text).is_some() || tree::is_number(text) =>
+                if scalar::is_null(text) || scalar::boolean(text).is_some() || scalar::is_number(text) =>
             {
                 reader.wrong_type(node, Self::WANTED);
                 None
@@ -161,10 +164,10 @@ impl Read for bool {
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         if let Content::Scalar { text, plain: true } = &node.content {
-            if let Some(value) = tree::boolean(text) {
+            if let Some(value) = scalar::boolean(text) {
                 return Some(value);
             }
-            if tree::is_old_boolean(text) {
+            if scalar::is_old_boolean(text) {
                 reader.ambiguous(node, text);
                 return None;
             }
@@ -179,7 +182,7 @@ impl Read for i64 {
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         if let Content::Scalar { text, plain: true } = &node.content {
-            if tree::has_leading_zero(text) {
+            if scalar::has_leading_zero(text) {
                 reader.ambiguous(node, text);
                 return None;
             }
@@ -243,53 +246,7 @@ impl<T: Read> Read for Entries<T> {
     }
 }
 
-impl Read for serde_json::Value {
-    const WANTED: &'static str = "a value";
-
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        match &node.content {
-            Content::Sequence(nodes) => {
-                let items = nodes.iter().enumerate();
-                let items: Vec<Field<Self>> = items
-                    .map(|(index, item)| reader.step(&format!("[{index}]"), item))
-                    .collect();
-                items
-                    .into_iter()
-                    .map(|item| item.given().map(|item| item.value.clone()))
-                    .collect()
-            }
-            Content::Mapping(_) => serde_json::Map::read(node, reader).map(Self::Object),
-            Content::Refused => None,
-            Content::Scalar { text, plain: false } => Some(Self::String(text.clone())),
-            Content::Scalar { text, plain: true } => json_scalar(node, text, reader),
-        }
-    }
-}
-
-impl Read for serde_json::Map<String, serde_json::Value> {
-    const WANTED: &'static str = "a mapping";
-
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let given = node_entries(node, reader)?;
-        let read: Vec<_> = given
-            .iter()
-            .map(|entry| {
-                (
-                    entry.key.clone(),
-                    reader.step(&format!(".{}", entry.key), &entry.value),
-                )
-            })
-            .collect();
-        read.into_iter()
-            .map(|(key, value): (String, Field<serde_json::Value>)| match value {
-                Field::Given(value) => Some((key, value.value)),
-                Field::Absent | Field::Broken => None,
-            })
-            .collect()
-    }
-}
-
-fn node_entries<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<&'n [Entry]> {
+pub(crate) fn node_entries<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<&'n [Entry]> {
     match &node.content {
         Content::Mapping(entries) => Some(entries),
         Content::Scalar { .. } | Content::Sequence(_) | Content::Refused => {
@@ -297,41 +254,6 @@ fn node_entries<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<&'n [Entr
             None
         }
     }
-}
-
-/// A plain scalar as JSON has it.
-fn json_scalar(node: &Node, text: &str, reader: &mut Reader<'_>) -> Option<serde_json::Value> {
-    if tree::is_old_boolean(text) || tree::has_leading_zero(text) {
-        reader.ambiguous(node, text);
-        return None;
-    }
-    if tree::is_null(text) {
-        return Some(serde_json::Value::Null);
-    }
-    if let Some(value) = tree::boolean(text) {
-        return Some(value.into());
-    }
-    if !tree::is_number(text) {
-        return Some(text.into());
-    }
-    let radix = |prefix, radix| {
-        text.strip_prefix(prefix)
-            .and_then(|digits| u64::from_str_radix(digits, radix).ok())
-    };
-    let whole = radix("0x", 16)
-        .or_else(|| radix("0o", 8))
-        .map(serde_json::Number::from);
-    let whole = whole.or_else(|| text.parse::<i64>().ok().map(Into::into));
-    let whole = whole.or_else(|| text.parse::<u64>().ok().map(Into::into));
-    let number = if tree::is_integer(text) {
-        whole
-    } else {
-        text.parse().ok().and_then(serde_json::Number::from_f64)
-    };
-    if number.is_none() {
-        reader.wrong_type(node, "text or a number that JSON can hold");
-    }
-    number.map(serde_json::Value::Number)
 }
 
 /// A type that reads a mapping with known keys; a test compares them with the schema.

@@ -14,7 +14,7 @@ const DEFAULT_MAX_PODS: u16 = 110;
 /// How to log in.
 pub(in crate::site) fn access(given: &Spanned<AccessSpec>, problems: &mut Diagnostics) -> Option<Access> {
     let user = required(&given.value.user, "user", &given.place, problems)
-        .and_then(|given| host::user(given, problems));
+        .and_then(|given| host::user_name(given, problems));
     let identity = optional(&given.value.identity, None, |given| {
         line(given, "identity", problems).map(Some)
     });

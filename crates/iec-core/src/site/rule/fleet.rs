@@ -20,10 +20,10 @@ pub(in crate::site) fn check_unique(hosts: &[Seen<'_>], problems: &mut Diagnosti
             .hint("give each host a name of its own")
     });
     // A host that is gone for good may have left its address to its successor.
-    let reachable = || hosts.iter().filter(|host| !host.unreachable);
+    let reachable = || hosts.iter().filter(|host| host.unreachable != Some(true));
     let addresses = reachable().filter_map(|host| {
         let (address, place) = host.address?;
-        Some(((address, host.port), place))
+        Some(((address, host.port.flatten()), place))
     });
     report_repeated(addresses, problems, |(address, _)| {
         Diagnostic::error("IEC0202", format!("two hosts have the address {address}")).hint(

@@ -20,10 +20,11 @@ pub(in crate::site) struct Seen<'s> {
     pub(in crate::site) name: Option<(HostName, &'s Place)>,
     pub(in crate::site) address: Option<(Ipv4Addr, &'s Place)>,
     pub(in crate::site) node_address: Option<(Ipv4Addr, &'s Place)>,
-    pub(in crate::site) port: Option<u16>,
+    /// No port of its own is `Some(None)`.
+    pub(in crate::site) port: Option<Option<u16>>,
     pub(in crate::site) role: Option<Role>,
     pub(in crate::site) state: Option<HostState>,
-    pub(in crate::site) unreachable: bool,
+    pub(in crate::site) unreachable: Option<bool>,
 }
 
 impl Seen<'_> {
@@ -46,18 +47,59 @@ pub(in crate::site) fn host<'s>(
     given: &'s Spanned<HostSpec>,
     problems: &mut Diagnostics,
 ) -> (Seen<'s>, Option<SiteHost>) {
+    let seen = seen(given, problems);
     let HostSpec {
-        name: name_field,
-        address,
-        node_address,
-        role,
         labels,
         taints,
         host_key,
-        state,
+        user,
+        assume,
         ..
     } = &given.value;
-    let host_name = required(name_field, "name", &given.place, problems)
+    let labels = optional(labels, BTreeMap::new(), |given| {
+        label::labels(&given.value, problems)
+    });
+    let taints = optional(taints, Vec::new(), |given| label::taints(&given.value, problems));
+    let host_key = optional(host_key, None, |given| host_key_of(given, problems).map(Some));
+    let user = optional(user, None, |given| user_name(given, problems).map(Some));
+    let assume = optional(assume, Assumed::default(), |given| {
+        assumed(&given.value, problems)
+    });
+    let whole = || {
+        let (name, place) = seen.name.clone()?;
+        Some(SiteHost {
+            name,
+            address: seen.address?.0,
+            node_address: seen.node_address?.0,
+            role: seen.role?,
+            labels: labels?,
+            taints: taints?,
+            host_key: host_key?,
+            state: seen.state?,
+            unreachable: seen.unreachable?,
+            user: user?,
+            port: seen.port?,
+            assume: assume?,
+            place: place.clone(),
+        })
+    };
+    let whole = whole();
+    (seen, whole)
+}
+
+/// Checks what the rules about all hosts together need.
+fn seen<'s>(given: &'s Spanned<HostSpec>, problems: &mut Diagnostics) -> Seen<'s> {
+    let HostSpec {
+        name,
+        address,
+        node_address,
+        role,
+        state,
+        unreachable,
+        port,
+        ..
+    } = &given.value;
+    let name = required(name, "name", &given.place, problems)
         .and_then(|given| Some((host_name(given, problems)?, &given.place)));
     let address = required(address, "address", &given.place, problems)
         .and_then(|given| Some((network::address(given, "address", problems)?, &given.place)));
@@ -73,50 +115,19 @@ pub(in crate::site) fn host<'s>(
     let state = optional(state, HostState::Present, |given| {
         word(given, "state", &HostState::WORDS, problems)
     });
-    let unreachable = optional(&given.value.unreachable, false, |given| Some(given.value));
-    check_unreachable(&given.value, state, problems);
-    let labels = optional(labels, BTreeMap::new(), |given| {
-        label::labels(&given.value, problems)
-    });
-    let taints = optional(taints, Vec::new(), |given| label::taints(&given.value, problems));
-    let host_key = optional(host_key, None, |given| host_key_of(given, problems).map(Some));
-    let user = optional(&given.value.user, None, |given| user(given, problems).map(Some));
-    let port = optional(&given.value.port, None, |given| {
-        number(given, "port", PORTS, problems).map(Some)
-    });
-    let assume = optional(&given.value.assume, Assumed::default(), |given| {
-        assumed(&given.value, problems)
-    });
-    let seen = Seen {
+    check_unreachable(unreachable, state, problems);
+    Seen {
         place: &given.place,
-        name: host_name.clone(),
+        name,
         address,
         node_address,
-        port: port.flatten(),
+        port: optional(port, None, |given| {
+            number(given, "port", PORTS, problems).map(Some)
+        }),
         role,
         state,
-        unreachable: unreachable.unwrap_or(false),
-    };
-    let whole = || {
-        let (name, place) = host_name?;
-        Some(SiteHost {
-            name,
-            address: address?.0,
-            node_address: node_address?.0,
-            role: role?,
-            labels: labels?,
-            taints: taints?,
-            host_key: host_key?,
-            state: state?,
-            unreachable: unreachable?,
-            user: user?,
-            port: port?,
-            assume: assume?,
-            place: place.clone(),
-        })
-    };
-    let whole = whole();
-    (seen, whole)
+        unreachable: optional(unreachable, false, |given| Some(given.value)),
+    }
 }
 
 fn host_name(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<HostName> {
@@ -144,7 +155,7 @@ fn host_name(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<Host
 }
 
 /// The name of an account.
-pub(in crate::site) fn user(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<UserName> {
+pub(in crate::site) fn user_name(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<UserName> {
     name(
         given,
         &Kind {
@@ -157,8 +168,8 @@ pub(in crate::site) fn user(given: &Spanned<String>, problems: &mut Diagnostics)
     )
 }
 
-fn check_unreachable(host: &HostSpec, state: Option<HostState>, problems: &mut Diagnostics) {
-    if let Some(given) = host.unreachable.given()
+fn check_unreachable(unreachable: &Field<bool>, state: Option<HostState>, problems: &mut Diagnostics) {
+    if let Some(given) = unreachable.given()
         && given.value
         && state == Some(HostState::Present)
     {
