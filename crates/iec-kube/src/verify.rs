@@ -50,7 +50,9 @@ async fn check_server<'c>(
     let mut row = judge_answer(&check::API_READY, scope(), "`ok` for /readyz", &ready);
     row.seconds = start.elapsed().as_secs_f64();
     recorder.record(row);
-    recorder.record(judge_certificate(scope(), certificate, Timestamp::now()));
+    let mut row = judge_certificate(scope(), certificate, Timestamp::now());
+    row.seconds = start.elapsed().as_secs_f64();
+    recorder.record(row);
     ready.ok()?;
     let start = Instant::now();
     let access = cluster.access(server).await;
@@ -112,11 +114,11 @@ async fn prove(
     let proof = Proof::new(cluster, client, expected, who, hosts, recorder);
     let settle = cluster.patient(options.settle);
     let reading = survey(client, expected, recorder, cluster.call_deadline(), settle);
-    tokio::select! {
-        _ = async { tokio::join!(reading, proof.run()) } => {}
-        () = stop.cancelled() => {}
-    }
-    proof.end().await;
+    let others = tokio::select! {
+        ((), others) = async { tokio::join!(reading, proof.run()) } => others,
+        () = stop.cancelled() => None,
+    };
+    proof.end(others).await;
 }
 
 /// One row for each part of the verification that needs the API server.

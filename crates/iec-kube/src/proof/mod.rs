@@ -42,6 +42,12 @@ const FETCH: Duration = Duration::from_secs(4);
 /// How long a new service may take until every host knows it.
 const ROUND: Duration = Duration::from_secs(8);
 
+/// What was seen of other verifications.
+pub(crate) struct Others {
+    leftovers: Leftovers,
+    clock: ServerClock,
+}
+
 /// One run of the proof.
 pub(crate) struct Proof<'a> {
     cluster: &'a Cluster,
@@ -75,40 +81,39 @@ impl<'a> Proof<'a> {
         }
     }
 
-    /// Runs all of it. May be dropped at any point; [`Self::end`] then still removes everything.
-    pub(crate) async fn run(&self) {
+    /// Runs all of it, and removes meanwhile what others have left. May be dropped at any point; [`Self::end`] then
+    /// still removes everything.
+    pub(crate) async fn run(&self) -> Option<Others> {
         let clock = match self.lifetime.begin().await {
             Ok(clock) => clock,
             Err(error) => {
                 self.recorder.record(refused(&check::WORKLOAD_NAMESPACE, &error));
-                return;
+                return None;
             }
         };
+        let mut leftovers = Leftovers::default();
+        let sweep = leftovers.sweep(self.cluster, self.client, &self.lifetime.name, clock);
         tokio::select! {
-            () = self.sweep_and_work(clock) => {}
+            _ = async { tokio::join!(sweep, self.work()) } => {}
             () = self.lifetime.keep_alive(clock) => {}
         }
+        Some(Others { leftovers, clock })
     }
 
-    /// Removes everything that was made and records the row on it.
-    pub(crate) async fn end(&self) {
+    /// Removes everything that was made and records the row on it. Who seemed to be at work at first may by now turn
+    /// out to have been killed, so `others` are looked at again.
+    pub(crate) async fn end(&self, others: Option<Others>) {
         if let Some(row) = self.lifetime.end().await {
             self.recorder.record(row);
         }
-    }
-
-    /// What others left is removed meanwhile. Who seemed to be at work at first may turn out to have been killed.
-    async fn sweep_and_work(&self, clock: ServerClock) {
-        let own = &self.lifetime.name;
-        let mut leftovers = Leftovers::default();
-        tokio::join!(
-            leftovers.sweep(self.cluster, self.client, own, clock),
-            self.work()
-        );
-        if leftovers.may_change() {
-            leftovers.sweep(self.cluster, self.client, own, clock).await;
+        if let Some(Others { mut leftovers, clock }) = others {
+            if leftovers.may_change() {
+                leftovers
+                    .sweep(self.cluster, self.client, &self.lifetime.name, clock)
+                    .await;
+            }
+            self.recorder.record(leftovers.judge());
         }
-        self.recorder.record(leftovers.judge());
     }
 
     async fn work(&self) {
