@@ -13,8 +13,9 @@ mod survey;
 mod testing;
 mod verify;
 
-pub mod check;
 pub mod judge;
+
+pub use iec_core::check;
 
 pub use cluster::{Access, Cluster};
 pub use error::KubeError;

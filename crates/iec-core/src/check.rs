@@ -1,6 +1,7 @@
-//! The checks that exist: id, code, words, and what to do when one fails.
+//! The checks of a verification: id, code, words, and what to do when one fails. Reports and `iec explain` read this table.
 
-use iec_core::report::{Failure, Outcome, Row, Scope};
+use crate::explain::Explanation;
+use crate::report::{Failure, Outcome, Row, Scope};
 
 /// One kind of check. A report has a row for each of its subjects.
 #[derive(Debug)]
@@ -118,161 +119,170 @@ macro_rules! checks {
 
         /// Every check, in the order in which a report lists them.
         pub static ALL: [&Check; [$($id),+].len()] = [$(&$name),+];
+
+        /// What the code of each check means.
+        pub(crate) const EXPLANATIONS: &[Explanation] = &[$(Explanation {
+            code: $code,
+            title: concat!("the row `", $id, "` failed: “", $title, "” does not hold"),
+            cause: $about,
+            action: $next,
+            example: "",
+        }),+];
     };
 }
 
 checks! {
     API_READY = "api.ready", "IEC5101", settles: true,
         "the API server answers and says that it is ready",
-        next: "on that control plane, see `crictl ps -a --name kube-apiserver` and `journalctl -u kubelet`; then run `iec verify` again",
+        next: "On that control plane, see `crictl ps -a --name kube-apiserver` and `journalctl -u kubelet`; then run `iec verify` again.",
         about: "Every control plane's API server is asked at its own address for `/readyz`, with the operator's credentials and the certificate checked against the cluster's CA.";
     API_CERTIFICATE = "api.certificate", "IEC5102", settles: false,
         "the API server's certificate is valid for another fortnight at least",
-        next: "renew the control plane's certificates on that host: `kubeadm certs renew all`, then restart its static pods",
+        next: "Renew the control plane's certificates on that host: `kubeadm certs renew all`, then restart its static pods.",
         about: "The certificate that the API server shows, checked against the cluster's CA and read for its last day. kubeadm's certificates last one year.";
-    API_ACCESS = "api.access", "IEC5112", settles: false,
+    API_ACCESS = "api.access", "IEC5103", settles: false,
         "the API server accepts the operator's credentials",
-        next: "fetch /etc/kubernetes/admin.conf from a control plane again, or run `iec apply`, which writes it",
+        next: "Fetch /etc/kubernetes/admin.conf from a control plane again, or run `iec apply`, which writes it.",
         about: "The list of nodes is asked for with the kubeconfig's credentials. An answer of 401 or 403 means that they have expired or belong to another cluster.";
-    NODE_SET = "node.set", "IEC5103", settles: false,
+    NODE_SET = "node.set", "IEC5104", settles: false,
         "the cluster has the declared nodes and no others",
-        next: "for a missing node run `iec apply`; an undeclared one belongs into the site file, or out of the cluster with `kubectl delete node`",
+        next: "For a missing node run `iec apply`; an undeclared one belongs into the site file, or out of the cluster with `kubectl delete node`.",
         about: "The names of the cluster's nodes are compared with the hosts of the site file.";
-    NODE_READY = "node.ready", "IEC5104", settles: true,
+    NODE_READY = "node.ready", "IEC5105", settles: true,
         "the node is Ready and takes new pods",
-        next: "see `kubectl describe node` and, on the host, `systemctl status kubelet containerd`; a cordoned node returns with `kubectl uncordon`",
+        next: "See `kubectl describe node` and, on the host, `systemctl status kubelet containerd`; a cordoned node returns with `kubectl uncordon`.",
         about: "The kubelet reports to the API server, the container runtime and the pod network answer it, and nobody has cordoned the node.";
-    NODE_ROLE = "node.role", "IEC5105", settles: true,
+    NODE_ROLE = "node.role", "IEC5106", settles: true,
         "the node has the declared role",
-        next: "run `iec plan` to see the difference; a role changes by resetting the host and adding it again",
+        next: "Run `iec plan` to see the difference; a role changes by resetting the host and adding it again.",
         about: "Control planes, and they only, carry the label `node-role.kubernetes.io/control-plane`.";
-    NODE_LABELS = "node.labels", "IEC5106", settles: true,
+    NODE_LABELS = "node.labels", "IEC5107", settles: true,
         "the node has the declared labels",
-        next: "run `iec apply`, which sets them",
+        next: "Run `iec apply`, which sets them.",
         about: "Every label that the site file declares is on the node with that value. Labels of others are left alone.";
-    NODE_TAINTS = "node.taints", "IEC5107", settles: true,
+    NODE_TAINTS = "node.taints", "IEC5108", settles: true,
         "the node has the declared taints and no others",
-        next: "run `iec apply`, which sets them; a taint that should stay belongs into the site file",
+        next: "Run `iec apply`, which sets them; a taint that should stay belongs into the site file.",
         about: "The taints of the node equal the declared ones, with the control-plane taint unless `schedulable` is set. Those that Kubernetes sets by itself (`node.kubernetes.io/…`) are judged by `node.ready` and `node.pressure`.";
-    NODE_ADDRESS = "node.address", "IEC5108", settles: false,
+    NODE_ADDRESS = "node.address", "IEC5109", settles: false,
         "the node's address is the declared one",
-        next: "compare `nodeAddress` in the site file with the kubelet's `--node-ip` on that host, then run `iec apply`",
+        next: "Compare `nodeAddress` in the site file with the kubelet's `--node-ip` on that host, then run `iec apply`.",
         about: "The node's InternalIP equals the host's nodeAddress. A kubelet that picked another interface breaks Calico, logs and exec in ways that are hard to see.";
-    NODE_KUBELET = "node.kubelet", "IEC5109", settles: false,
+    NODE_KUBELET = "node.kubelet", "IEC5110", settles: false,
         "the kubelet has the release's version",
-        next: "run `iec plan` to see which host differs, then `iec apply`",
+        next: "Run `iec plan` to see which host differs, then `iec apply`.",
         about: "The version that the kubelet reports equals the release's Kubernetes version.";
-    NODE_RUNTIME = "node.runtime", "IEC5110", settles: false,
+    NODE_RUNTIME = "node.runtime", "IEC5111", settles: false,
         "the container runtime has the release's version",
-        next: "run `iec plan` to see which host differs, then `iec apply`",
+        next: "Run `iec plan` to see which host differs, then `iec apply`.",
         about: "The runtime that the kubelet talks to is containerd in the release's version.";
-    NODE_PRESSURE = "node.pressure", "IEC5111", settles: true,
+    NODE_PRESSURE = "node.pressure", "IEC5112", settles: true,
         "the node has memory, disk and process ids left, and its network is up",
-        next: "free what the condition names on that host; `kubectl describe node` shows the thresholds",
+        next: "Free what the condition names on that host; `kubectl describe node` shows the thresholds.",
         about: "None of the conditions MemoryPressure, DiskPressure, PIDPressure and NetworkUnavailable holds.";
     CONTROL_PLANE_PODS = "control-plane.pods", "IEC5201", settles: true,
         "etcd, API server, controller manager and scheduler run on the control plane",
-        next: "on that host, see `crictl ps -a` and `/var/log/pods/kube-system_*` for the one that does not run",
+        next: "On that host, see `crictl ps -a` and `/var/log/pods/kube-system_*` for the one that does not run.",
         about: "The four static pods of each control plane exist and are ready.";
     CALICO_DAEMONSET = "calico.daemonset", "IEC5202", settles: true,
         "calico-node runs on every node in its present version",
-        next: "see `kubectl -n kube-system describe pods -l k8s-app=calico-node` and the log of the one that is not ready",
+        next: "See `kubectl -n kube-system describe pods -l k8s-app=calico-node` and the log of the one that is not ready.",
         about: "The DaemonSet's desired, updated and ready pods are as many as there are declared nodes, and each declared node has a ready one.";
     CALICO_CONTROLLERS = "calico.controllers", "IEC5203", settles: true,
         "calico-kube-controllers is available",
-        next: "see `kubectl -n kube-system describe pods -l k8s-app=calico-kube-controllers`",
+        next: "See `kubectl -n kube-system describe pods -l k8s-app=calico-kube-controllers`.",
         about: "Calico's controllers tidy up addresses and policies of what is gone; without them addresses leak.";
     CALICO_ADDRESS = "calico.address", "IEC5204", settles: true,
         "Calico uses the node's declared address",
-        next: "compare `cni.calico.nodeAddress` in the site file with the host's interfaces, then run `iec apply`",
+        next: "Compare `cni.calico.nodeAddress` in the site file with the host's interfaces, then run `iec apply`.",
         about: "The node's annotation `projectcalico.org/IPv4Address` equals its nodeAddress, and with VXLAN the node has a tunnel address.";
     CALICO_POOL = "calico.pool", "IEC5205", settles: true,
         "Calico's address pool is the declared pod network",
-        next: "compare `network.pods` and `cni.calico` in the site file with `kubectl get ippools.crd.projectcalico.org -o yaml`",
+        next: "Compare `network.pods` and `cni.calico` in the site file with `kubectl get ippools.crd.projectcalico.org -o yaml`.",
         about: "There is one enabled IPv4 pool, with the site's pod network, encapsulation and block size.";
     PROXY_DAEMONSET = "proxy.daemonset", "IEC5206", settles: true,
         "kube-proxy runs on every node in its present version",
-        next: "see `kubectl -n kube-system describe pods -l k8s-app=kube-proxy` and the log of the one that is not ready",
+        next: "See `kubectl -n kube-system describe pods -l k8s-app=kube-proxy` and the log of the one that is not ready.",
         about: "The DaemonSet's desired, updated and ready pods are as many as there are declared nodes, and each declared node has a ready one.";
     DNS_DEPLOYMENT = "dns.deployment", "IEC5207", settles: true,
         "CoreDNS runs with all its replicas",
-        next: "see `kubectl -n kube-system describe deployment coredns`; with 0 replicas: `kubectl -n kube-system scale deployment coredns --replicas=2`",
+        next: "See `kubectl -n kube-system describe deployment coredns`; with 0 replicas: `kubectl -n kube-system scale deployment coredns --replicas=2`.",
         about: "The Deployment asks for at least one replica, and all it asks for are updated and available.";
     DNS_ENDPOINTS = "dns.endpoints", "IEC5208", settles: true,
         "the DNS service has ready endpoints",
-        next: "see `kubectl -n kube-system get endpointslices -l kubernetes.io/service-name=kube-dns` and the CoreDNS pods",
+        next: "See `kubectl -n kube-system get endpointslices -l kubernetes.io/service-name=kube-dns` and the CoreDNS pods.",
         about: "The service `kube-dns` leads to at least one ready CoreDNS pod.";
     SYSTEM_PODS = "system.pods", "IEC5209", settles: true,
         "all system pods are ready",
-        next: "see `kubectl -n kube-system describe pod` for each pod that the evidence names",
+        next: "See `kubectl -n kube-system describe pod` for each pod that the evidence names.",
         about: "Every pod of the namespace kube-system is ready or has completed. Restarts are noted, they do not fail the row.";
     CLEANUP_LEFTOVERS = "cleanup.leftovers", "IEC5301", settles: false,
         "nothing is left of an earlier verification",
-        next: "see `kubectl get namespaces -l app.kubernetes.io/managed-by=iec-verify -o yaml` for what holds them",
+        next: "See `kubectl get namespaces -l app.kubernetes.io/managed-by=iec-verify -o yaml` for what holds them.",
         about: "Namespaces of a verification that was killed are removed before the new one begins. One that is in use by a running verification is left alone and noted.";
     WORKLOAD_NAMESPACE = "workload.namespace", "IEC5302", settles: false,
         "a new namespace is filled by the controllers",
-        next: "see the log of kube-controller-manager on a control plane",
+        next: "See the log of kube-controller-manager on a control plane.",
         about: "A namespace is made, and the controller manager puts a service account and the cluster's CA into it. No pod can start without them.";
     WORKLOAD_PROBE = "workload.probe", "IEC5303", settles: false,
         "an nginx pod starts on the node",
-        next: "see the evidence; if the image is missing on the host, `iec apply` imports it again",
+        next: "See the evidence; if the image is missing on the host, `iec apply` imports it again.",
         about: "A DaemonSet of the bundle's nginx image puts one pod on every node. These pods are the clients and the targets of the network rows.";
     WORKLOAD_REPLICAS = "workload.replicas", "IEC5304", settles: false,
         "two replicas of nginx run",
-        next: "see the evidence, and `kubectl describe nodes` for what keeps pods away",
+        next: "See the evidence, and `kubectl describe nodes` for what keeps pods away.",
         about: "The founding page's own proof: a ReplicationController with two replicas of nginx and a Service of type NodePort.";
     WORKLOAD_SPREAD = "workload.spread", "IEC5305", settles: false,
         "the two replicas run on different nodes",
-        next: "see `kubectl describe nodes` for what keeps pods away from the other nodes",
+        next: "See `kubectl describe nodes` for what keeps pods away from the other nodes.",
         about: "An anti-affinity puts the replicas on different nodes wherever the site has two that take workloads.";
     SERVICE_CLUSTER_IP = "service.cluster-ip", "IEC5401", settles: false,
         "nginx answers the host through its ClusterIP",
-        next: "where pod.pair fails too, mend that first; else see kube-proxy's log on that host and its rules (`iptables-save -t nat | grep KUBE-SERVICES`)",
+        next: "Where pod.pair fails too, mend that first; else see kube-proxy's log on that host and its rules (`iptables-save -t nat | grep KUBE-SERVICES`).",
         about: "Each host fetches nginx's page through the service's ClusterIP, several times, so that both replicas get a chance.";
     SERVICE_NODE_PORT = "service.node-port", "IEC5402", settles: false,
         "nginx answers the host through a node's NodePort",
-        next: "where pod.pair fails too, mend that first; else see kube-proxy's log on the node, and firewalls between the two hosts for TCP 30000-32767",
+        next: "Where pod.pair fails too, mend that first; else see kube-proxy's log on the node, and firewalls between the two hosts for TCP 30000-32767.",
         about: "Each host fetches nginx's page through the NodePort of every node, its own included, several times.";
     SERVICE_FROM_POD = "service.from-pod", "IEC5403", settles: false,
         "nginx answers a pod through its ClusterIP",
-        next: "where pod.pair fails too, mend that first; else see kube-proxy's log on that node and its rules (`iptables-save -t nat | grep KUBE-SERVICES`)",
+        next: "Where pod.pair fails too, mend that first; else see kube-proxy's log on that node and its rules (`iptables-save -t nat | grep KUBE-SERVICES`).",
         about: "A pod on each node fetches nginx's page through the service's ClusterIP, several times.";
     SERVICE_REPLICAS = "service.replicas", "IEC5404", settles: false,
         "both replicas answer through the service",
-        next: "see `kubectl get endpointslices` for the service of a test deployment of your own, and the path to the node of the silent replica",
+        next: "See `kubectl get endpointslices` for the service of a test deployment of your own, and the path to the node of the silent replica.",
         about: "Over all answers that came through the service, each of the two replicas is named at least once: the load is spread.";
     DNS_NAME = "dns.name", "IEC5405", settles: false,
         "nginx answers a pod by its DNS name",
-        next: "see the rows `dns.deployment`, `dns.endpoints` and `pod.pair`, and the log of CoreDNS",
+        next: "See the rows `dns.deployment`, `dns.endpoints` and `pod.pair`, and the log of CoreDNS.",
         about: "A pod on each node fetches nginx's page by the service's name, several times, so that every CoreDNS replica gets a chance.";
     POD_PAIR = "pod.pair", "IEC5406", settles: false,
         "a pod on one node reaches a pod on another, with small and with large packets",
-        next: "see that UDP 4789 (VXLAN) passes between the two hosts in both directions, and the MTU of the path between them",
+        next: "See that UDP 4789 (VXLAN) passes between the two hosts in both directions, and the MTU of the path between them.",
         about: "For every ordered pair of nodes, a pod fetches nginx's page and a file of 64 KiB from a pod on the other node. The file fills whole packets, so a path that drops them is found.";
     API_FROM_POD = "api.from-pod", "IEC5407", settles: false,
         "a pod reaches the API server through its service",
-        next: "on that node, see kube-proxy's log, and that the host reaches the control planes' port 6443",
+        next: "On that node, see kube-proxy's log, and that the host reaches the control planes' port 6443.",
         about: "A pod on each node asks the service `kubernetes` for `/readyz`, with the certificate checked against the cluster's CA.";
     POLICY_OPEN = "policy.open", "IEC5501", settles: false,
         "without a policy, nginx answers a pod",
-        next: "see the rows `pod.pair`; a policy of the site that selects all namespaces also has this effect",
+        next: "See the rows `pod.pair`; a policy of the site that selects all namespaces also has this effect.",
         about: "Before a NetworkPolicy is made, a client on the same node and one on another node reach the replica. Only then can blocking prove anything.";
     POLICY_DENY = "policy.deny", "IEC5502", settles: false,
         "a NetworkPolicy that denies all blocks nginx",
-        next: "see calico-node's log (Felix) on the replica's node",
+        next: "See calico-node's log (Felix) on the replica's node.",
         about: "A policy that denies all ingress is made; within the deadline both clients must be blocked.";
     POLICY_SELECT = "policy.select", "IEC5503", settles: false,
         "a NetworkPolicy that allows by label keeps others out",
-        next: "see calico-node's log (Felix) on the replica's node",
+        next: "See calico-node's log (Felix) on the replica's node.",
         about: "While the policy already lets a labelled client through, a client without the label stays blocked.";
     POLICY_ALLOW = "policy.allow", "IEC5504", settles: false,
         "a NetworkPolicy that allows by label lets a pod through again",
-        next: "see calico-node's log (Felix) on the replica's node",
+        next: "See calico-node's log (Felix) on the replica's node.",
         about: "A policy that allows clients with a label is added; once labelled, each client must reach the replica again.";
     CLEANUP_NAMESPACE = "cleanup.namespace", "IEC5601", settles: false,
         "everything that the verification made is removed",
-        next: "see the evidence; the next `iec verify` removes what is left once its cause is gone",
+        next: "See the evidence; the next `iec verify` removes what is left once its cause is gone.",
         about: "The namespace of the verification is deleted and waited for, also after failures and when it was stopped.";
 }
 
@@ -299,6 +309,15 @@ mod tests {
                 check.id
             );
             assert!(!check.next.is_empty() && !check.about.is_empty(), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn every_check_is_explained_by_its_own_words() {
+        for check in ALL {
+            let explanation = crate::explain::explain(check.code).expect("an explanation");
+            assert!(explanation.title.contains(check.title), "{}", check.id);
+            assert_eq!((explanation.cause, explanation.action), (check.about, check.next));
         }
     }
 
@@ -345,7 +364,7 @@ mod tests {
                 failure.expected.as_str(),
                 failure.found.as_str()
             ),
-            ("IEC5109", "a", "b")
+            ("IEC5110", "a", "b")
         );
     }
 }
