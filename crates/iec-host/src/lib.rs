@@ -13,6 +13,7 @@ mod execute;
 mod fleet;
 mod frame;
 mod host;
+mod listen;
 mod local;
 mod observe;
 mod outcome;

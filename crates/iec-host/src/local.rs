@@ -9,12 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::command::{self, Elevation};
-use crate::converse::{
-    Caller, Closed, Event, Feed, Finish, Input, Listener, Output, PayloadListener, ScriptListener, converse,
-};
+use crate::converse::{Caller, Closed, Event, Feed, Finish, Input, Listener, Output, converse};
 use crate::error::HostError;
 use crate::frame::Nonce;
 use crate::host::{Host, Script};
+use crate::listen::{PayloadListener, ScriptListener};
 use crate::outcome::{Outcome, Privilege, Signal};
 use crate::payload::Payload;
 

@@ -1,5 +1,7 @@
 //! The question whether somebody works on a host.
 
+#![expect(clippy::disallowed_methods, reason = "the test runs real shells")]
+
 use std::process::{Command, Stdio};
 
 use iec_sh::LockQuestion;

@@ -7,10 +7,12 @@ mod faulty;
 mod namespace;
 mod sandbox;
 mod sshd;
+mod users;
 
 pub use agent::Agent;
 pub use cable::Cable;
 pub use fake::{FakeAnswer, FakeHost};
 pub use faulty::{Fault, FaultyHost};
 pub use sandbox::Sandbox;
-pub use sshd::{Key, PASSWORD, Sshd, User};
+pub use sshd::Sshd;
+pub use users::{Key, PASSWORD, User};

@@ -1,6 +1,56 @@
 //! Codes of runs: `IEC4…`.
 
-use super::Explanation;
+use super::{Explanation, row};
 
 /// In ascending order.
-pub(super) const ROWS: &[Explanation] = &[];
+pub(super) const ROWS: &[Explanation] = &[
+    row(
+        "IEC4001",
+        "a step failed",
+        "A command of the step ended with an exit code other than 0. The host stopped there; other hosts went on.",
+        "Read what the step printed, put right what it complains about, and run the same command again: it goes on at this step.",
+        "iec log HOST",
+    ),
+    row(
+        "IEC4002",
+        "a step did not take effect",
+        "Every command of the step succeeded, but its check, asked again, still finds work to do. Something on the host undoes or prevents it: another program that manages the same file, a service that does not come up.",
+        "Find out what keeps the state from changing, then run the same command again.",
+        "iec log HOST",
+    ),
+    row(
+        "IEC4003",
+        "a check could not tell",
+        "A question of the step was answered neither with yes nor with no. IEC does not guess: nothing was changed by this step.",
+        "Make the question answerable (a missing program, an unreadable file, a link in the way), then run the same command again.",
+        "",
+    ),
+    row(
+        "IEC4004",
+        "the journal cannot be written",
+        "A host whose journal cannot be written is not changed: nobody could take the change back.",
+        "Make /var/lib/iec writable on the host, and free some space.",
+        "df -h /var/lib/iec",
+    ),
+    row(
+        "IEC4005",
+        "what was sent could not be stored",
+        "The host could not keep the files of the bundle: most often its disk is full or read-only.",
+        "Free space under /var/lib/iec on the host, then run the same command again; what is there already is not sent again.",
+        "df -h /var/lib/iec",
+    ),
+    row(
+        "IEC4006",
+        "somebody else works on the host",
+        "Another run holds the host's lock. The message names its owner. Nothing was done, nothing was sent.",
+        "Wait until the other run has ended, or ask its owner. A run whose operator's link broke goes on by itself and lets go of the lock at its end.",
+        "",
+    ),
+    row(
+        "IEC4007",
+        "stopped on your wish",
+        "The host ended between two steps, so nothing is half done.",
+        "Run the same command again: it goes on at the next step.",
+        "iec apply",
+    ),
+];

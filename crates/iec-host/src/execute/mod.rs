@@ -6,25 +6,25 @@
 
 mod backoff;
 mod host_run;
+mod result;
 mod runner;
 mod stage;
 mod tally;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use iec_core::event::{Event, Failure};
+use iec_core::event::Event;
 use iec_core::observed::Observed;
-use iec_core::plan::{HostPart, Plan, StepId, StoreBlob};
+use iec_core::plan::{HostPart, Plan, StoreBlob};
 use iec_core::site::Role;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::HostError;
 use crate::fleet::Fleet;
 use host_run::HostRun;
 
+pub use result::{HostResult, HostSummary, Summary};
 pub use stage::{StageRun, run_stage};
 
 /// A text that cannot name a run.
@@ -127,75 +127,6 @@ pub enum Progress {
     },
     /// The host works on by itself at what was begun; its end is waited for.
     Alone,
-}
-
-/// How a host's part ended.
-#[derive(Debug)]
-pub enum HostResult {
-    /// Every step is done.
-    Done,
-    /// A step failed; the host stopped there.
-    Failed {
-        /// The step.
-        step: StepId,
-        /// How it failed.
-        reason: Failure,
-        /// The exit code of the command that failed, where one did.
-        code: u8,
-        /// The last lines that were printed, or the questions that could not be answered.
-        output: String,
-    },
-    /// What the host needs could not be stored there, for example because its disk is full.
-    NotStored {
-        /// The exit code, or the signal.
-        ended: String,
-        /// What was said about it.
-        output: String,
-    },
-    /// Somebody else works on the host: nothing was done.
-    Locked {
-        /// Who.
-        owner: String,
-    },
-    /// It was stopped on the user's wish.
-    Stopped {
-        /// The step that would have been next; `None` where the host had not begun.
-        before: Option<StepId>,
-    },
-    /// The host could not be reached, or what became of its part is not known.
-    Unknown(HostError),
-}
-
-/// What was done on one host.
-#[derive(Debug)]
-pub struct HostSummary {
-    /// How it ended.
-    pub result: HostResult,
-    /// How many steps were done now.
-    pub changed: usize,
-    /// How many were done before, but recorded only now.
-    pub adopted: usize,
-    /// How many were done before.
-    pub unchanged: usize,
-    /// How many bytes of files and secrets were sent.
-    pub sent: u64,
-}
-
-/// What was done on all hosts.
-#[derive(Debug, Default)]
-pub struct Summary {
-    /// By host name.
-    pub hosts: BTreeMap<String, HostSummary>,
-}
-
-impl Summary {
-    /// Whether every host is done.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.hosts
-            .values()
-            .all(|host| matches!(host.result, HostResult::Done))
-    }
 }
 
 /// Executes a plan on all hosts at once, control planes first where the fleet's limit makes some wait.

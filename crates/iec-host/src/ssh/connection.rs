@@ -9,7 +9,8 @@ use russh::{ChannelOpenFailure, Names, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::authentication::{KeyRing, Offers};
+use super::authentication::KeyRing;
+use super::candidates::Offers;
 use super::client::SshSettings;
 use super::host_key::{HostKeyPolicy, fingerprint};
 use crate::error::HostError;

@@ -12,10 +12,11 @@ use super::client::{SshClient, SshTarget};
 use super::connection::Connection;
 use super::process::{self, SshInput, SshOutput};
 use crate::command::{self, Elevation};
-use crate::converse::{Caller, PayloadListener, ScriptListener, converse};
+use crate::converse::{Caller, converse};
 use crate::error::HostError;
 use crate::frame::Nonce;
 use crate::host::{Host, Script};
+use crate::listen::{PayloadListener, ScriptListener};
 use crate::outcome::{Ending, Outcome, Privilege};
 use crate::payload::Payload;
 

@@ -1,6 +1,7 @@
 //! Hosts that are reached over SSH.
 
 mod authentication;
+mod candidates;
 mod client;
 mod configuration;
 mod connection;
