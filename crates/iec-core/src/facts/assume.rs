@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Ability, Capacity, Cgroup, CgroupVersion, Clock, Cluster, Distribution, Environment, Fact, Features,
-    Guards, HostFacts, Identity, Kernel, Login, Network, Place, Previous, Privileges, Resolver, Software,
-    Storage, Swap,
+    Ability, Capacity, Cgroup, CgroupVersion, Clock, Cluster, Distribution, Environment, Fact, Facts,
+    Features, Guards, HostAnswer, HostFacts, Identity, Kernel, Login, Network, Place, Previous, Privileges,
+    Resolver, Software, Storage, Swap,
 };
 use crate::architecture::Architecture;
 use crate::probe::{PLACES, TOOLS, TRIED};
+use crate::site::{Site, SiteHost};
 
 /// All capabilities up to `CAP_CHECKPOINT_RESTORE`, as root of a real host has them.
 const ALL_CAPABILITIES: u64 = 0x1ff_ffff_ffff;
@@ -32,6 +33,35 @@ pub struct Assumptions {
     pub memory: Option<u64>,
     /// Name servers for pods.
     pub nameservers: Vec<String>,
+}
+
+impl From<&SiteHost> for Assumptions {
+    fn from(host: &SiteHost) -> Self {
+        let assume = host.assume();
+        Self {
+            hostname: host.name().as_str().to_owned(),
+            architecture: assume.architecture(),
+            distribution: assume.distribution().map(str::to_owned),
+            cgroup: assume.cgroup(),
+            container: assume.container(),
+            cpus: assume.cpus().map(u32::from),
+            memory: assume.memory_mib().map(|mebibytes| u64::from(mebibytes) << 20),
+            nameservers: assume.nameservers().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Facts {
+    /// The facts of a site whose hosts nobody asked: what its file assumes, else bare Debian hosts.
+    #[must_use]
+    pub fn assume(site: &Site) -> Self {
+        let mut facts = Self::new(None);
+        for host in site.present_hosts() {
+            let known = HostFacts::assume(&Assumptions::from(host));
+            facts.insert(host.name().as_str(), HostAnswer::Known(Box::new(known)));
+        }
+        facts
+    }
 }
 
 impl HostFacts {
@@ -155,6 +185,23 @@ mod tests {
         assert_eq!(facts.assumed(), HostFacts::SECTIONS);
         assert_eq!(facts.distribution.id, "debian");
         assert_eq!(facts.kernel.architecture(), Some(Architecture::Amd64));
+    }
+
+    #[test]
+    fn a_site_is_assumed_host_by_host() {
+        let text = "apiVersion: iec.dev/v1alpha1\nkind: Site\nmetadata: {name: a}\nspec:\n  release: \"1.36\"\n  access: {user: e}\n  hosts:\n    - {name: one, address: 10.0.0.1, role: control-plane, assume: {architecture: arm64, cgroup: v1, memoryMib: 2048, nameservers: [10.0.0.53]}}\n    - {name: two, address: 10.0.0.2, role: worker}\n";
+        let (site, _) = crate::site::load(text, "site.yaml").unwrap();
+        let facts = Facts::assume(&site);
+        let one = facts.host("one").unwrap();
+        assert_eq!(one.kernel.architecture(), Some(Architecture::Arm64));
+        assert_eq!(
+            (one.cgroup.version, one.capacity.memory_total),
+            (CgroupVersion::V1, 2 << 30)
+        );
+        assert_eq!(one.pod_resolver_file().as_deref(), Some("nameserver 10.0.0.53\n"));
+        let two = facts.host("two").unwrap();
+        assert_eq!(two.kernel.architecture(), Some(Architecture::Amd64));
+        assert_eq!(facts.assumed().len(), 2 * HostFacts::SECTIONS.len());
     }
 
     #[test]

@@ -127,12 +127,44 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Fills in how far the host is ahead of the operator, whose clock said `asked` when the probe was sent and
-    /// `answered` when the last of the answer arrived, both in milliseconds since 1970.
+    /// Fills in how far the host is ahead of the operator, whose clock said `asked` before the probe was sent and
+    /// `answered` when its answer was there, both in milliseconds since 1970.
     ///
-    /// The way there and the way back are taken to be equally long, as time servers do it.
+    /// The probe ran between the two. That leaves a range, as wide as the connection is slow; the least difference in it
+    /// is taken, so that a slow connection is never mistaken for a wrong clock.
     pub const fn compare(&mut self, asked: i64, answered: i64) {
-        let host = self.now_millis.midpoint(self.ended_millis);
-        self.skew_millis = Some(host.saturating_sub(asked.midpoint(answered)));
+        let least = self.ended_millis.saturating_sub(answered);
+        let most = self.now_millis.saturating_sub(asked);
+        self.skew_millis = Some(if least > 0 {
+            least
+        } else if most < 0 {
+            most
+        } else {
+            0
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clock;
+
+    #[test]
+    fn a_slow_connection_is_no_wrong_clock() {
+        let mut clock = Clock {
+            now_millis: 100_000,
+            ended_millis: 100_200,
+            ..Clock::default()
+        };
+        for (asked, answered, skew) in [
+            (99_990, 100_210, 0),
+            (90_000, 100_210, 0),
+            (99_990, 110_000, 0),
+            (39_990, 40_210, 59_990),
+            (160_000, 160_220, -60_000),
+        ] {
+            clock.compare(asked, answered);
+            assert_eq!(clock.skew_millis, Some(skew), "{asked} {answered}");
+        }
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn capacity(subject: &Subject<'_>, problems: &mut Diagnostics) {
     if capacity.is_assumed() {
         return;
     }
-    let role = subject.host.role();
+    let role = subject.role();
     let memory = if subject.is_control_plane() {
         CONTROL_PLANE_MEMORY
     } else {

@@ -180,6 +180,15 @@ impl Subject<'_> {
         self.host.name().as_str()
     }
 
+    /// The role as a person says it.
+    fn role(&self) -> &'static str {
+        if self.is_control_plane() {
+            "control plane"
+        } else {
+            "worker"
+        }
+    }
+
     fn is_control_plane(&self) -> bool {
         self.host.role() == Role::ControlPlane
     }

@@ -86,7 +86,7 @@ pub(super) fn space(subject: &Subject<'_>, problems: &mut Diagnostics) {
                         format!(
                             "{} has too little space on {mount} for a {}",
                             subject.name(),
-                            subject.host.role()
+                            subject.role()
                         ),
                     )
                     .evidence(format!(
