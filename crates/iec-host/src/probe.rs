@@ -1,7 +1,7 @@
 //! Probing: every host is asked what it is, all at once, in one round trip each.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use iec_core::facts::{Facts, HostAnswer, ProbeFailure};
 use iec_core::probe::{Misunderstood, SCRIPT, parse};
@@ -48,16 +48,30 @@ pub async fn probe(fleet: &Fleet, taken: Option<i64>) -> Probed {
 }
 
 async fn probe_host(host: &dyn Host) -> (HostAnswer, Vec<Misunderstood>) {
+    let asked = now_millis();
     let answer = match ask(host, ASKING, &Script::new(SCRIPT), LIMIT).await {
         Ok(answer) => answer,
         Err(error) => return (HostAnswer::Failed(error.into()), Vec::new()),
     };
+    let answered = now_millis();
     // The parser keeps what comes before the answer: a login shell that prints is a fact too.
     let text = format!("{}\n{}", answer.chatter, answer.text());
     match parse(text.as_bytes()) {
-        Ok(answer) => (HostAnswer::Known(Box::new(answer.facts)), answer.problems),
+        Ok(mut answer) => {
+            answer.facts.clock.value_mut().compare(asked, answered);
+            (HostAnswer::Known(Box::new(answer.facts)), answer.problems)
+        }
         Err(bad) => (HostAnswer::Failed(bad.into()), Vec::new()),
     }
+}
+
+/// The time by this machine's clock, in milliseconds since 1970.
+fn now_millis() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or_default()
 }
 
 impl From<HostError> for ProbeFailure {
