@@ -21,97 +21,28 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
         why,
         configuration,
     );
-
-    init(
-        part,
-        "preflight",
-        "Ask kubeadm whether this host can be a control plane",
-        "Asked once, before its first file.",
-        2,
-        InitPhase::Preflight,
-    );
-    authorities(part);
-    init(
-        part,
-        "certificates",
-        "Issue certificates",
-        "Every component proves who it is.",
-        1,
-        InitPhase::Certificates,
-    );
-    init(
-        part,
-        "kubeconfigs",
-        "Write kubeconfig files",
-        "By them the components find the API server.",
-        1,
-        InitPhase::Kubeconfigs,
-    );
-    init(
-        part,
-        "etcd",
-        "Write etcd's manifest",
-        "etcd holds the state of the cluster.",
-        1,
-        InitPhase::Etcd,
-    );
-    init(
-        part,
-        "components",
-        "Write the manifests of the control plane",
-        "API server, controller manager and scheduler.",
-        1,
-        InitPhase::ControlPlane,
-    );
-    init(
-        part,
-        "kubelet-start",
-        "Start the kubelet",
-        "It starts what the manifests say.",
-        2,
-        InitPhase::KubeletStart,
-    );
-    wait(part);
-    init(
-        part,
-        "upload-config",
-        "Store the configuration in the cluster",
-        "Hosts that join read it there.",
-        1,
-        InitPhase::UploadConfig,
-    );
     let node = part.host.name().to_string();
-    init(
-        part,
-        "mark",
-        "Mark the node as a control plane",
-        "Its label tells tools what it is.",
-        1,
-        InitPhase::MarkControlPlane { node: node.clone() },
-    );
-    init(
-        part,
-        "bootstrap-token",
-        "Let hosts join",
-        "By a token that lives for a day.",
-        1,
-        InitPhase::BootstrapToken,
-    );
-    init(
-        part,
-        "kubelet-finalize",
-        "Let the kubelet renew its certificate",
-        "Else it would end in a year.",
-        1,
-        InitPhase::KubeletFinalize,
-    );
+
+    init(part, InitPhase::Preflight);
+    authorities(part);
+    init(part, InitPhase::Certificates);
+    init(part, InitPhase::Kubeconfigs);
+    init(part, InitPhase::Etcd);
+    init(part, InitPhase::ControlPlane);
+    init(part, InitPhase::KubeletStart);
+    wait(part);
+    init(part, InitPhase::UploadConfig);
+    init(part, InitPhase::MarkControlPlane { node: node.clone() });
+    init(part, InitPhase::BootstrapToken);
+    init(part, InitPhase::KubeletFinalize);
     addons(part);
     if part.inputs.site.control_plane().schedulable() {
         let why = "The site wants its control plane to run workloads too: edge sites are small.";
+        let title = "Take the control-plane taint off";
         part.step(
             Phase::ControlPlane,
             "schedulable",
-            "Take the control-plane taint off",
+            title,
             why,
             0,
             Op::Schedulable { node },
@@ -121,7 +52,76 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     kubeconfig(part);
 }
 
-fn init(part: &mut PartBuilder<'_>, name: &str, title: &str, why: &str, seconds: u32, phase: InitPhase) {
+/// Adds a phase of `kubeadm init`: its name, what it does, why, and the seconds that it usually takes.
+fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
+    let (name, title, why, seconds) = match &phase {
+        InitPhase::Preflight => (
+            "preflight",
+            "Ask kubeadm whether this host can be a control plane",
+            "Asked once, before its first file.",
+            2,
+        ),
+        InitPhase::Certificates => (
+            "certificates",
+            "Issue certificates",
+            "Every component proves who it is.",
+            1,
+        ),
+        InitPhase::Kubeconfigs => (
+            "kubeconfigs",
+            "Write kubeconfig files",
+            "By them the components find the API server.",
+            1,
+        ),
+        InitPhase::Etcd => (
+            "etcd",
+            "Write etcd's manifest",
+            "etcd holds the state of the cluster.",
+            1,
+        ),
+        InitPhase::ControlPlane => (
+            "components",
+            "Write the manifests of the control plane",
+            "API server, controller manager and scheduler.",
+            1,
+        ),
+        InitPhase::KubeletStart => (
+            "kubelet-start",
+            "Start the kubelet",
+            "It starts what the manifests say.",
+            2,
+        ),
+        InitPhase::UploadConfig => (
+            "upload-config",
+            "Store the configuration in the cluster",
+            "Hosts that join read it there.",
+            1,
+        ),
+        InitPhase::MarkControlPlane { .. } => (
+            "mark",
+            "Mark the node as a control plane",
+            "Its label tells tools what it is.",
+            1,
+        ),
+        InitPhase::BootstrapToken => (
+            "bootstrap-token",
+            "Let hosts join",
+            "By a token that lives for a day.",
+            1,
+        ),
+        InitPhase::KubeletFinalize => (
+            "kubelet-finalize",
+            "Let the kubelet renew its certificate",
+            "Else it would end in a year.",
+            1,
+        ),
+        InitPhase::Addons { .. } => (
+            "addons",
+            "Start CoreDNS and kube-proxy",
+            "Names and services inside the cluster.",
+            2,
+        ),
+    };
     part.step(Phase::ControlPlane, name, title, why, seconds, Op::Init(phase));
 }
 
@@ -220,14 +220,7 @@ fn addons(part: &mut PartBuilder<'_>) {
         coredns: coredns.reference,
         kube_proxy: kube_proxy.reference,
     };
-    init(
-        part,
-        "addons",
-        "Start CoreDNS and kube-proxy",
-        "Names and services inside the cluster.",
-        2,
-        phase,
-    );
+    init(part, phase);
 }
 
 /// A later run brings hosts that still have to join: they need a token that is alive.
