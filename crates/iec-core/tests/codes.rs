@@ -1,5 +1,10 @@
 //! Every code in the sources of the workspace has an explanation, and every explanation a code that is used.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test reads the sources; the crate itself stays pure"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! The examples in `sites/` are documentation, and what IEC makes of each of them is fixed here.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test reads the examples; the crate itself stays pure"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
