@@ -1,6 +1,7 @@
 //! The site file's format as JSON Schema and as a reference manual, both made from the documentation of the types that read it.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
@@ -119,11 +120,13 @@ fn resolved(schema: &Value, definitions: &Map<String, Value>) -> Map<String, Val
 
 /// The mappings that have a key of this name, in words; empty if there are none.
 pub(crate) fn mappings_with(key: &str) -> Vec<String> {
-    let mut found: Vec<String> = keys()
-        .into_iter()
-        .filter_map(|known| match known.way.rsplit_once('.') {
+    // A file full of unknown keys would make the schema for each of them.
+    static WAYS: LazyLock<Vec<String>> = LazyLock::new(|| keys().into_iter().map(|key| key.way).collect());
+    let mut found: Vec<String> = WAYS
+        .iter()
+        .filter_map(|way| match way.rsplit_once('.') {
             Some((mapping, name)) => (name == key).then(|| format!("`{mapping}`")),
-            None => (known.way == key).then(|| "the top of the file".to_owned()),
+            None => (way == key).then(|| "the top of the file".to_owned()),
         })
         .collect();
     found.dedup();

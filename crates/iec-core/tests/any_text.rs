@@ -16,7 +16,10 @@ use proptest::sample::{Index, select};
 fn examples() -> Vec<String> {
     let sites = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sites");
     let entries = fs::read_dir(sites).expect("the folder is part of the project");
-    let files = entries.map(|entry| entry.expect("a folder can be listed").path().join("site.yaml"));
+    let paths = entries.map(|entry| entry.expect("a folder can be listed").path());
+    let files = paths
+        .filter(|path| path.is_dir())
+        .map(|folder| folder.join("site.yaml"));
     let mut texts: Vec<String> = files
         .map(|file| fs::read_to_string(file).expect("an example is a text"))
         .collect();
@@ -157,6 +160,29 @@ fn changed(text: &str, change: &Change) -> String {
         Change::Cut(at) => letters.truncate(at.index(letters.len())),
     }
     letters.into_iter().collect()
+}
+
+/// Nothing here may take more than time in proportion to the text, or the test would be noticed.
+#[test]
+fn large_files() {
+    let hosts: String = (0..2000_u32)
+        .map(|host| {
+            let role = if host == 0 { "control-plane" } else { "worker" };
+            let address = std::net::Ipv4Addr::from_bits(0x0a00_0001 + host);
+            format!("    - {{name: edge-{host}, address: {address}, role: {role}}}\n")
+        })
+        .collect();
+    let head = "apiVersion: iec.dev/v1alpha1\nkind: Site\nmetadata: {name: large}\nspec:\n  release: \"1.36\"\n  access: {user: edge}\n";
+    let large = format!("{head}  network: {{pods: 172.20.0.0/14}}\n  hosts:\n{hosts}");
+    let (site, _) = site::load(&large, "site.yaml").unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(site.workers().count(), 1999);
+    let alike = large
+        .replace("worker", "control-plane")
+        .replace("10.0.0.", "10.0.0.1");
+    assert!(site::load(&alike, "site.yaml").is_err());
+    let unknown: String = (0..45_000).map(|key| format!("relese{key}: 1\n")).collect();
+    let problems = site::load(&unknown, "site.yaml").expect_err("nothing is known");
+    assert!(problems.len() >= 45_000);
 }
 
 proptest! {

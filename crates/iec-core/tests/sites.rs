@@ -13,9 +13,9 @@ use iec_core::site::{self, Site};
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sites");
     let entries = fs::read_dir(folder).expect("the folder is part of the project");
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("a folder can be listed").path().join("site.yaml"))
-        .collect();
+    let paths = entries.map(|entry| entry.expect("a folder can be listed").path());
+    let folders = paths.filter(|path| path.is_dir());
+    let mut files: Vec<PathBuf> = folders.map(|folder| folder.join("site.yaml")).collect();
     files.sort();
     files
 }
@@ -25,6 +25,23 @@ fn load(file: &Path) -> (Site, String) {
     let (site, warnings) =
         site::load(&text, "site.yaml").unwrap_or_else(|problems| panic!("{}: {problems}", file.display()));
     (site, warnings.to_string())
+}
+
+#[test]
+fn every_example_is_introduced() {
+    let index = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sites/README.md");
+    let index = fs::read_to_string(index).expect("the examples have an index");
+    for file in examples() {
+        let name = file
+            .parent()
+            .and_then(Path::file_name)
+            .expect("an example has a folder")
+            .to_string_lossy();
+        assert!(
+            index.contains(&format!("({name}/site.yaml)")),
+            "sites/README.md does not have {name}"
+        );
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub enum NodeAddressSpec {
     CanReach(Spanned<String>),
 }
 
-const METHODS: [&str; 3] = ["cidr", "interface", "can-reach"];
+static METHODS: [&str; 3] = ["cidr", "interface", "can-reach"];
 
 impl Read for NodeAddressSpec {
     const WANTED: &'static str = "text or a mapping with one of the keys `cidr`, `interface`, `can-reach`";

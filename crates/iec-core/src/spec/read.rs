@@ -266,7 +266,8 @@ pub(crate) trait Mapping {
 pub(crate) struct Keys<'r, 'p, 'n> {
     reader: &'r mut Reader<'p>,
     entries: &'n [Entry],
-    known: &'static [&'static str],
+    /// The known keys that were probably meant by unknown ones.
+    meant: Vec<&'static str>,
 }
 
 impl<'r, 'p, 'n> Keys<'r, 'p, 'n> {
@@ -277,46 +278,45 @@ impl<'r, 'p, 'n> Keys<'r, 'p, 'n> {
         reader: &'r mut Reader<'p>,
     ) -> Option<Self> {
         let entries = node_entries(node, reader)?;
-        for entry in entries
+        let unknown = entries
             .iter()
-            .filter(|entry| !known.contains(&entry.key.as_str()))
-        {
-            reader.unknown_key(&entry.key, &entry.key_place, known);
-        }
+            .filter(|entry| !known.contains(&entry.key.as_str()));
+        let meant = unknown
+            .filter_map(|entry| reader.unknown_key(&entry.key, &entry.key_place, known))
+            .collect();
         Some(Self {
             reader,
             entries,
-            known,
+            meant,
         })
     }
 
     /// What the file says at `key`.
     pub(crate) fn take<T: Read>(&mut self, key: &'static str) -> Field<T> {
-        if let Some(entry) = self.entries.iter().find(|entry| entry.key == key) {
-            return self.reader.step(&format!(".{key}"), &entry.value);
-        }
-        // A slip of the hand has been reported as such; that its key is missing is the same problem.
-        let meant = |entry: &Entry| {
-            !self.known.contains(&entry.key.as_str())
-                && nearest(&entry.key, self.known.iter().copied()) == Some(key)
-        };
-        if self.entries.iter().any(meant) {
-            Field::Broken
-        } else {
-            Field::Absent
+        match self.entries.iter().find(|entry| entry.key == key) {
+            Some(entry) => self.reader.step(&format!(".{key}"), &entry.value),
+            // A slip of the hand has been reported as such; that its key is missing is the same problem.
+            None if self.meant.contains(&key) => Field::Broken,
+            None => Field::Absent,
         }
     }
 }
 
 impl Reader<'_> {
-    /// Reports a key that is not among the known ones.
-    pub(crate) fn unknown_key(&mut self, key: &str, place: &Place, known: &[&str]) {
-        let where_to = if self.path.is_empty() {
+    /// Reports a key that is not among the known ones, and answers which of them was probably meant.
+    pub(crate) fn unknown_key(
+        &mut self,
+        key: &str,
+        place: &Place,
+        known: &'static [&'static str],
+    ) -> Option<&'static str> {
+        let inside = if self.path.is_empty() {
             String::new()
         } else {
             format!(" in `{}`", self.path)
         };
-        let hint = match nearest(key, known.iter().copied()) {
+        let near = nearest(key, known.iter().copied());
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => match crate::schema::mappings_with(key) {
                 elsewhere if elsewhere.is_empty() => format!("known keys here: {}", known.join(", ")),
@@ -326,11 +326,9 @@ impl Reader<'_> {
                 ),
             },
         };
-        self.report(
-            Diagnostic::error("IEC0003", format!("unknown key `{key}`{where_to}"))
-                .at(place)
-                .hint(hint),
-        );
+        let message = format!("unknown key `{key}`{inside}");
+        self.report(Diagnostic::error("IEC0003", message).at(place).hint(hint));
+        near
     }
 
     /// The only entry of a mapping that must have exactly one; `None` after a report.
