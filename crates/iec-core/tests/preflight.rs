@@ -425,6 +425,10 @@ fn networks() {
     );
     expect(|facts| facts.guards.value_mut().ufw = true, &["~IEC1835"]);
     expect(|facts| facts.guards.value_mut().firewalld = true, &["~IEC1835"]);
+    expect(
+        |facts| facts.guards.value_mut().network_manager = true,
+        &["~IEC1837"],
+    );
 }
 
 fn listen(protocol: Protocol, port: u16) -> Listener {

@@ -262,6 +262,18 @@ fn a_section_that_did_not_finish_is_assumed() {
 }
 
 #[test]
+fn a_section_for_which_a_program_was_too_slow_is_assumed() {
+    let late = changed("finished=network", "finished=network\nlate=software dpkg-query");
+    let answer = parse(late.as_bytes()).expect("the rest is understood");
+    assert_eq!(answer.facts.assumed(), ["software"]);
+    let problems: Vec<String> = answer.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        ["software: a program did not answer in time (`dpkg-query`)"]
+    );
+}
+
+#[test]
 fn a_trial_that_was_refused_or_cut_short_is_not_taken_for_a_success() {
     let refused: String =
         CONTAINER

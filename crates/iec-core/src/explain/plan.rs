@@ -71,7 +71,7 @@ pub(super) const ROWS: &[Explanation] = &[
         "IEC3110",
         "facts are assumed",
         "Nobody asked the host, or it did not finish its answer. A plan may rest on assumed facts, a change may not.",
-        "Let IEC ask the hosts: leave out `--facts`.",
+        "Let IEC ask the hosts: leave out `--facts`. Where a host was too busy to answer in time, try again.",
         "",
     ),
     row(

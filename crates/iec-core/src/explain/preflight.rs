@@ -188,6 +188,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC1837",
+        "NetworkManager may disturb Calico",
+        "It manages every interface that it is not told to leave alone, and changes routes of those of pods.",
+        "Tell it to leave Calico's interfaces alone.",
+        "[keyfile]\nunmanaged-devices=interface-name:cali*;interface-name:vxlan.calico",
+    ),
+    row(
         "IEC1841",
         "no name server for pods",
         "/etc/resolv.conf has no server, or only one on the loopback address, which in a pod is the pod itself.",

@@ -271,6 +271,10 @@ impl Lines {
 
     fn fact<T>(&mut self, section: &str, read: impl FnOnce(&mut Self) -> T) -> Fact<T> {
         let value = read(self);
+        if let Some(late) = self.late(section) {
+            self.complain(section, &late, "a program did not answer in time");
+            return Fact::Assumed(value);
+        }
         let finished = self.texts.get("finished");
         if finished.is_some_and(|sections| sections.iter().any(|known| known == section)) {
             Fact::Observed(value)
@@ -280,12 +284,25 @@ impl Lines {
         }
     }
 
+    /// The program that was too slow for a section, if one was.
+    fn late(&self, section: &str) -> Option<String> {
+        let late = self
+            .texts
+            .get("late")?
+            .iter()
+            .filter_map(|text| text.split_once(' '));
+        late.into_iter()
+            .find(|(known, _)| *known == section)
+            .map(|(_, program)| program.to_owned())
+    }
+
     fn problems(mut self) -> Vec<Misunderstood> {
         let cut: BTreeSet<String> = self.all("cut").into_iter().collect();
         for key in cut {
             self.complain(&key, "", "was too long and is cut");
         }
         self.texts.remove("finished");
+        self.texts.remove("late");
         for (key, texts) in std::mem::take(&mut self.texts) {
             self.complain(&key, &texts.join(" "), "is no known key");
         }

@@ -5,9 +5,11 @@
 # Answer: one `key=text` a line, or `key:base64` where the text is not printable ASCII. Whatever is read from the
 # host passes through `put`, so no content can pass for a line of ours. `finished=SECTION` ends what a section says.
 # Lines stay under 4096 bytes: parts that run at the same time write to one pipe, and shorter writes never mix.
+# shellcheck disable=SC2016 # texts in single quotes are for other shells and programs to expand
 main() {
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
 export PATH LC_ALL=C
+exec 3>&1
 
 # put KEY TEXT
 put() {
@@ -34,6 +36,9 @@ first() {
   [ -r "$2" ] && IFS= read -r line <"$2"
   [ -z "$line" ] || put "$1" "$line"
 }
+
+# within COMMAND …: runs it for two seconds at most; says so if that was not enough for this section
+within() { timeout 2 "$@" || [ $? -ne 124 ] || put late "$part $1" >&3; }
 
 has() { command -v "$1" >/dev/null; }
 
@@ -78,7 +83,7 @@ storage() {
     put place "$place $up"
   done
   # shellcheck disable=SC2086 # paths of our own, without blanks
-  { timeout 1 readlink -f $existing | each resolved; timeout 1 stat -f -c '%b %a %S %c %d' $existing | each space; }
+  { timeout 1 readlink -f $existing | each resolved; within stat -f -c '%b %a %S %c %d' $existing | each space; }
   grep -vE '^[^ ]+ [^ ]+ [^ ]+ [^ ]+ /(proc|sys|dev|run|snap|var/lib/(kubelet|containerd|docker|containers)/.)' \
     /proc/self/mountinfo | each mount
 }
@@ -123,7 +128,6 @@ features() {
   [ -e /proc/sys/kernel/seccomp/actions_avail ] && put seccomp yes
   # Trying means making links, rules and mounts: in namespaces that end with the attempt, with a /run of its own
   # for lock files. It may load a kernel module, as any use of the feature would.
-  # shellcheck disable=SC2016 # the inner shell expands it
   timeout 2 unshare -n -m --propagation private /bin/sh -c '
     try() {
       name=$1 && shift
@@ -139,9 +143,7 @@ features() {
     try veth ip link add iec-veth type veth peer name iec-peer
     try policy-rules rules
     with ipset ipset create iec hash:net
-    for kind in legacy nft; do
-      with "iptables-$kind" "iptables-$kind" -t nat -A POSTROUTING -m comment --comment iec -j MASQUERADE
-    done
+    for name in iptables-legacy iptables-nft; do with $name $name -t nat -A POSTROUTING -m comment --comment i -j MASQUERADE; done
     with nftables nft add table ip iec
   ' </dev/null 2>&1 | each tried
 }
@@ -156,7 +158,6 @@ listeners() { ss -H -l -n -t -u -p | each listener; }
 
 # ask PROTOCOL SERVER: sends the query "name servers of the root" and shows the head of the answer
 ask() {
-  # shellcheck disable=SC2016 # bash expands it
   said=$(timeout 1 bash -c '
     query="\x49\x45\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01" length=12
     [ "$1" = udp ] || query="\x00\x11$query" length=14
@@ -222,11 +223,10 @@ software() {
       *) if has "$name"; then put tool "$name yes"; else put tool "$name no"; fi ;;
     esac
   done
-  # shellcheck disable=SC2016 # dpkg-query expands it
-  timeout 1 dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' containerd containerd.io docker.io docker-ce \
+  within dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' containerd containerd.io docker.io docker-ce \
     podman podman-docker cri-o runc crun cri-tools kubelet kubeadm kubectl kubernetes-cni k3s moby-engine moby-containerd \
-    unattended-upgrades needrestart cloud-init ufw firewalld kmod zram-tools systemd-zram-generator | each package
-  timeout 1 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState containerd.service \
+    unattended-upgrades needrestart cloud-init ufw firewalld kmod zram-tools systemd-zram-generator | each package &
+  within systemctl show --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState containerd.service \
     docker.service docker.socket cri-docker.service crio.service kubelet.service etcd.service k3s.service k3s-agent.service \
     rke2-server.service rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
     unattended-upgrades.service ufw.service firewalld.service nftables.service NetworkManager.service \

@@ -63,6 +63,7 @@ const RULES: &[fn(&Subject<'_>, &mut Diagnostics)] = &[
     network::hostname,
     network::firewall,
     network::default_route,
+    network::network_manager,
     resolver::name_servers,
     resolver::proxies,
     clock::before_content,

@@ -251,3 +251,16 @@ pub(super) fn default_route(subject: &Subject<'_>, problems: &mut Diagnostics) {
             .hint("a route to nowhere does: `ip route add default via ADDRESS` with any address of a network of the host"),
     );
 }
+
+pub(super) fn network_manager(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let guards = &subject.facts.guards;
+    if guards.is_assumed() || !guards.network_manager {
+        return;
+    }
+    problems.push(
+        subject
+            .warning("IEC1837", format!("NetworkManager on {} may take Calico's interfaces for its own", subject.name()))
+            .evidence("NetworkManager.service is active")
+            .hint("write `[keyfile]` and `unmanaged-devices=interface-name:cali*;interface-name:vxlan.calico` into /etc/NetworkManager/conf.d/calico.conf, then `nmcli general reload`"),
+    );
+}
