@@ -180,6 +180,9 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
     }
 }
 
+/// How long a kubelet may take to get its first certificate, as kubeadm lets it.
+const TLS_BOOTSTRAP_SECONDS: u32 = 300;
+
 pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
     let config = format!("{SECRETS}/{}", SecretName::JoinConfiguration.file_name());
     let kubeadm: Expr = Cmd::new(Program::Kubeadm)
@@ -193,7 +196,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
             vec![
                 question(
                     "the kubelet has credentials to join with",
-                    Expr::any([joined, test(["-s", bootstrap])]),
+                    Expr::any([joined.clone(), test(["-s", bootstrap])]),
                 ),
                 question(
                     "the kubelet is configured",
@@ -209,7 +212,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
         ),
         JoinPhase::KubeletWaitBootstrap => (
             vec![
-                question("the kubelet has credentials of its own", joined),
+                question("the kubelet has credentials of its own", joined.clone()),
                 question(
                     "the token is no longer on the host",
                     test(["-e", bootstrap]).not(),
@@ -223,11 +226,19 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
         apply.extend(note_folders(id, &CREATED_FOLDERS));
         apply.extend(super::network::note_sysctls(id));
     }
-    apply.push(if *phase == JoinPhase::KubeletStart {
-        start_or(kubeadm)
-    } else {
-        kubeadm
-    });
+    match phase {
+        JoinPhase::Preflight => apply.push(kubeadm),
+        JoinPhase::KubeletStart => apply.push(start_or(kubeadm)),
+        // kubeadm's own phase of this name asks for admin.conf when it is run by itself, which no worker has.
+        JoinPhase::KubeletWaitBootstrap => apply.extend([
+            Expr::Poll {
+                question: Box::new(joined.clone()),
+                every_seconds: 1,
+                deadline_seconds: TLS_BOOTSTRAP_SECONDS,
+            },
+            run(Program::Rm, ["-f", "--", bootstrap]),
+        ]),
+    }
     if *phase == JoinPhase::Preflight {
         apply.push(run(Program::Touch, [PREFLIGHT_PASSED]));
     }
