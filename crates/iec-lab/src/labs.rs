@@ -94,6 +94,19 @@ impl Labs {
         requirements::install(&Programs::new(self.runner()), on_event)
     }
 
+    /// Installs these Debian packages on this machine with apt-get.
+    ///
+    /// # Errors
+    /// [`LabError::NotRoot`], or what apt-get said.
+    pub fn install_packages(
+        &self,
+        packages: &[String],
+        on_event: &mut dyn FnMut(LabEvent),
+    ) -> Result<(), LabError> {
+        requirements::check_root()?;
+        requirements::install_packages(&Programs::new(self.runner()), packages, on_event)
+    }
+
     /// The lab of this name, as it was recorded.
     ///
     /// # Errors

@@ -127,6 +127,17 @@ pub(crate) fn install(
         Err(LabError::MissingPrograms { packages, .. }) => packages,
         Err(other) => return Err(other),
     };
+    install_packages(programs, &packages, on_event)?;
+    check()?;
+    Ok(packages)
+}
+
+/// Installs Debian packages with apt-get.
+pub(crate) fn install_packages(
+    programs: &Programs<'_>,
+    packages: &[String],
+    on_event: &mut dyn FnMut(LabEvent),
+) -> Result<(), LabError> {
     let apt = |words: Vec<String>| {
         Invocation::new("apt-get", words).environment("DEBIAN_FRONTEND", "noninteractive")
     };
@@ -135,15 +146,13 @@ pub(crate) fn install(
     });
     programs.must("reading the package lists", apt(vec!["update".to_owned()]))?;
     on_event(LabEvent::Installing {
-        line: apt_line(&packages),
+        line: apt_line(packages),
     });
     let mut words: Vec<String> = ["install", "-y", "--no-install-recommends"]
         .map(str::to_owned)
         .into();
     words.extend(packages.iter().cloned());
-    programs.must("installing what a lab is made with", apt(words))?;
-    check()?;
-    Ok(packages)
+    programs.must("installing packages", apt(words)).map(drop)
 }
 
 /// Refuses a caller that is not root.
