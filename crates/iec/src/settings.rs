@@ -24,6 +24,8 @@ pub mod variable {
     pub const HOME: &str = "HOME";
     /// The socket of the SSH agent.
     pub const SSH_AUTH_SOCK: &str = "SSH_AUTH_SOCK";
+    /// The name of the user, for others to read in locks.
+    pub const USER: &str = "USER";
 }
 
 /// What surrounds the process, read once, so that everything after it can be tested without one.
@@ -31,6 +33,7 @@ pub mod variable {
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     home: Option<PathBuf>,
+    machine: String,
     terminal: Terminal,
 }
 
@@ -52,6 +55,7 @@ impl Environment {
         Self {
             variables: std::env::vars_os().collect(),
             home: std::env::home_dir(),
+            machine: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
             terminal: Terminal {
                 stdin: std::io::stdin().is_terminal(),
                 stdout: std::io::stdout().is_terminal(),
@@ -73,6 +77,7 @@ impl Environment {
         Self {
             variables,
             home,
+            machine: "machine".to_owned(),
             terminal,
         }
     }
@@ -131,6 +136,8 @@ pub struct Settings {
     pub labs: PathBuf,
     /// The socket of the SSH agent.
     pub ssh_agent: Option<PathBuf>,
+    /// Who runs this and where, for others to read in locks: `edge@laptop`.
+    pub who: String,
 }
 
 /// The width of lines where nothing says another.
@@ -188,8 +195,17 @@ impl Settings {
             cache: cache.join("iec"),
             labs: state.join("iec/labs"),
             ssh_agent: environment.get(variable::SSH_AUTH_SOCK).map(PathBuf::from),
+            who: who(environment),
         }
     }
+}
+
+/// The user and the machine.
+fn who(environment: &Environment) -> String {
+    let user = environment
+        .get(variable::USER)
+        .map_or_else(|| "root".into(), OsStr::to_string_lossy);
+    format!("{user}@{}", environment.machine.trim())
 }
 
 #[cfg(test)]

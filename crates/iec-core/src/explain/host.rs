@@ -89,6 +89,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC1092",
+        "a line of a probe's answer was not understood",
+        "The host printed something that the probe does not print: another program in between, or a tool of an unusual version. The rest of the answer is used.",
+        "Nothing need be done; report the line if it comes again.",
+        "",
+    ),
+    row(
+        "IEC1093",
+        "the facts file cannot be written",
+        "The operating system refused; the message says why.",
+        "Name a folder that exists and that you may write to.",
+        "iec check --probe --facts-out facts.json",
+    ),
+    row(
         "IEC1101",
         "the host key is not known",
         "Nothing says that this machine is the one that is meant: no known_hosts file has its key, and the site pins none.",
@@ -115,6 +129,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "It could not be read or written; the message has what the operating system said.",
         "Make the file readable and writable for you, or pin the host keys in the site file.",
         "",
+    ),
+    row(
+        "IEC1105",
+        "a pinned host key is of an unknown kind",
+        "The site file pins a host key of an algorithm that this program does not know.",
+        "Pin the host's ed25519 key.",
+        "ssh-keyscan -t ed25519 10.0.0.11",
     ),
     row(
         "IEC1201",

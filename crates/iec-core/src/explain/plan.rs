@@ -110,6 +110,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC3904",
+        "the secrets file of a cluster is missing",
+        "The hosts run a cluster of this site, and new credentials would not fit it.",
+        "Put the secrets file back, or rebuild it from a control plane.",
+        "iec credentials recover site.yaml",
+    ),
+    row(
         "IEC3905",
         "the secrets file cannot be read",
         "The operating system refused; the message says why.",
@@ -128,6 +135,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "the secrets file cannot be written",
         "The operating system refused, or a file is there already; the message says why.",
         "Make room, or give the account that runs IEC the right to write in the folder of the site file.",
+        "",
+    ),
+    row(
+        "IEC3908",
+        "the site cannot be on these hosts",
+        "What the hosts are forbids what the site file asks for; each reason is drawn above with a code of its own.",
+        "Remove each reason, then run the same command again.",
+        "",
+    ),
+    row(
+        "IEC3909",
+        "a standing warning of the plan",
+        "Something that works here but that upstream has not tested, or that the site accepted by name. No run makes it go away.",
+        "Nothing need be done. Know about it before you ask others for help.",
         "",
     ),
 ];

@@ -495,6 +495,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC0903",
+        "the site file exists already",
+        "A file that somebody wrote is not replaced without being asked to.",
+        "Name another file, or add --force.",
+        "iec init shop/site.yaml --host edge-1=10.0.0.11",
+    ),
+    row(
         "IEC0904",
         "no such code",
         "Codes are `IEC` and four digits; this one is in no message of this version.",
@@ -520,6 +527,27 @@ pub(super) const ROWS: &[Explanation] = &[
         "the output cannot be written",
         "What the command prints or writes could not be written: a full disk, a closed pipe, missing rights.",
         "Look at the cause in the message; the work itself was done.",
+        "",
+    ),
+    row(
+        "IEC0908",
+        "the site has no such host",
+        "The name is none of the hosts in the site file.",
+        "Take one of the names in the site file.",
+        "iec log --host edge-2",
+    ),
+    row(
+        "IEC0909",
+        "a site needs a host",
+        "Without a terminal nothing is asked, so the hosts must be named on the command line.",
+        "Name each host with --host.",
+        "iec init --host edge-1=10.0.0.11 --host edge-2=10.0.0.12",
+    ),
+    row(
+        "IEC0910",
+        "the site file cannot be written",
+        "The operating system refused; the message says why.",
+        "Name a folder that exists and that you may write to.",
         "",
     ),
 ];

@@ -46,4 +46,32 @@ pub(super) const ROWS: &[Explanation] = &[
         "See whether the API server reaches the kubelets on TCP 10250.",
         "",
     ),
+    row(
+        "IEC5901",
+        "the release has no image to prove a site with",
+        "A site is proven by a real nginx from the bundle.",
+        "Report this as a bug of IEC.",
+        "",
+    ),
+    row(
+        "IEC5902",
+        "the site is not as it should be",
+        "At least one row of the report failed; each says what was expected, what was found and what to do.",
+        "Put right what the rows name, then verify again.",
+        "iec verify",
+    ),
+    row(
+        "IEC5903",
+        "the verification was stopped",
+        "It was stopped before its end, so nothing is known about the rest. What it had made was removed.",
+        "Run it again.",
+        "iec verify",
+    ),
+    row(
+        "IEC5904",
+        "not everything could be told",
+        "No row failed, but some could not be exercised; each says why.",
+        "Remove what kept them from it, then verify again.",
+        "iec verify",
+    ),
 ];

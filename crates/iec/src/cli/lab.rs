@@ -110,3 +110,21 @@ pub struct LabExec {
     #[arg(value_name = "COMMAND", last = true, required = true)]
     pub command: Vec<String>,
 }
+
+/// Do all of it on this machine, with nothing prepared
+///
+/// Installs the Debian packages that it needs, builds a bundle if there is none, makes hosts, turns them into a
+/// cluster, proves it, and prints how to use it. Needs root. A second run goes on where the first one stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  iec demo\n  iec demo --hosts 1\n  iec demo --down")]
+pub struct Demo {
+    /// How many hosts
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub hosts: usize,
+    /// The bundle to install from [default: the one in the cache, built if need be]
+    #[arg(long, value_name = "FOLDER")]
+    pub bundle: Option<PathBuf>,
+    /// Remove what the demonstration made
+    #[arg(long)]
+    pub down: bool,
+}

@@ -1,24 +1,27 @@
 //! What can be typed: clap types only. Their doc comments are the manual.
 
 mod content;
+mod hosts;
 mod lab;
 mod site;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use content::{Bundle, BundleBuild, BundleFolder};
-pub use lab::{Distribution, Lab, LabDown, LabExec, LabList, LabUp};
+pub use hosts::{Apply, Log, Plan, Reach, Reset, Status, Verify};
+pub use lab::{Demo, Distribution, Lab, LabDown, LabExec, LabList, LabUp};
 pub use site::{Check, HostArgument, Init, Role, SitePath};
 
 /// Turn bare Debian and Ubuntu hosts into a verified Kubernetes edge cloud
 ///
-/// A site file says what the site should be; IEC makes the hosts so, and proves it.
+/// A site file says what the site should be. `iec plan` prints what is missing, `iec apply` does it over SSH,
+/// `iec verify` proves the result, `iec reset` takes all of it back.
 #[derive(Debug, Parser)]
 #[command(
     name = "iec",
     version,
     after_help = "Exit codes: 0 done or nothing to do, 1 refused before anything was touched, 2 a step failed, \
-                  3 verification failed, 4 could not tell, 130 stopped by the user.",
+                  3 verification failed, 4 could not tell, 5 changes are pending (plan --detailed-exitcode), 130 stopped by the user.",
     disable_help_subcommand = true,
     subcommand_required = true,
     max_term_width = 110
@@ -77,11 +80,24 @@ pub enum Color {
     reason = "what a variant holds is documented, and its documentation is the manual"
 )]
 pub enum Command {
+    Init(Init),
     Check(Check),
+    Plan(Plan),
+    Apply(Apply),
+    Verify(Verify),
+    Status(Status),
+    Log(Log),
+    Reset(Reset),
     #[command(subcommand)]
     Bundle(Bundle),
     #[command(subcommand)]
     Lab(Lab),
+    Demo(Demo),
+    /// Print the JSON Schema of the site file
+    ///
+    /// Editors with the YAML language server complete and check a site file by it while you type.
+    #[command(after_help = "Examples:\n  iec schema > site.schema.json")]
+    Schema,
     /// Explain an error code
     ///
     /// Prints what the code means, why IEC minds, and what to do. Without a code it lists all of them.

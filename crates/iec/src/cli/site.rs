@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::Reach;
+
 /// The site file of a command.
 #[derive(Debug, Clone, Args)]
 pub struct SitePath {
@@ -48,17 +50,28 @@ pub struct Init {
     pub force: bool,
 }
 
-/// Check a site file
+/// Check a site file, and with --probe its hosts
 ///
-/// Reports every problem in the file with its line and column, and changes nothing.
+/// Reports every problem in the file with its line and column. With --probe it also logs in to each host and
+/// reads what the host is. Changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     iec check\n  \
-    iec check shop/site.yaml -o json")]
+    iec check shop/site.yaml -o json\n  \
+    iec check --probe --facts-out facts.json")]
 pub struct Check {
     /// The site file
     #[command(flatten)]
     pub site: SitePath,
+    /// Ask every host what it is
+    #[arg(long)]
+    pub probe: bool,
+    /// Write what the hosts are to a file; implies --probe
+    #[arg(long, value_name = "FILE")]
+    pub facts_out: Option<PathBuf>,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 /// A host as it is typed: `name=address[:role]`.

@@ -301,7 +301,8 @@ fn origins(item: &Item) -> String {
     words.join(" + ")
 }
 
-fn build_failed(error: &BuildError) -> CliError {
+/// A build's error as the command's.
+pub(super) fn build_failed(error: &BuildError) -> CliError {
     let kind = match error {
         BuildError::Cancelled => Kind::Stopped,
         BuildError::GoMissing { .. }

@@ -11,7 +11,7 @@ use crate::ui::Ui;
 /// Explains one code, or lists all of them.
 pub(super) fn run(code: Option<&str>, ui: &Ui) -> Result<Outcome, CliError> {
     let Some(code) = code else {
-        let all: Vec<Value> = explain::all().map(object).collect();
+        let all: Vec<Value> = sorted().into_iter().map(object).collect();
         ui.result("codes", &json!({ "codes": all }), table);
         return Ok(Outcome::Done);
     };
@@ -34,8 +34,15 @@ fn object(explanation: &Explanation) -> Value {
 
 fn table() -> String {
     let mut text = String::new();
-    for explanation in explain::all() {
+    for explanation in sorted() {
         let _ = writeln!(text, "{}  {}", explanation.code, explanation.title);
     }
     text
+}
+
+/// Every code, in order.
+fn sorted() -> Vec<&'static Explanation> {
+    let mut all: Vec<&Explanation> = explain::all().collect();
+    all.sort_by_key(|explanation| explanation.code);
+    all
 }

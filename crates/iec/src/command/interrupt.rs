@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Kind;
 
@@ -11,31 +12,41 @@ use crate::error::Kind;
 pub(super) fn flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
-    let watch = move || {
+    watch(move || raised.store(true, Ordering::SeqCst));
+    flag
+}
+
+/// A token that is cancelled when the user wants the work to stop.
+pub(super) fn token() -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    watch(move || cancelled.cancel());
+    token
+}
+
+/// Calls `first` at the first signal and ends the program at the second.
+fn watch(first: impl FnOnce() + Send + 'static) {
+    let wait = move || -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         runtime.block_on(async {
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
-            loop {
+            let mut next = async || {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                if raised.swap(true, Ordering::SeqCst) {
-                    end();
-                }
-            }
-            #[expect(unreachable_code, reason = "gives the block its error type")]
-            std::io::Result::Ok(())
+            };
+            next().await;
+            first();
+            next().await;
+            end()
         })
     };
     // Without a watcher a signal ends the program at once, as it does by default.
-    let _ = std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(watch);
-    flag
+    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
 }
 
 #[expect(

@@ -28,7 +28,7 @@ pub(super) fn run(command: &cli::Lab, settings: &Settings, ui: &Ui) -> Result<Ou
             ui.result("lab", &lab_json(&lab), || lab_text(&lab, began.elapsed()));
             Ok(Outcome::Done)
         }
-        cli::Lab::Down(down) => self::down(&labs, down, ui),
+        cli::Lab::Down(LabDown { name }) => down(&labs, name, ui),
         cli::Lab::List(_) => list(&labs, ui),
         cli::Lab::Exec(exec) => self::exec(&labs, exec, ui),
     }
@@ -47,10 +47,20 @@ pub(super) fn install(labs: &Labs, ui: &Ui) -> Result<(), CliError> {
     let mut board = ui.board("packages");
     let installed = labs.install_dependencies(&mut |event| show(&event, &mut board, ui));
     board.finish();
-    let installed = installed.map_err(failed)?;
+    let installed = installed.map_err(|error| failed(&error))?;
     if !installed.is_empty() {
         ui.say(&format!("Installed {}.", crate::ui::list(&installed)));
     }
+    Ok(())
+}
+
+/// Installs these packages on this machine.
+pub(super) fn install_packages(labs: &Labs, packages: &[String], ui: &Ui) -> Result<(), CliError> {
+    let mut board = ui.board("packages");
+    let installed = labs.install_packages(packages, &mut |event| show(&event, &mut board, ui));
+    board.finish();
+    installed.map_err(|error| failed(&error))?;
+    ui.say(&format!("Installed {}.", crate::ui::list(packages)));
     Ok(())
 }
 
@@ -67,7 +77,7 @@ pub(super) fn up(labs: &Labs, request: &UpRequest, ui: &Ui) -> Result<iec_lab::L
         show(&event, &mut board, ui);
     });
     board.finish();
-    lab.map_err(failed)
+    lab.map_err(|error| failed(&error))
 }
 
 fn request(up: &LabUp, settings: &Settings) -> UpRequest {
@@ -130,26 +140,27 @@ fn lab_text(lab: &iec_lab::Lab, took: Duration) -> String {
     let folder = Word::new(lab.folder.to_string_lossy());
     let _ = write!(
         text,
-        "\nIts site file is {}\n\n  iec check {folder}\n  iec lab down {}\n",
+        "\nIts site file is {}\n\n  iec plan {folder}\n  iec apply {folder}\n  iec lab down {}\n",
         lab.site_file.display(),
         lab.name
     );
     text
 }
 
-fn down(labs: &Labs, down: &LabDown, ui: &Ui) -> Result<Outcome, CliError> {
+/// Removes a lab.
+pub(super) fn down(labs: &Labs, name: &str, ui: &Ui) -> Result<Outcome, CliError> {
     let mut board = ui.board("lab");
-    let removed = labs.down(&down.name, &mut |event| show(&event, &mut board, ui));
+    let removed = labs.down(name, &mut |event| show(&event, &mut board, ui));
     board.finish();
-    let removed = removed.map_err(failed)?;
+    let removed = removed.map_err(|error| failed(&error))?;
     ui.result(
         "lab.removed",
-        &json!({ "name": down.name, "removed": removed }),
+        &json!({ "name": name, "removed": removed }),
         || {
             if removed.is_nothing() {
-                format!("There is no lab {}: nothing was removed.", down.name)
+                format!("There is no lab {}: nothing was removed.", name)
             } else {
-                format!("The lab {} is removed.", down.name)
+                format!("The lab {} is removed.", name)
             }
         },
     );
@@ -157,7 +168,7 @@ fn down(labs: &Labs, down: &LabDown, ui: &Ui) -> Result<Outcome, CliError> {
 }
 
 fn list(labs: &Labs, ui: &Ui) -> Result<Outcome, CliError> {
-    let found = labs.list().map_err(failed)?;
+    let found = labs.list().map_err(|error| failed(&error))?;
     let labs: Vec<Value> = found.iter().map(status_json).collect();
     ui.result("labs", &json!({ "labs": labs }), || {
         if found.is_empty() {
@@ -204,11 +215,11 @@ fn status_text(status: &LabStatus) -> String {
 }
 
 fn exec(labs: &Labs, exec: &LabExec, ui: &Ui) -> Result<Outcome, CliError> {
-    let lab = labs.open(&exec.name).map_err(failed)?;
+    let lab = labs.open(&exec.name).map_err(|error| failed(&error))?;
     let user = if exec.root { ExecUser::Root } else { ExecUser::Edge };
     let answer = labs
         .exec(&lab, &exec.host, user, &exec.command, &[])
-        .map_err(failed)?;
+        .map_err(|error| failed(&error))?;
     ui.passthrough("lab.exec", answer.code, &answer.stdout, &answer.stderr);
     Ok(Outcome::Exited(u8::try_from(answer.code).unwrap_or(u8::MAX)))
 }
@@ -260,8 +271,8 @@ fn show(event: &LabEvent, board: &mut Board<'_>, ui: &Ui) {
 }
 
 /// A lab's error as the command's.
-pub(super) fn failed(error: LabError) -> CliError {
-    let kind = match &error {
+pub(super) fn failed(error: &LabError) -> CliError {
+    let kind = match error {
         LabError::NotRoot
         | LabError::MissingPrograms { .. }
         | LabError::InvalidName { .. }
@@ -274,11 +285,11 @@ pub(super) fn failed(error: LabError) -> CliError {
         | LabError::NetworkBackend { .. } => Kind::Refused,
         _ => Kind::StepFailed,
     };
-    let next = match &error {
+    let next = match error {
         LabError::MissingPrograms { .. } => Some("iec lab up --install-deps installs them".to_owned()),
         _ => None,
     };
-    let mut failure = CliError::of(kind, error.code(), &error).next(error.help());
+    let mut failure = CliError::of(kind, error.code(), error).next(error.help());
     failure.next.extend(next);
     failure
 }

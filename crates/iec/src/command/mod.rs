@@ -1,12 +1,28 @@
 //! What each command does: one file per command, and this list.
 
+mod apply;
 mod bundle;
 mod check;
+mod cluster;
 mod completion;
+mod content;
+mod demo;
 mod explain;
+mod init;
 mod interrupt;
+mod kubeconfig;
 mod lab;
+mod log;
+mod plan;
+mod planning;
+mod reach;
+mod reset;
+mod run_result;
+mod run_view;
+mod schema;
 mod site_file;
+mod status;
+mod verify;
 
 use crate::cli::Command;
 use crate::error::{CliError, Outcome};
@@ -16,10 +32,19 @@ use crate::ui::Ui;
 /// Runs one command.
 pub(crate) fn run(command: &Command, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     match command {
-        Command::Check(arguments) => check::run(arguments, ui),
+        Command::Init(arguments) => init::run(arguments, ui),
+        Command::Schema => schema::run(ui),
+        Command::Check(arguments) => check::run(arguments, settings, ui),
+        Command::Plan(arguments) => plan::run(arguments, settings, ui),
+        Command::Apply(arguments) => apply::run(arguments, settings, ui),
+        Command::Verify(arguments) => verify::run(arguments, settings, ui),
+        Command::Status(arguments) => status::run(arguments, settings, ui),
+        Command::Log(arguments) => log::run(arguments, settings, ui),
+        Command::Reset(arguments) => reset::run(arguments, settings, ui),
         Command::Bundle(command) => bundle::run(command, settings, ui),
-        Command::Explain { code } => explain::run(code.as_deref(), ui),
         Command::Lab(command) => lab::run(command, settings, ui),
+        Command::Demo(arguments) => demo::run(arguments, settings, ui),
+        Command::Explain { code } => explain::run(code.as_deref(), ui),
         Command::Completion { shell } => completion::run(*shell, ui),
     }
 }

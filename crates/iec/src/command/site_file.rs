@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use iec_core::diagnostic::{Diagnostics, Severity};
 use iec_core::site::{self, Site};
+use iec_sh::Word;
 
 use crate::cli::SitePath;
 use crate::error::{CliError, unreadable};
@@ -20,6 +21,13 @@ pub(super) struct SiteFile {
     pub(super) site: Site,
     /// What somebody should know about it.
     pub(super) warnings: Diagnostics,
+}
+
+impl SiteFile {
+    /// Its path as one types it.
+    pub(super) fn word(&self) -> Word {
+        Word::new(self.path.to_string_lossy())
+    }
 }
 
 /// The name of a site file in a folder of its own.

@@ -151,6 +151,13 @@ impl<'ui> Board<'ui> {
         self.print(&line);
     }
 
+    /// Prints a line that stays, except on a terminal, where the lane's own line showed it.
+    pub fn detail(&mut self, mark: Mark, lane: &str, text: &str) {
+        if matches!(self.display, Display::Lines) {
+            self.line(mark, lane, text);
+        }
+    }
+
     /// Prints lines that stay as they are, for example the end of a failed program's output.
     pub fn block(&mut self, text: &str) {
         for line in text.lines() {

@@ -125,14 +125,14 @@ impl Ui {
         }
     }
 
-    /// Prints a warning, also with `--quiet`.
+    /// Prints a warning. Nothing with `--quiet`.
     pub fn warn(&self, code: &str, message: &str) {
         if self.is_json() {
             self.write_stdout(json_line(
                 "warning",
                 &serde_json::json!({ "code": code, "message": message }),
             ));
-        } else {
+        } else if self.settings.messages {
             let style = style::WARNING;
             self.write_stderr(format!("{style}warning[{code}]{style:#}: {message}\n"));
         }
@@ -155,7 +155,7 @@ impl Ui {
         self.write_stderr(error_text(error));
     }
 
-    /// Prints problems that do not stop the work.
+    /// Prints problems that do not stop the work. Nothing in text with `--quiet`.
     pub fn diagnostics(&self, diagnostics: &iec_core::diagnostic::Diagnostics, text: &str) {
         if diagnostics.is_empty() {
             return;
@@ -165,7 +165,7 @@ impl Ui {
                 "diagnostics",
                 &serde_json::json!({ "diagnostics": diagnostics }),
             ));
-        } else {
+        } else if self.settings.messages {
             let drawn = diagnostic::draw(diagnostics, text, self.settings.color_stderr, self.settings.width);
             self.write_stderr(&drawn);
         }

@@ -8,6 +8,11 @@ use iec_core::plan::Phase;
 
 use super::{count, difference, duration, style};
 
+/// How many missing things of one step are named.
+const MOST_MISSING: usize = 5;
+/// How many lines of one file's difference are shown, unless everything is asked for.
+const MOST_LINES: usize = 60;
+
 /// How much of a plan is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
@@ -15,7 +20,7 @@ pub enum Detail {
     Brief,
     /// Steps that have work to do.
     Changes,
-    /// Every step, also those that are done.
+    /// Every step, also those that are done, and files to their last line.
     Everything,
 }
 
@@ -38,9 +43,10 @@ pub fn changes(changes: &Changes, detail: Detail) -> String {
 
 fn phase_text(text: &mut String, phase: Phase, steps: &[&Change], detail: Detail) {
     let bold = style::STRONG;
+    let is_done = |change: &Change| matches!(change.action, Action::Keep | Action::Adopt);
     let shown: Vec<&&Change> = steps
         .iter()
-        .filter(|change| detail == Detail::Everything || change.action != Action::Keep)
+        .filter(|change| detail == Detail::Everything || !is_done(change))
         .collect();
     let kept = steps.len() - shown.len();
     if !text.is_empty() {
@@ -70,7 +76,7 @@ fn phase_text(text: &mut String, phase: Phase, steps: &[&Change], detail: Detail
 fn step_text(text: &mut String, change: &Change, width: usize, detail: Detail) {
     let mark = mark_style(change.action);
     let note = match change.action {
-        Action::Adopt => " (done by somebody else: only recorded)",
+        Action::Adopt => " (so already, only to be recorded)",
         Action::Unknown => " (could not tell)",
         _ => "",
     };
@@ -82,14 +88,17 @@ fn step_text(text: &mut String, change: &Change, width: usize, detail: Detail) {
         change.title
     );
     if matches!(change.action, Action::Change | Action::Unknown) {
-        for missing in &change.missing {
+        for missing in change.missing.iter().take(MOST_MISSING) {
             let _ = writeln!(text, "        {missing}");
+        }
+        if change.missing.len() > MOST_MISSING {
+            let _ = writeln!(text, "        … and {} more", change.missing.len() - MOST_MISSING);
         }
     }
     let writes = matches!(change.action, Action::Create | Action::Change | Action::Remove);
     if detail != Detail::Brief && writes {
         for file in &change.files {
-            file_text(text, file);
+            file_text(text, file, detail);
         }
     }
 }
@@ -103,10 +112,10 @@ fn mark_style(action: Action) -> anstyle::Style {
     }
 }
 
-fn file_text(text: &mut String, file: &FileChange) {
+fn file_text(text: &mut String, file: &FileChange, detail: Detail) {
     let what = match (&file.before, &file.after) {
         (Present::Absent, Some(_)) => "a new file".to_owned(),
-        (Present::Absent, None) => "a new file, its content is not shown".to_owned(),
+        (Present::Absent, None) => "not there yet".to_owned(),
         (_, None) => "a part of it changes".to_owned(),
         (
             Present::File {
@@ -129,8 +138,22 @@ fn file_text(text: &mut String, file: &FileChange) {
         } => content,
         _ => "",
     };
-    for line in difference::lines(before, after).lines() {
+    let lines = difference::lines(before, after);
+    let most = if detail == Detail::Everything {
+        usize::MAX
+    } else {
+        MOST_LINES
+    };
+    for line in lines.lines().take(most) {
         let _ = writeln!(text, "          {line}");
+    }
+    let cut = lines.lines().count().saturating_sub(most);
+    if cut > 0 {
+        let _ = writeln!(
+            text,
+            "          … {} more (iec plan --all shows them)",
+            super::count(cut, "line")
+        );
     }
 }
 
@@ -140,15 +163,13 @@ fn summary(changes: &Changes) -> String {
         return "Nothing to do: every step is done on every host.\n".to_owned();
     }
     let number = |action| changes.count(action);
+    let done = number(Action::Keep) + number(Action::Adopt);
     let mut parts = vec![
         format!("{} to create", number(Action::Create)),
         format!("{} to change", number(Action::Change)),
         format!("{} to remove", number(Action::Remove)),
-        format!("{} done", number(Action::Keep)),
+        format!("{done} done"),
     ];
-    if number(Action::Adopt) > 0 {
-        parts.push(format!("{} to record", number(Action::Adopt)));
-    }
     if number(Action::Unknown) > 0 {
         parts.push(format!("{} unknown", number(Action::Unknown)));
     }
@@ -230,15 +251,14 @@ mod tests {
             + system.file.units     Do file.units
                 /etc/unit: a new file
                   + x
-            = system.swap           Do swap (done by somebody else: only recorded)
-          = 1 step is done
+          = 2 steps are done
 
         runtime
           edge-1
             ? runtime.images  Do images (could not tell)
                 the thing
 
-        Steps: 1 to create, 1 to change, 0 to remove, 1 done, 1 to record, 1 unknown; about 4.0 s.
+        Steps: 1 to create, 1 to change, 0 to remove, 2 done, 1 unknown; about 4.0 s.
         ");
     }
 

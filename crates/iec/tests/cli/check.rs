@@ -74,6 +74,7 @@ fn every_problem_is_drawn_with_its_line() {
         ·               ─────
      29 │     - name: edge-3
         ╰────
+      help: give one value, without `- ` and brackets
 
     IEC0303
 

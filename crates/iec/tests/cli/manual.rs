@@ -3,10 +3,6 @@
 use std::path::Path;
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a developer asks for new documents by this variable"
-)]
 fn the_manual_is_what_the_commands_print() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/command-line.md");
     let manual = iec::manual::markdown();

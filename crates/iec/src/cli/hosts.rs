@@ -1,0 +1,143 @@
+//! The commands that work on the hosts of a site.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::SitePath;
+
+/// How hosts are reached.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reaching hosts")]
+pub struct Reach {
+    /// How many hosts to work on at the same time
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
+    /// Trust the key of a host that is not known yet, and record it in ~/.ssh/known_hosts
+    ///
+    /// A key that has changed is refused all the same. Pinning `hostKey` in the site file is better.
+    #[arg(long)]
+    pub accept_new_host_keys: bool,
+}
+
+/// Print what would be done, and change nothing on a host
+///
+/// Asks every host what it is and what is there, and prints the difference to what the site should be: by phase,
+/// host and step, with the lines of every file that would be written. Makes the site's secrets file if there is
+/// none yet.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Marks: + comes, ~ changes, - goes, = stays, ? could not tell.\n\n\
+    Examples:\n  \
+    iec plan\n  \
+    iec plan shop/site.yaml --brief\n  \
+    iec plan --detailed-exitcode -o json"
+)]
+pub struct Plan {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// Print steps only, without the content of files
+    #[arg(long)]
+    pub brief: bool,
+    /// Print steps that are done, too
+    #[arg(long, conflicts_with = "brief")]
+    pub all: bool,
+    /// End with exit code 5 when something is to be done
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Make the hosts what the site file says
+///
+/// Installs what is missing and changes nothing else: a second run does nothing. Ctrl-C stops at the end of the
+/// steps under way; a new run goes on there.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec apply\n  \
+    iec apply shop/site.yaml -o json")]
+pub struct Apply {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// Where to write the administrator's kubeconfig [default: kubeconfig, beside the site file]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Prove that the cluster is what the site file says, and that it works
+///
+/// Runs a real service, fetches it from every host and pod by address and by name, blocks it by a policy, and
+/// takes all of it away again.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all rows passed, 3 a row failed, 4 could not tell.\n\n\
+    Examples:\n  \
+    iec verify\n  \
+    iec verify shop/site.yaml -o json"
+)]
+pub struct Verify {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// How long a cluster that was just installed may take to settle, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub settle: u64,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Print what the cluster is now, without making anything in it
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  iec status\n  iec status shop/site.yaml -o json")]
+pub struct Status {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Print what was done on the hosts, from their journals
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  iec log\n  iec log --host edge-2 --run 20261123-191200-4f1c")]
+pub struct Log {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// This host only
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// This run only
+    #[arg(long, value_name = "NAME")]
+    pub run: Option<String>,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Take everything back: from a running site to bare hosts
+///
+/// Goes by the hosts' own journals: Helm releases first, then workers, control planes last. What was there before
+/// IEC came is put back, what is not IEC's is left alone. The cluster and its data are gone afterwards.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  iec reset\n  iec reset shop/site.yaml --yes")]
+pub struct Reset {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}

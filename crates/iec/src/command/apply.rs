@@ -1,0 +1,183 @@
+//! `iec apply`: makes the hosts what the site file says.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use iec_core::observed::Action;
+use iec_core::plan::Phase;
+use iec_host::{Execution, Fleet, Patience, RunName, Summary, execute};
+use serde_json::{Value, json};
+
+use super::content::Content;
+use super::planning::{Planned, planned};
+use super::reach::{block_on, fleet};
+use super::run_result::{host_json, run_error};
+use super::run_view::{RunView, watch};
+use super::site_file::{self, SiteFile};
+use super::{interrupt, kubeconfig, plan};
+use crate::cli::Apply;
+use crate::error::{CliError, Outcome};
+use crate::settings::Settings;
+use crate::ui::{Ui, count, duration, size};
+
+/// Does what is to be done.
+pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    let file = site_file::read(&arguments.site)?;
+    ui.diagnostics(&file.warnings, &file.text);
+    let content = Content::open(&file, settings)?;
+    let fleet = fleet(&file.site, &arguments.reach, settings)?;
+    let kubeconfig = arguments
+        .kubeconfig
+        .clone()
+        .unwrap_or_else(|| kubeconfig::default_path(&file.path));
+    let applied = block_on(apply(&file, &content, &fleet, &kubeconfig, &settings.who, ui))?;
+    ui.result("apply", &applied.json(&file, &kubeconfig), || {
+        applied.text(&file, &kubeconfig)
+    });
+    Ok(Outcome::Done)
+}
+
+/// What an apply did.
+pub(super) struct Applied {
+    /// What was done on each host; nothing where there was nothing to do.
+    summary: Summary,
+    took: Duration,
+}
+
+/// Plans, refuses what must not be begun, executes, and keeps the administrator's kubeconfig.
+pub(super) async fn apply(
+    file: &SiteFile,
+    content: &Content,
+    fleet: &Fleet,
+    kubeconfig: &Path,
+    who: &str,
+    ui: &Ui,
+) -> Result<Applied, CliError> {
+    let began = Instant::now();
+    let planned = planned(file, content, fleet, ui).await?;
+    for warning in &planned.plan.warnings {
+        ui.warn("IEC3909", warning);
+    }
+    refuse_early(&planned)?;
+    let mut summary = Summary::default();
+    if !planned.changes.is_settled() {
+        summary = executed(&planned, content, fleet, who, ui).await;
+        if let Some(error) = run_error(
+            &summary,
+            Some(&planned.plan),
+            &format!("iec apply {}", file.word()),
+        ) {
+            return Err(error);
+        }
+    }
+    // A run without changes costs two round trips; a third one only where the file is not there.
+    if !summary.hosts.is_empty() || !kubeconfig.exists() {
+        kubeconfig::keep(file, fleet, kubeconfig).await?;
+    }
+    Ok(Applied {
+        summary,
+        took: began.elapsed(),
+    })
+}
+
+async fn executed(planned: &Planned, content: &Content, fleet: &Fleet, who: &str, ui: &Ui) -> Summary {
+    let stop = interrupt::token();
+    let run = run_name();
+    let owner = format!("iec apply by {who} (run {run})");
+    let mut view = RunView::new(ui, "apply", planned);
+    ui.event("run", &json!({ "run": run.as_str(), "site": planned.plan.site }));
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let sink = move |host: &str, progress| {
+        // Nobody looks any more only when the work is over.
+        let _ = sender.send((host.to_owned(), progress));
+    };
+    let blob_file = |blob: &iec_core::plan::StoreBlob| content.file_of(blob);
+    let execution = Execution {
+        plan: &planned.plan,
+        fleet,
+        observed: &planned.observation.observed,
+        owner: &owner,
+        run: &run,
+        blob_file: &blob_file,
+        stop: &stop,
+        patience: Patience::default(),
+    };
+    let summary = watch(execute(&execution, &sink), receiver, &stop, &mut view).await;
+    view.finish();
+    summary
+}
+
+/// The name of a run: when it began, and a little randomness, so that no two are the same.
+pub(super) fn run_name() -> RunName {
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    let salt = std::process::id() % 0x1_0000;
+    RunName::new(format!("{now}-{salt:04x}")).expect("digits, small letters and dashes, well below 60")
+}
+
+/// Refuses a run on hosts that may not be changed, or that did not say in which state they are: before the first
+/// change, on all hosts at once.
+fn refuse_early(planned: &Planned) -> Result<(), CliError> {
+    if let Some(error) = plan::silent(planned) {
+        return Err(error);
+    }
+    let refused: Vec<_> = planned
+        .changes
+        .steps
+        .iter()
+        .filter(|change| change.phase == Phase::Admission && change.action == Action::Unknown)
+        .flat_map(|change| {
+            change
+                .missing
+                .iter()
+                .map(|missing| (change.host.as_str(), missing.as_str()))
+        })
+        .collect();
+    let Some((host, first)) = refused.first() else {
+        return Ok(());
+    };
+    let (code, what) = first.split_once(": ").unwrap_or(("IEC4003", first));
+    let mut error = CliError::refused(code.to_owned(), format!("host {host} may not be changed: {what}"));
+    for (host, what) in &refused[1..] {
+        error = error.evidence(format!("{host}: {what}"));
+    }
+    Err(error.next(format!("iec explain {code} says what to do")))
+}
+
+impl Applied {
+    fn text(&self, file: &SiteFile, kubeconfig: &Path) -> String {
+        let took = duration(self.took);
+        let site = file.site.name();
+        if self.summary.hosts.is_empty() {
+            return format!("Nothing to do: the site {site} is as its file says ({took}).");
+        }
+        let hosts = self.summary.hosts.values();
+        let changed: usize = hosts.clone().map(|host| host.changed).sum();
+        let kept: usize = hosts.clone().map(|host| host.unchanged + host.adopted).sum();
+        let sent: u64 = hosts.map(|host| host.sent).sum();
+        format!(
+            "The site {site} is as its file says: {} done and {kept} kept on {} in {took}, {} sent.\n\
+             The administrator's kubeconfig is {}\n\n  iec verify {}\n",
+            count(changed, "step"),
+            count(self.summary.hosts.len(), "host"),
+            size(sent),
+            kubeconfig.display(),
+            file.word(),
+        )
+    }
+
+    fn json(&self, file: &SiteFile, kubeconfig: &Path) -> Value {
+        let hosts: serde_json::Map<String, Value> = self
+            .summary
+            .hosts
+            .iter()
+            .map(|(name, host)| (name.clone(), host_json(host)))
+            .collect();
+        json!({
+            "site": file.site.name(),
+            "changed": !self.summary.hosts.is_empty(),
+            "seconds": self.took.as_secs_f64(),
+            "hosts": hosts,
+            "kubeconfig": kubeconfig,
+        })
+    }
+}

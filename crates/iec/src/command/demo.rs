@@ -1,0 +1,184 @@
+//! `iec demo`: all of it on this machine, with nothing prepared.
+
+use std::fs::Permissions;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use iec_bundle::{BuildError, BuildRequest};
+use iec_core::architecture::Architecture;
+use iec_core::release::Release;
+use iec_core::report::Verdict;
+use iec_lab::{Lab, LabError, Labs, UpRequest};
+use iec_sh::Word;
+use serde_json::json;
+
+use super::apply::apply;
+use super::bundle::{self, build, this_machine};
+use super::content::Content;
+use super::reach::{block_on, fleet};
+use super::{interrupt, lab, site_file, verify};
+use crate::cli::{Demo, Reach, SitePath};
+use crate::error::{CliError, Outcome, unwritable};
+use crate::settings::Settings;
+use crate::ui::{Ui, duration};
+
+/// The lab of the demonstration.
+const LAB: &str = "demo";
+/// How long the new cluster may take to settle.
+const SETTLE_SECONDS: u64 = 180;
+
+/// Builds what is missing, makes hosts, installs the site, proves it, and says how to use it.
+pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    let labs = lab::labs(settings);
+    if arguments.down {
+        return lab::down(&labs, LAB, ui);
+    }
+    let began = Instant::now();
+    let architecture = this_machine()?;
+    prepare(&labs, architecture, ui)?;
+    let release = bundle::release(newest())?;
+    let folder = arguments
+        .bundle
+        .clone()
+        .unwrap_or_else(|| settings.bundle(&release.name));
+    have_bundle(&folder, release, architecture, settings, ui)?;
+    let lab = have_lab(&labs, arguments, &folder, ui)?;
+
+    let file = site_file::read(&SitePath {
+        site: lab.site_file.clone(),
+    })?;
+    let content = Content::open(&file, settings)?;
+    let reach = Reach {
+        parallel: 32,
+        accept_new_host_keys: false,
+    };
+    let fleet = fleet(&file.site, &reach, settings)?;
+    ui.say("Installing the cluster on the hosts.");
+    let report = block_on(async {
+        apply(&file, &content, &fleet, &lab.kubeconfig_file, &settings.who, ui).await?;
+        ui.say("Proving the cluster with a service.");
+        verify::verify(&file, &fleet, SETTLE_SECONDS, settings, ui).await
+    })?;
+    verify::print(&report, ui);
+    if report.verdict() != Verdict::Passed {
+        return verify::finish(&report);
+    }
+    let kubectl = take_kubectl(&content, architecture, &lab)?;
+    let line = format!(
+        "KUBECONFIG={} {} get nodes -o wide",
+        word(&lab.kubeconfig_file),
+        word(&kubectl)
+    );
+    let value = json!({
+        "lab": lab.name, "siteFile": lab.site_file, "kubeconfig": lab.kubeconfig_file, "kubectl": kubectl,
+        "command": line, "seconds": began.elapsed().as_secs_f64(),
+    });
+    ui.result("demo", &value, || usage(&lab, &line, began.elapsed()));
+    Ok(Outcome::Done)
+}
+
+fn word(path: &Path) -> Word {
+    Word::new(path.to_string_lossy())
+}
+
+fn usage(lab: &Lab, line: &str, took: Duration) -> String {
+    format!(
+        "\nA verified cluster runs on {} in this machine, after {}. To use it:\n\n  {line}\n\n\
+         To look around:\n\n  iec status {site}\n  iec lab exec {} edge-1 --root -- crictl ps\n\n\
+         To remove all of it:\n\n  iec demo --down\n",
+        crate::ui::count(lab.hosts.len(), "host"),
+        duration(took),
+        lab.name,
+        site = word(&lab.folder),
+    )
+}
+
+fn newest() -> &'static str {
+    Release::names().last().expect("the program carries a release")
+}
+
+/// Installs what this machine lacks, for hosts and for building.
+fn prepare(labs: &Labs, architecture: Architecture, ui: &Ui) -> Result<(), CliError> {
+    lab::install(labs, ui)?;
+    match iec_bundle::check_tools(&[architecture]) {
+        Err(BuildError::ToolsMissing { packages, .. }) => lab::install_packages(labs, &packages, ui),
+        Err(error) => Err(bundle::build_failed(&error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Builds the bundle, unless a whole one is there.
+fn have_bundle(
+    folder: &Path,
+    release: Release,
+    architecture: Architecture,
+    settings: &Settings,
+    ui: &Ui,
+) -> Result<(), CliError> {
+    let there = iec_bundle::open(folder).is_ok_and(|bundle| {
+        bundle.manifest.kubernetes == release.kubernetes()
+            && bundle.manifest.architectures.contains(&architecture)
+    });
+    if there {
+        ui.say(&format!("The bundle in {} is used.", folder.display()));
+        return Ok(());
+    }
+    ui.say(&format!(
+        "Building the bundle of release {} from source, once.",
+        release.name
+    ));
+    let request = BuildRequest {
+        release,
+        architectures: vec![architecture],
+        output: folder.to_owned(),
+        cache: settings.content(),
+        relock: false,
+        cancel: interrupt::flag(),
+    };
+    build(&request, ui).map(drop)
+}
+
+/// Makes the hosts, unless they are there.
+fn have_lab(labs: &Labs, arguments: &Demo, bundle: &Path, ui: &Ui) -> Result<Lab, CliError> {
+    match labs.open(LAB) {
+        Ok(lab) => {
+            ui.say(&format!("The lab {LAB} is there: its hosts are used."));
+            Ok(lab)
+        }
+        Err(LabError::NoSuchLab { .. }) => {
+            let bundle = std::path::absolute(bundle).unwrap_or_else(|_| bundle.to_owned());
+            let request = UpRequest {
+                hosts: arguments.hosts,
+                bundle: Some(bundle),
+                ..UpRequest::new(LAB)
+            };
+            lab::up(labs, &request, ui)
+        }
+        Err(error) => Err(lab::failed(&error)),
+    }
+}
+
+/// Takes kubectl out of the bundle, into the lab's folder, so that it goes with the lab.
+fn take_kubectl(content: &Content, architecture: Architecture, lab: &Lab) -> Result<PathBuf, CliError> {
+    let item = content
+        .bundle
+        .manifest
+        .binary("kubectl", architecture)
+        .ok_or_else(|| {
+            CliError::refused("IEC2907", format!("the bundle has no kubectl for {architecture}"))
+        })?;
+    let path = lab.folder.join("bin/kubectl");
+    let copy = || {
+        std::fs::create_dir_all(lab.folder.join("bin"))?;
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::fs::copy(content.bundle.path_of(&item.digest), &path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755))
+    };
+    copy().map_err(|error| unwritable("IEC2907", "program kubectl", &path, &error))?;
+    Ok(path)
+}

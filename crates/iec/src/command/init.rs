@@ -1,0 +1,191 @@
+//! `iec init`: a first site file.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use iec_core::diagnostic::Severity;
+use iec_core::release::Release;
+use iec_core::site::{Example, ExampleHost, Role, example, load};
+use iec_sh::Word;
+use serde_json::json;
+
+use super::check::describe;
+use crate::cli::{self, HostArgument, Init};
+use crate::error::{CliError, Outcome, unwritable};
+use crate::ui::Ui;
+
+/// The account that the example names where nobody says another.
+const DEFAULT_USER: &str = "edge";
+
+/// Writes the file, after asking for what the options leave open if somebody is there to answer.
+pub(super) fn run(arguments: &Init, ui: &Ui) -> Result<Outcome, CliError> {
+    if arguments.site.exists() && !arguments.force {
+        return Err(exists(&arguments.site));
+    }
+    let asks = arguments.hosts.is_empty() && ui.can_ask();
+    let name = name(arguments, asks, ui)?;
+    let hosts = if asks {
+        ask_hosts(ui)?
+    } else {
+        arguments.hosts.clone()
+    };
+    if hosts.is_empty() {
+        return Err(CliError::refused("IEC0909", "a site needs at least one host")
+            .next("iec init --host edge-1=10.0.0.11 names one; --host can be repeated"));
+    }
+    let user = match &arguments.user {
+        Some(user) => user.clone(),
+        None if asks => ui.ask("User to log in as", "--user", Some(DEFAULT_USER), |_| Ok(()))?,
+        None => DEFAULT_USER.to_owned(),
+    };
+    let text = text(arguments, &name, &user, &hosts);
+    let path = arguments.site.to_string_lossy();
+    let site = match load(&text, &path) {
+        Ok((site, _)) => site,
+        Err(problems) => {
+            // Written all the same it would be a riddle: the answers are still in the user's mind.
+            let worst = problems
+                .iter()
+                .filter(|problem| problem.severity == Severity::Error)
+                .count();
+            let cause = format!(
+                "these answers make no site file: {}",
+                crate::ui::count(worst, "error")
+            );
+            return Err(CliError::refused("IEC0902", cause).with_diagnostics(text, problems));
+        }
+    };
+    write(arguments, &text)?;
+    ui.result("init", &json!({ "file": arguments.site, "site": site }), || {
+        let word = Word::new(path.as_ref());
+        format!(
+            "Wrote {path}: {}.\n\n  iec check {word} --probe\n  iec plan {word}\n",
+            describe(&site)
+        )
+    });
+    Ok(Outcome::Done)
+}
+
+fn exists(path: &Path) -> CliError {
+    CliError::refused("IEC0903", format!("{} exists already", path.display()))
+        .next("iec init --force replaces it; or name another file")
+}
+
+fn name(arguments: &Init, asks: bool, ui: &Ui) -> Result<String, CliError> {
+    let folder = std::path::absolute(&arguments.site).ok();
+    let folder = folder.as_deref().and_then(Path::parent).and_then(Path::file_name);
+    let usual = folder.map_or_else(|| "site".to_owned(), |name| usual_name(&name.to_string_lossy()));
+    match &arguments.name {
+        Some(name) => Ok(name.clone()),
+        None if asks => ui.ask("Name of the site", "--name", Some(&usual), |_| Ok(())),
+        None => Ok(usual),
+    }
+}
+
+/// A folder's name made into one that a site may have.
+fn usual_name(folder: &str) -> String {
+    let name: String = folder
+        .to_ascii_lowercase()
+        .chars()
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character
+            } else {
+                '-'
+            }
+        })
+        .take(40)
+        .collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() {
+        "site".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+fn ask_hosts(ui: &Ui) -> Result<Vec<HostArgument>, CliError> {
+    ui.say("Type each host as name=address, the control plane first, for example edge-1=10.0.0.11. Nothing ends the list.");
+    let mut hosts = Vec::new();
+    loop {
+        let question = format!("Host {}", hosts.len() + 1);
+        let check = |text: &str| {
+            if text.is_empty() {
+                Ok(())
+            } else {
+                text.parse::<HostArgument>().map(drop)
+            }
+        };
+        let answer = ui.ask(&question, "--host", None, check)?;
+        match answer.parse() {
+            Ok(host) => hosts.push(host),
+            Err(_) => return Ok(hosts),
+        }
+    }
+}
+
+fn text(arguments: &Init, name: &str, user: &str, hosts: &[HostArgument]) -> String {
+    let no_roles = hosts.iter().all(|host| host.role.is_none());
+    let role = |index: usize, host: &HostArgument| match host.role {
+        Some(cli::Role::ControlPlane) => Role::ControlPlane,
+        None if no_roles && index == 0 => Role::ControlPlane,
+        Some(cli::Role::Worker) | None => Role::Worker,
+    };
+    let hosts: Vec<ExampleHost<'_>> = hosts
+        .iter()
+        .enumerate()
+        .map(|(index, host)| ExampleHost {
+            name: &host.name,
+            address: &host.address,
+            role: role(index, host),
+            host_key: None,
+        })
+        .collect();
+    let bundle = arguments.bundle.as_ref().map(|bundle| bundle.to_string_lossy());
+    example(&Example {
+        name,
+        release: Release::names().last().unwrap_or_default(),
+        bundle: bundle.as_deref(),
+        user,
+        identity: arguments.identity.as_deref(),
+        hosts: &hosts,
+    })
+}
+
+/// Writes the file; without --force only where there is none, whoever else may be writing one at this moment.
+fn write(arguments: &Init, text: &str) -> Result<(), CliError> {
+    let path = &arguments.site;
+    let open = || {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        if arguments.force {
+            options.create(true).truncate(true)
+        } else {
+            options.create_new(true)
+        };
+        options.open(path)?.write_all(text.as_bytes())
+    };
+    open().map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => exists(path),
+        _ => unwritable("IEC0910", "site file", path, &error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::usual_name;
+
+    #[test]
+    fn a_folder_gives_a_name_that_a_site_may_have() {
+        for (folder, name) in [
+            ("Store_0417", "store-0417"),
+            (".x", "x"),
+            ("", "site"),
+            ("---", "site"),
+        ] {
+            assert_eq!(usual_name(folder), name);
+        }
+        assert_eq!(usual_name(&"a".repeat(60)).len(), 40);
+    }
+}

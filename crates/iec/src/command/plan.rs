@@ -1,0 +1,66 @@
+//! `iec plan`: what would be done.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::check::describe;
+use super::content::Content;
+use super::planning::{Planned, planned};
+use super::reach::{HostTrouble, block_on, fleet, unanswered};
+use super::site_file;
+use crate::cli::Plan;
+use crate::error::{CliError, Outcome};
+use crate::settings::Settings;
+use crate::ui::Ui;
+use crate::ui::plan::{Detail, changes};
+
+/// Prints the difference between the site file and the hosts.
+pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    let file = site_file::read(&arguments.site)?;
+    ui.diagnostics(&file.warnings, &file.text);
+    let content = Content::open(&file, settings)?;
+    let fleet = fleet(&file.site, &arguments.reach, settings)?;
+    let planned = block_on(planned(&file, &content, &fleet, ui))?;
+    let detail = match (arguments.brief, arguments.all) {
+        (true, _) => Detail::Brief,
+        (false, true) => Detail::Everything,
+        (false, false) => Detail::Changes,
+    };
+    let value = json!({
+        "site": planned.plan.site,
+        "release": planned.plan.release,
+        "warnings": planned.plan.warnings,
+        "changes": planned.changes,
+        "pending": !planned.changes.is_settled(),
+    });
+    ui.result("plan", &value, || {
+        let mut text = format!(
+            "Plan for {}\n\n{}",
+            describe(&file.site),
+            changes(&planned.changes, detail)
+        );
+        for warning in &planned.plan.warnings {
+            let _ = writeln!(text, "Warning: {warning}.");
+        }
+        if !planned.changes.is_settled() {
+            let _ = write!(text, "\n  iec apply {}\n", file.word());
+        }
+        text
+    });
+    match silent(&planned) {
+        Some(error) => Err(error),
+        None if arguments.detailed_exitcode && !planned.changes.is_settled() => Ok(Outcome::Pending),
+        None => Ok(Outcome::Done),
+    }
+}
+
+/// The hosts that did not say in which state they are.
+pub(super) fn silent(planned: &Planned) -> Option<CliError> {
+    let failures = &planned.observation.failures;
+    unanswered(
+        failures
+            .iter()
+            .map(|(host, error)| (host.as_str(), HostTrouble::from(error))),
+    )
+}

@@ -1,0 +1,187 @@
+//! From a site file to what is to be done: content, credentials, facts, plan, and the state of the hosts.
+
+use iec_core::credentials::Credentials;
+use iec_core::diagnostic::{Diagnostics, Severity};
+use iec_core::facts::{Facts, HostAnswer, Reference, preflight};
+use iec_core::observed::{Changes, diff};
+use iec_core::plan::{Inputs, Plan, plan};
+use iec_core::probe::certificate_sha256;
+use iec_host::{Fleet, Observation, Probed, observe, probe};
+
+use super::content::Content;
+use super::reach::{HostTrouble, unanswered};
+use super::site_file::SiteFile;
+use crate::credentials::{self, Place};
+use crate::error::CliError;
+use crate::ui::{Ui, count};
+
+/// A plan, and how far the hosts are from it.
+pub(super) struct Planned {
+    /// What is to be done on every host.
+    pub(super) plan: Plan,
+    /// What was found on the hosts.
+    pub(super) observation: Observation,
+    /// The difference.
+    pub(super) changes: Changes,
+}
+
+/// Probes the hosts, plans, and asks the hosts for the state of each step. Changes nothing on a host.
+///
+/// # Errors
+/// When a host cannot be asked what it is, or when the facts do not allow the site.
+pub(super) async fn planned(
+    file: &SiteFile,
+    content: &Content,
+    fleet: &Fleet,
+    ui: &Ui,
+) -> Result<Planned, CliError> {
+    let mut board = ui.board("plan");
+    for name in fleet.names() {
+        board.busy(name, "is asked what it is");
+    }
+    let probed = probed(fleet).await?;
+    board.finish();
+    let place = Place::beside(&file.path, file.site.name().as_str());
+    let known = credentials::load(&place)?;
+    allow(file, content, &probed.facts, known.as_ref(), ui)?;
+    let credentials = match known {
+        Some(credentials) => credentials,
+        None => new_credentials(&place, file, content, &probed.facts, ui)?,
+    };
+    let plan = plan_of(file, content, &probed.facts, &credentials)?;
+    let mut board = ui.board("plan");
+    for part in &plan.hosts {
+        board.busy(
+            part.host.as_str(),
+            &format!("is asked about {}", count(part.steps.len(), "step")),
+        );
+    }
+    let observation = observe(fleet, &plan).await;
+    board.finish();
+    let changes = diff(&plan, &observation.observed);
+    Ok(Planned {
+        plan,
+        observation,
+        changes,
+    })
+}
+
+/// Asks every host what it is.
+///
+/// # Errors
+/// When one of them cannot be asked: a plan rests on what all of them are.
+pub(super) async fn probed(fleet: &Fleet) -> Result<Probed, CliError> {
+    let now = jiff::Timestamp::now().as_second();
+    let probed = probe(fleet, Some(now)).await;
+    match unanswered(failures(&probed.facts)) {
+        Some(error) => Err(error),
+        None => Ok(probed),
+    }
+}
+
+/// The hosts that have no facts, and why.
+pub(super) fn failures(facts: &Facts) -> impl Iterator<Item = (&str, HostTrouble)> {
+    facts.answers().filter_map(|(name, answer)| match answer {
+        HostAnswer::Failed(failure) => Some((name, HostTrouble::from(failure))),
+        HostAnswer::Known(_) => None,
+    })
+}
+
+/// The plan of a site.
+///
+/// # Errors
+/// When the facts, the release or the content do not allow the site; all reasons at once.
+fn plan_of(
+    file: &SiteFile,
+    content: &Content,
+    facts: &Facts,
+    credentials: &Credentials,
+) -> Result<Plan, CliError> {
+    let inputs = Inputs {
+        site: &file.site,
+        facts,
+        release: &content.release,
+        credentials,
+        content: &content.bundle.manifest,
+        calico_manifest: &content.calico_manifest,
+        charts: &content.charts,
+    };
+    plan(&inputs).map_err(|problems| refuse(file, problems))
+}
+
+fn refuse(file: &SiteFile, problems: Diagnostics) -> CliError {
+    let errors = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .count();
+    let number = count(errors, "reason");
+    CliError::refused(
+        "IEC3908",
+        format!(
+            "the site {} cannot be on these hosts, for {number}",
+            file.site.name()
+        ),
+    )
+    .with_diagnostics(file.text.clone(), problems)
+}
+
+/// Refuses hosts on which the site cannot be installed, all reasons at once; says what somebody should know.
+fn allow(
+    file: &SiteFile,
+    content: &Content,
+    facts: &Facts,
+    credentials: Option<&Credentials>,
+    ui: &Ui,
+) -> Result<(), CliError> {
+    let authority = credentials.and_then(|known| certificate_sha256(&known.cluster_ca.certificate_pem));
+    let reference = Reference {
+        now: Some(jiff::Timestamp::now().as_second()),
+        content_date: i64::try_from(content.release.source_epoch()).ok(),
+        site_id: credentials.map(|known| known.site_id.as_str()),
+        ca_sha256: authority.as_deref(),
+    };
+    let problems = preflight(&file.site, facts, &reference);
+    if problems.has_errors() {
+        return Err(refuse(file, problems));
+    }
+    ui.diagnostics(&problems, &file.text);
+    Ok(())
+}
+
+/// Makes the credentials of a new site. Where there is a cluster already, they are lost rather than new.
+fn new_credentials(
+    place: &Place,
+    file: &SiteFile,
+    content: &Content,
+    facts: &Facts,
+    ui: &Ui,
+) -> Result<Credentials, CliError> {
+    let has_cluster = facts.known().find(|(_, host)| {
+        host.previous.site.as_deref() == Some(file.site.name().as_str())
+            && host.cluster.ca_certificate.is_some()
+    });
+    if let Some((host, _)) = has_cluster {
+        return Err(CliError::refused(
+            "IEC3904",
+            format!(
+                "there is a cluster of this site, but no secrets file {}",
+                place.path.display()
+            ),
+        )
+        .evidence(format!(
+            "host {host} belongs to site {} and has its certificate",
+            file.site.name()
+        ))
+        .next(format!(
+            "iec credentials recover {} rebuilds it from a control plane",
+            file.word()
+        ))
+        .next("or put the secrets file back beside the site file"));
+    }
+    let credentials = credentials::create(place, content.source_date()?)?;
+    ui.say(&format!(
+        "Made the credentials of the site: {}. Keep this file.",
+        place.path.display()
+    ));
+    Ok(credentials)
+}

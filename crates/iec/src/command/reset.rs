@@ -1,0 +1,216 @@
+//! `iec reset`: from a running site back to bare hosts.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use iec_core::journal::Journal;
+use iec_core::reset::{Stage, stages};
+use iec_host::{Fleet, HostResult, RunName, StageRun, Summary, run_stage};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::apply::run_name;
+use super::reach::{block_on, fleet};
+use super::run_result::{host_json, run_error};
+use super::run_view::{RunView, watch};
+use super::site_file::{self, SiteFile};
+use super::{interrupt, kubeconfig, log};
+use crate::cli::Reset;
+use crate::credentials::Place;
+use crate::error::{CliError, Outcome, unwritable};
+use crate::settings::Settings;
+use crate::ui::{Ui, count};
+
+/// Takes everything back.
+pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    let file = site_file::read(&arguments.site)?;
+    let fleet = fleet(&file.site, &arguments.reach, settings)?;
+    let site = file.site.name();
+    block_on(async {
+        let (journals, silent) = log::read(&fleet).await;
+        if let Some(error) = silent {
+            return Err(
+                error.next("a host that is gone for good: set `unreachable: true` on it in the site file")
+            );
+        }
+        let stages = stages(&file.site, &journals);
+        if stages.is_empty() {
+            ui.result("reset", &json!({ "site": site, "stages": [] }), || {
+                format!("Nothing to take back: no host of the site {site} has a journal of IEC.")
+            });
+            return Ok(Outcome::Done);
+        }
+        ui.event(
+            "reset.plan",
+            &json!({ "site": site, "stages": stages.iter().map(stage_json).collect::<Vec<_>>() }),
+        );
+        ui.say(&stages_text(&file, &stages));
+        if !arguments.yes
+            && !ui.confirm(
+                &format!("Take the site {site} back? Its cluster and data will be gone."),
+                "--yes",
+            )?
+        {
+            ui.say("Nothing was done.");
+            return Ok(Outcome::Done);
+        }
+        let summary = take_back(&stages, &journals, &fleet, &file, (&settings.who, ui)).await?;
+        let removed = retire(&file, &fleet)?;
+        let hosts: serde_json::Map<String, serde_json::Value> = summary
+            .hosts
+            .iter()
+            .map(|(name, host)| (name.clone(), host_json(host)))
+            .collect();
+        ui.result(
+            "reset",
+            &json!({ "site": site, "hosts": hosts, "removed": removed }),
+            || {
+                let files: Vec<String> = removed.iter().map(|path| path.display().to_string()).collect();
+                let also = if files.is_empty() {
+                    String::new()
+                } else {
+                    format!(" Removed {}.", crate::ui::list(&files))
+                };
+                format!(
+                    "The site {site} is taken back: {} bare again.{also}",
+                    are(summary.hosts.len())
+                )
+            },
+        );
+        Ok(Outcome::Done)
+    })
+}
+
+fn are(hosts: usize) -> String {
+    format!(
+        "{} {}",
+        count(hosts, "host"),
+        if hosts == 1 { "is" } else { "are" }
+    )
+}
+
+fn stages_text(file: &SiteFile, stages: &[Stage]) -> String {
+    let mut text = format!("To take back the site {}:\n", file.site.name());
+    for stage in stages {
+        let _ = writeln!(
+            text,
+            "  - {} (on {}, {})",
+            stage.title,
+            stage.host,
+            count(stage.steps.len(), "step")
+        );
+    }
+    text
+}
+
+fn stage_json(stage: &Stage) -> serde_json::Value {
+    let steps: Vec<&str> = stage.steps.iter().map(|(id, _)| id.as_str()).collect();
+    json!({ "host": stage.host, "title": stage.title, "steps": steps, "last": stage.last })
+}
+
+/// Runs the stages one after the other; the first that does not end well ends the reset.
+async fn take_back(
+    stages: &[Stage],
+    journals: &BTreeMap<String, Journal>,
+    fleet: &Fleet,
+    file: &SiteFile,
+    (who, ui): (&str, &Ui),
+) -> Result<Summary, CliError> {
+    let (stop, run) = (interrupt::token(), run_name());
+    let owner = format!("iec reset by {who} (run {run})");
+    let mut view = RunView::without_estimate(ui, "reset");
+    let mut summary = Summary::default();
+    let run = Run {
+        owner: &owner,
+        run: &run,
+        stop: &stop,
+    };
+    for stage in stages {
+        let Some(result) = run.stage(stage, fleet, &mut view).await else {
+            continue;
+        };
+        let ended = !matches!(result.result, HostResult::Done);
+        summary.hosts.insert(stage.host.clone(), result);
+        if ended || stop.is_cancelled() {
+            break;
+        }
+    }
+    view.finish();
+    let again = format!("iec reset {}", file.word());
+    let ended_early = summary.hosts.len()
+        < journals
+            .values()
+            .filter(|journal| !journal.undo().is_empty())
+            .count();
+    match run_error(&summary, None, &again) {
+        Some(error) => Err(error),
+        None if ended_early => {
+            Err(
+                CliError::new(crate::error::Kind::Stopped, "IEC4007", "the reset was stopped")
+                    .next(format!("{again} goes on where it stopped")),
+            )
+        }
+        None => Ok(summary),
+    }
+}
+
+/// What all stages of a reset share.
+struct Run<'a> {
+    owner: &'a str,
+    run: &'a RunName,
+    stop: &'a CancellationToken,
+}
+
+impl Run<'_> {
+    async fn stage(
+        &self,
+        stage: &Stage,
+        fleet: &Fleet,
+        view: &mut RunView<'_>,
+    ) -> Option<iec_host::HostSummary> {
+        let host = fleet.host(&stage.host)?;
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let sink = |progress| {
+            // Nobody looks any more only when the work is over.
+            let _ = sender.send((stage.host.clone(), progress));
+        };
+        let run = StageRun {
+            stage,
+            host: host.as_ref(),
+            owner: self.owner,
+            run: self.run,
+            stop: self.stop,
+        };
+        Some(watch(run_stage(&run, &sink), receiver, self.stop, view).await)
+    }
+}
+
+/// Removes what opened the cluster that is gone: its credentials and its kubeconfig. Gives what was there.
+fn retire(file: &SiteFile, fleet: &Fleet) -> Result<Vec<PathBuf>, CliError> {
+    // A control plane that was not reached still runs with these credentials.
+    if file
+        .site
+        .control_planes()
+        .any(|host| fleet.host(host.name().as_str()).is_none())
+    {
+        return Ok(Vec::new());
+    }
+    let secrets = Place::beside(&file.path, file.site.name().as_str()).path;
+    let mut removed = Vec::new();
+    for path in [secrets, kubeconfig::default_path(&file.path)] {
+        match std::fs::remove_file(&path) {
+            Ok(()) => removed.push(path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(unwritable(
+                    "IEC3907",
+                    "file of the cluster that is gone",
+                    &path,
+                    &error,
+                ));
+            }
+        }
+    }
+    Ok(removed)
+}

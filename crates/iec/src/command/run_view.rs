@@ -1,0 +1,223 @@
+//! What a person or a program sees of work on several hosts.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use iec_core::event::Event;
+use iec_core::observed::Action;
+use iec_core::plan::{HostPart, StepId};
+use iec_host::Progress;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+use super::planning::Planned;
+use crate::ui::{Board, Mark, Ui, duration, size};
+
+/// How many bytes are taken for a second of work in the estimate: a usual rate over SSH.
+const BYTES_PER_SECOND: u64 = 60_000_000;
+
+/// Shows what happens on the hosts of a run.
+pub(super) struct RunView<'ui> {
+    ui: &'ui Ui,
+    board: Board<'ui>,
+    titles: BTreeMap<StepId, String>,
+    /// Milliseconds of work that are expected, and those that are done, by host.
+    lanes: BTreeMap<String, Lane>,
+    told_to_stop: bool,
+}
+
+#[derive(Default)]
+struct Lane {
+    /// Expected milliseconds of the steps that have work to do.
+    steps: BTreeMap<StepId, u64>,
+    done: u64,
+    sending: u64,
+    sent: u64,
+}
+
+impl<'ui> RunView<'ui> {
+    /// A view of this plan's execution.
+    pub(super) fn new(ui: &'ui Ui, title: &str, planned: &Planned) -> Self {
+        let steps = planned.plan.hosts.iter().flat_map(|part| &part.steps);
+        let mut view = Self {
+            ui,
+            board: ui.board(title),
+            titles: steps.map(|step| (step.id.clone(), step.title.clone())).collect(),
+            lanes: BTreeMap::new(),
+            told_to_stop: false,
+        };
+        for change in &planned.changes.steps {
+            if !matches!(change.action, Action::Keep | Action::Adopt) {
+                let lane = view.lanes.entry(change.host.clone()).or_default();
+                // A step takes a moment even where none is expected.
+                lane.steps.insert(
+                    change.step.clone(),
+                    u64::from(change.estimate_seconds) * 1000 + 50,
+                );
+            }
+        }
+        for part in &planned.plan.hosts {
+            let sending = bytes_to_send(planned, part) * 1000 / BYTES_PER_SECOND;
+            view.lanes.entry(part.host.to_string()).or_default().sending = sending;
+        }
+        view.draw();
+        view
+    }
+
+    /// A view of work whose size is not known beforehand.
+    pub(super) fn without_estimate(ui: &'ui Ui, title: &str) -> Self {
+        Self {
+            ui,
+            board: ui.board(title),
+            titles: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            told_to_stop: false,
+        }
+    }
+
+    /// Shows one thing that happened.
+    pub(super) fn show(&mut self, host: &str, progress: &Progress) {
+        self.ui.event("run.event", &progress_json(host, progress));
+        match progress {
+            Progress::Sending { sent, of } => {
+                self.board.busy(
+                    host,
+                    &format!("receives content, {} of {}", size(*sent), size(*of)),
+                );
+                let lane = self.lanes.entry(host.to_owned()).or_default();
+                lane.sent = sent * 1000 / BYTES_PER_SECOND;
+            }
+            Progress::Away { cause, again_in } => {
+                let text = format!("is away ({cause}); it is tried again in {}", duration(*again_in));
+                self.board.line(Mark::Note, host, &text);
+                self.board.busy(host, "is away");
+            }
+            Progress::Alone => self.board.busy(host, "works on by itself; its end is waited for"),
+            Progress::Event(event) => self.event(host, event),
+        }
+        self.draw();
+    }
+
+    fn event(&mut self, host: &str, event: &Event) {
+        if let Some(step) = event.step()
+            && !matches!(event, Event::Started { .. })
+        {
+            let lane = self.lanes.entry(host.to_owned()).or_default();
+            lane.done += lane.steps.get(step).copied().unwrap_or(0);
+            lane.steps.remove(step);
+        }
+        match event {
+            Event::Started { step, .. } => {
+                let title = self.title(step);
+                self.board.busy(host, &title);
+            }
+            Event::Unchanged { .. } | Event::Adopted { .. } => {}
+            Event::Changed { step, milliseconds } => {
+                let took = duration(std::time::Duration::from_millis(*milliseconds));
+                let text = format!("{} ({took})", self.title(step));
+                self.board.detail(Mark::Done, host, &text);
+            }
+            Event::Undone { step, .. } => {
+                let text = format!("took back {step}");
+                self.board.busy(host, &text);
+                self.board.detail(Mark::Done, host, &text);
+            }
+            Event::Failed { step, output, .. } => {
+                let title = self.title(step);
+                self.board.line(Mark::Failed, host, &format!("{title} ({step})"));
+                self.board.block(output);
+            }
+            Event::Stopped { step } => {
+                self.board
+                    .line(Mark::Note, host, &format!("stopped before {step}"));
+            }
+            Event::Locked { owner } => {
+                self.board
+                    .line(Mark::Failed, host, &format!("somebody else works on it: {owner}"));
+            }
+            Event::End { code } => {
+                self.board.idle(host);
+                if *code == 0 {
+                    self.board.line(Mark::Done, host, "is ready");
+                }
+            }
+        }
+    }
+
+    fn title(&self, step: &StepId) -> String {
+        self.titles.get(step).cloned().unwrap_or_else(|| step.to_string())
+    }
+
+    fn draw(&mut self) {
+        // Hosts work side by side: the one with the most left says how long it takes.
+        let left = |lane: &Lane| lane.steps.values().sum::<u64>() + lane.sending.saturating_sub(lane.sent);
+        let Some(longest) = self.lanes.values().max_by_key(|lane| left(lane)) else {
+            return;
+        };
+        let done = longest.done + longest.sent;
+        self.board.progress(done, done + left(longest));
+    }
+
+    /// Says once that the wish to stop was heard.
+    fn stopping(&mut self) {
+        if !self.told_to_stop {
+            self.told_to_stop = true;
+            let text = "Every host stops at the end of its present step. Ctrl-C again leaves at once.";
+            self.board.line(Mark::Note, "", text);
+        }
+    }
+
+    /// Takes the moving lines away.
+    pub(super) fn finish(self) {
+        self.board.finish();
+    }
+}
+
+fn bytes_to_send(planned: &Planned, part: &HostPart) -> u64 {
+    let Some(observed) = planned.observation.observed.hosts.get(part.host.as_str()) else {
+        return 0;
+    };
+    let missing = observed.missing_blobs(part);
+    part.blobs
+        .iter()
+        .filter(|blob| missing.contains(&blob.digest))
+        .map(|blob| blob.size)
+        .sum()
+}
+
+fn progress_json(host: &str, progress: &Progress) -> Value {
+    let mut value = match progress {
+        Progress::Sending { sent, of } => json!({ "event": "sending", "sent": sent, "of": of }),
+        Progress::Away { cause, again_in } => {
+            json!({ "event": "away", "cause": cause, "againInSeconds": again_in.as_secs_f64() })
+        }
+        Progress::Alone => json!({ "event": "alone" }),
+        Progress::Event(event) => serde_json::to_value(event).expect("an event has text keys"),
+    };
+    value["host"] = host.into();
+    value
+}
+
+/// Waits for the work and shows meanwhile what happens; says so when the user wants to stop.
+pub(super) async fn watch<T>(
+    work: impl Future<Output = T>,
+    mut receiver: UnboundedReceiver<(String, Progress)>,
+    stop: &CancellationToken,
+    view: &mut RunView<'_>,
+) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            Some((host, progress)) = receiver.recv() => view.show(&host, &progress),
+            () = stop.cancelled(), if !view.told_to_stop => view.stopping(),
+            result = &mut work => {
+                while let Ok((host, progress)) = receiver.try_recv() {
+                    view.show(&host, &progress);
+                }
+                return result;
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `iec verify`: proves that the cluster is what the site file says, and that it works.
+
+use std::time::Duration;
+
+use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict};
+use iec_host::Fleet;
+use iec_kube::{Image, VerifyOptions};
+
+use super::cluster::{FromHosts, reach};
+use super::planning::probed;
+use super::reach::{block_on, fleet};
+use super::site_file::{self, SiteFile};
+use super::{bundle, interrupt};
+use crate::cli::Verify;
+use crate::error::{CliError, Kind, Outcome};
+use crate::settings::Settings;
+use crate::ui::{Board, Mark, Ui, count};
+
+/// By which factor slow hosts may take longer.
+const SLOWNESS: f64 = 6.0;
+
+/// Verifies and reports.
+pub(super) fn run(arguments: &Verify, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    let file = site_file::read(&arguments.site)?;
+    let fleet = fleet(&file.site, &arguments.reach, settings)?;
+    let report = block_on(verify(&file, &fleet, arguments.settle, settings, ui))?;
+    print(&report, ui);
+    finish(&report)
+}
+
+/// Proves the site; the rows are shown as they come.
+pub(super) async fn verify(
+    file: &SiteFile,
+    fleet: &Fleet,
+    settle: u64,
+    settings: &Settings,
+    ui: &Ui,
+) -> Result<Report, CliError> {
+    let release = bundle::release(file.site.release())?;
+    let probed = probed(fleet).await?;
+    let is_slow = probed.facts.known().any(|(_, host)| host.capacity.is_slow());
+    let reached = reach(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
+    let image = release.image("nginx").ok_or_else(|| {
+        CliError::refused(
+            "IEC5901",
+            format!("release {} has no nginx image to prove a site with", release.name),
+        )
+    })?;
+    let options = VerifyOptions {
+        image: Image {
+            reference: image.to_owned(),
+            may_pull: false,
+        },
+        holder: settings.who.clone(),
+        settle: Duration::from_secs(settle),
+    };
+    let stop = interrupt::token();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel::<Row>();
+    let sink = move |row: &Row| {
+        // Nobody looks any more only when the work is over.
+        let _ = sender.send(row.clone());
+    };
+    let hosts = FromHosts { fleet };
+    let mut board = ui.board("verify");
+    let report = {
+        let work = iec_kube::verify(
+            &reached.cluster,
+            &reached.expected,
+            &options,
+            &hosts,
+            &stop,
+            &sink,
+        );
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                Some(row) = receiver.recv() => show(&row, &mut board, ui),
+                report = &mut work => break report,
+            }
+        }
+    };
+    while let Ok(row) = receiver.try_recv() {
+        show(&row, &mut board, ui);
+    }
+    board.finish();
+    Ok(report)
+}
+
+fn show(row: &Row, board: &mut Board<'_>, ui: &Ui) {
+    ui.event("verify.row", row);
+    let text = format!("{} [{}]", row.title, row.scope);
+    match &row.outcome {
+        RowOutcome::Passed => {
+            board.busy("passed", &text);
+            board.detail(Mark::Done, "", &text);
+        }
+        RowOutcome::Failed(failure) => {
+            board.line(
+                Mark::Failed,
+                "",
+                &format!("{text}: {} instead of {}", failure.found, failure.expected),
+            );
+        }
+        RowOutcome::CouldNotTell { reason } => {
+            board.line(Mark::Note, "", &format!("{text}: could not tell, {reason}"));
+        }
+        RowOutcome::NotApplicable { reason } => {
+            board.detail(Mark::Unchanged, "", &format!("{text}: not applicable, {reason}"));
+        }
+    }
+}
+
+/// Prints a report.
+pub(super) fn print(report: &Report, ui: &Ui) {
+    ui.result("report", &report.to_json(), || report.to_text());
+}
+
+/// A report's verdict as the command's end.
+pub(super) fn finish(report: &Report) -> Result<Outcome, CliError> {
+    let counts = report.counts();
+    let error = match report.verdict() {
+        Verdict::Passed => return Ok(Outcome::Done),
+        Verdict::Failed => {
+            let cause = format!(
+                "the site {} is not as it should be: {} failed",
+                report.site,
+                count(counts.failed, "row")
+            );
+            CliError::new(Kind::VerificationFailed, "IEC5902", cause)
+        }
+        Verdict::CouldNotTell if report.stopped => CliError::new(
+            Kind::Stopped,
+            "IEC5903",
+            "the verification was stopped before its end",
+        ),
+        Verdict::CouldNotTell => {
+            let cause = format!("{} could not be told", count(counts.could_not_tell, "row"));
+            CliError::new(Kind::CouldNotTell, "IEC5904", cause)
+        }
+    };
+    let code = report.rows.iter().find_map(|row| match &row.outcome {
+        RowOutcome::Failed(failure) => Some(failure.code.as_str()),
+        _ => None,
+    });
+    Err(match code {
+        Some(code) => error.next(format!("iec explain {code} says more about the first of them")),
+        None => error,
+    })
+}
