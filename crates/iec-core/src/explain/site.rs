@@ -120,7 +120,7 @@ pub(super) const ROWS: &[Explanation] = &[
         "IEC0102",
         "the name of a host is not allowed",
         "It becomes the name of the Kubernetes node: small letters, digits and `-`, without a domain, at most 63 characters.",
-        "Correct the name; the host itself is renamed to match, or refused, at the next check.",
+        "Correct the name in the site file.",
         "name: Edge_1.lan     # wrong\nname: edge-1         # right",
     ),
     row(
@@ -350,7 +350,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC0405",
         "the endpoint is an address",
-        "It ties every node and certificate to one control plane; kubeadm cannot add others to such a site later.",
+        "It ties every node and certificate to one control plane, so the site cannot grow to several.",
         "Remove `endpoint` before the first installation.",
         "",
     ),
