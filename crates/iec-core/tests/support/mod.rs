@@ -22,7 +22,9 @@ pub(crate) const SEEDED_SECRET: &str = "seeded-secret-7f3a9c";
 pub(crate) fn site_names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(sites())
         .expect("the folder of example sites")
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();
     names
