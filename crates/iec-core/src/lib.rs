@@ -14,6 +14,7 @@ mod nearest;
 pub mod observed;
 pub mod plan;
 pub mod probe;
+pub mod reach;
 pub mod release;
 pub mod report;
 pub mod reset;

@@ -12,14 +12,11 @@ use std::pin::Pin;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use iec_core::reach::{self, HostAnswer, HostRequest};
 use iec_core::release::Release;
 use iec_core::report::{Report, Row};
 use iec_core::site::Site;
-use iec_kube::{
-    Access, Cluster, Expected, HostAnswer, HostFetch, HostRequest, Image, VerifyOptions, status, verify,
-};
+use iec_kube::{Access, Cluster, Expected, HostFetch, Image, VerifyOptions, status, verify};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
@@ -95,19 +92,6 @@ fn print_report(report: &Report, json: bool) {
     }
 }
 
-/// Runs on the host for all requests: one line `NUMBER SECONDS OUTCOME`, then the answer in base64 where there is one.
-const SCRIPT: &str = r#"
-one() {
-    begin=${EPOCHREALTIME/[.,]/}
-    answer=$(timeout "$4" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "$3" >&3 && cat <&3' - "$2" "$3" "$TEXT" 2>&1 | base64 -w0; exit "${PIPESTATUS[0]}")
-    code=$?
-    printf '%s %s %s %s\n' "$1" "$(( ${EPOCHREALTIME/[.,]/} - begin ))" "$code" "$answer"
-}
-TEXT='GET / HTTP/1.0\r\nHost: nginx\r\nConnection: close\r\n\r\n'
-while read -r number address port seconds; do one "$number" "$address" "$port" "$seconds" & done
-wait
-"#;
-
 struct Ssh<'s> {
     site: &'s Site,
 }
@@ -120,7 +104,7 @@ impl HostFetch for Ssh<'_> {
     ) -> Pin<Box<dyn Future<Output = Vec<HostAnswer>> + Send + 'a>> {
         Box::pin(async move {
             match self.run(host, requests).await {
-                Ok(output) => read_answers(&output, requests.len()),
+                Ok(output) => reach::read(&output, requests.len()),
                 Err(error) => {
                     vec![
                         HostAnswer::CouldNotTell {
@@ -157,23 +141,15 @@ impl Ssh<'_> {
         }
         command
             .arg(format!("{}@{}", access.user(), host.address()))
-            .arg("exec bash -c 'eval \"$(head -c 4096)\"'");
+            .arg("exec /bin/sh -s");
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let mut input = format!("{SCRIPT:<4096}");
-        for (number, request) in requests.iter().enumerate() {
-            let seconds = request.deadline.as_secs_f64();
-            input.push_str(&format!(
-                "{number} {} {} {seconds}\n",
-                request.address, request.port
-            ));
-        }
         let mut stdin = child.stdin.take().ok_or("no stdin")?;
-        stdin.write_all(input.as_bytes()).await?;
+        stdin.write_all(reach::script(requests).as_bytes()).await?;
         drop(stdin);
         let output = child.wait_with_output().await?;
         if !output.status.success() {
@@ -181,36 +157,4 @@ impl Ssh<'_> {
         }
         Ok(String::from_utf8(output.stdout)?)
     }
-}
-
-fn read_answers(output: &str, wanted: usize) -> Vec<HostAnswer> {
-    let missing = HostAnswer::CouldNotTell {
-        reason: "the host said nothing about it".to_owned(),
-    };
-    let mut answers = vec![missing; wanted];
-    for line in output.lines() {
-        let fields: Vec<&str> = line.splitn(4, ' ').collect();
-        let [number, microseconds, code, text] = fields[..] else {
-            continue;
-        };
-        let (Ok(number), Ok(microseconds)) = (number.parse::<usize>(), microseconds.parse::<f64>()) else {
-            continue;
-        };
-        let seconds = microseconds / 1e6;
-        let Ok(raw) = BASE64.decode(text) else { continue };
-        if let Some(answer) = answers.get_mut(number) {
-            *answer = match code {
-                "0" => HostAnswer::Response { raw, seconds },
-                "124" => HostAnswer::NoAnswer {
-                    evidence: "timed out".to_owned(),
-                    seconds,
-                },
-                _ => HostAnswer::NoAnswer {
-                    evidence: String::from_utf8_lossy(&raw).trim().to_owned(),
-                    seconds,
-                },
-            };
-        }
-    }
-    answers
 }

@@ -1,9 +1,9 @@
 //! One HTTP fetch and what came of it, whoever made it: a pod, or a host through the caller's own means.
 
 use std::future::Future;
-use std::net::Ipv4Addr;
 use std::pin::Pin;
-use std::time::Duration;
+
+use iec_core::reach::{HostAnswer, HostRequest};
 
 use crate::proof::SERVED_BY;
 
@@ -12,47 +12,8 @@ const NGINX_PAGE: &str = "Welcome to nginx!";
 /// How much of a body is kept as evidence.
 const HEAD: usize = 80;
 
-/// What a host should fetch: nginx's page from an address and port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HostRequest {
-    /// Where to connect.
-    pub address: Ipv4Addr,
-    /// The TCP port.
-    pub port: u16,
-    /// How long the whole fetch may take.
-    pub deadline: Duration,
-}
-
-impl HostRequest {
-    /// What is sent over the connection, byte for byte; the answer ends when the server closes.
-    pub const TEXT: &'static str = "GET / HTTP/1.0\r\nHost: nginx\r\nConnection: close\r\n\r\n";
-}
-
-/// What a host got for a [`HostRequest`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum HostAnswer {
-    /// The server answered.
-    Response {
-        /// All bytes of the answer: status line, headers, body.
-        raw: Vec<u8>,
-        /// How long it took.
-        seconds: f64,
-    },
-    /// The fetch ran, and there was no answer: refused, unreachable, too late.
-    NoAnswer {
-        /// What was seen.
-        evidence: String,
-        /// How long it took.
-        seconds: f64,
-    },
-    /// The fetch did not run, or nobody knows how it ended: the host cannot be reached, a tool is missing.
-    CouldNotTell {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// Fetches from hosts of the site. The caller of a verification implements it with its own way onto the hosts.
+/// Fetches from hosts of the site. The caller of a verification implements it with its own way onto the hosts:
+/// it runs [`iec_core::reach::script`] there and reads the answer with [`iec_core::reach::read`].
 pub trait HostFetch: Send + Sync {
     /// Makes all `requests` from the host named `host`, at most once each, best in one go and a few at a time.
     /// Gives one answer for each request, in their order.

@@ -20,7 +20,7 @@ pub use iec_core::check;
 pub use cluster::{Access, Cluster};
 pub use error::KubeError;
 pub use expected::{CONTROL_PLANE_KEY, Expected, ExpectedCalico, ExpectedNode};
-pub use fetch::{HostAnswer, HostFetch, HostRequest};
+pub use fetch::HostFetch;
 pub use proof::Image;
 pub use recorder::RowSink;
 pub use status::{ClusterStatus, NodeStatus, PodStatus, ServerStatus, status};

@@ -14,6 +14,7 @@ mod removal;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use iec_core::reach::HostRequest;
 use iec_core::report::{Row, Scope};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
@@ -30,7 +31,7 @@ use crate::check::{self, Check};
 use crate::cluster::{Cluster, within};
 use crate::error::{KubeError, Reach, reach_of};
 use crate::expected::{Expected, ExpectedNode};
-use crate::fetch::{Fetched, HostFetch, HostRequest};
+use crate::fetch::{Fetched, HostFetch};
 use crate::recorder::Recorder;
 use leftovers::{Leftovers, ServerClock};
 use lifetime::Lifetime;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
+use iec_core::reach::HostRequest;
 use iec_core::report::{Outcome, Row, Scope};
 use k8s_openapi::api::core::v1 as core;
 
@@ -16,7 +17,7 @@ use super::pods::{Running, RunningPods};
 use super::question::{Question, Wanted};
 use crate::check;
 use crate::expected::{Expected, ExpectedNode};
-use crate::fetch::{Fetched, HostRequest};
+use crate::fetch::Fetched;
 use crate::recorder::Recorder;
 
 /// How often nginx is fetched through the service from each place; both replicas then answer almost surely.
