@@ -1,32 +1,50 @@
 //! The project's own tasks: what checks, tests, measures and proves it.
 
+mod bench;
+mod e2e;
+mod interrupt;
+mod packages;
+mod program;
+mod proof;
+mod record;
+mod stage;
+mod suite;
 mod terminal;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
+use self::suite::Extent;
+
 /// The tasks: how each is called, and what it does.
-const TASKS: [(&str, &str); 1] = [(
-    "tidy",
-    "check the rules of the project that neither the compiler nor clippy knows",
-)];
+const TASKS: &[(&str, &str)] = &[
+    (
+        "tidy",
+        "check the rules that neither the compiler nor clippy knows",
+    ),
+    ("test", "run every test: what CI runs, real hosts last"),
+    ("test fast", "the same without real hosts"),
+    (
+        "e2e [NAME…]",
+        "run scenarios on real hosts: three-hosts, one-host",
+    ),
+    ("e2e --keep", "leave the hosts for inspection"),
+    ("e2e --program F --bundle F", "test this program with this bundle"),
+    (
+        "proof reproducible",
+        "build the bundle twice and compare; writes docs/tested.md",
+    ),
+    (
+        "bench main-job [--pairs N]",
+        "against the shortest script; writes docs/benchmarks.md",
+    ),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let result = match words.as_slice() {
-        ["tidy"] => run_tidy(),
-        [] | ["help" | "--help" | "-h"] => {
-            usage();
-            Ok(true)
-        }
-        _ => {
-            usage();
-            Ok(false)
-        }
-    };
-    match result {
+    match run(&words) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -36,26 +54,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn usage() {
-    terminal::line("Usage: cargo xtask TASK\n\nTasks:");
-    for (task, what) in TASKS {
-        terminal::line(format_args!("  {task:<24} {what}"));
+/// Runs a task; true when everything is as it should be.
+fn run(words: &[&str]) -> anyhow::Result<bool> {
+    let root = workspace::root();
+    match words {
+        ["tidy"] => Ok(tidy::run(&root)?.is_good()),
+        ["test"] => suite::run(&root, Extent::All),
+        ["test", "fast"] => suite::run(&root, Extent::Fast),
+        ["e2e", words @ ..] => e2e::run(&root, &e2e::Options::parse(words)?),
+        ["proof", "reproducible"] => proof::reproducible(&root),
+        ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),
+        _ => {
+            usage();
+            Ok(matches!(words, [] | ["help" | "--help" | "-h"]))
+        }
     }
 }
 
-fn run_tidy() -> anyhow::Result<bool> {
-    let found = tidy::check(&workspace::root())?;
-    for note in &found.notes {
-        terminal::line(format_args!("note: {note}"));
+fn usage() {
+    terminal::line("Usage: cargo xtask TASK\n\nTasks:");
+    for (task, what) in TASKS {
+        terminal::line(format_args!("  {task:<28} {what}"));
     }
-    for problem in &found.problems {
-        terminal::line(problem);
-    }
-    let count = found.problems.len();
-    terminal::line(if count == 0 {
-        "tidy".to_owned()
-    } else {
-        format!("{count} against the rules")
-    });
-    Ok(count == 0)
 }

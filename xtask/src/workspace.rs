@@ -11,7 +11,19 @@ pub(crate) fn root() -> PathBuf {
         .to_owned()
 }
 
+/// Where cargo puts what it builds: this program is in `<target>/<profile>/`.
+pub(crate) fn target() -> PathBuf {
+    let own = std::env::current_exe().ok();
+    let target = own.as_deref().and_then(Path::parent).and_then(Path::parent);
+    target.map_or_else(|| root().join("target"), Path::to_owned)
+}
+
 /// The cargo that runs this task, so that every stage uses the same toolchain.
 pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a task of cargo's: cargo says by it which one it is"
+    )]
+    let cargo = std::env::var_os("CARGO");
+    cargo.unwrap_or_else(|| "cargo".into())
 }

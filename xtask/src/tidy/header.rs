@@ -24,13 +24,7 @@ fn problem(path: &str, text: &str) -> Option<Problem> {
         ));
     };
     let ends = last.ends_with(['.', ':', '?']);
-    (!ends).then(|| {
-        Problem::at(
-            path,
-            paragraph.len(),
-            "end the file's first sentence",
-        )
-    })
+    (!ends).then(|| Problem::at(path, paragraph.len(), "end the file's first sentence"))
 }
 
 #[cfg(test)]

@@ -24,10 +24,12 @@ use self::dependencies::Policy;
 use self::metadata::Metadata;
 use self::purity::Compiled;
 use self::tree::Tree;
+use crate::stage::Count;
+use crate::terminal;
 
 /// One thing that is against a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Problem {
+struct Problem {
     file: String,
     line: Option<usize>,
     text: String,
@@ -63,18 +65,38 @@ impl fmt::Display for Problem {
 
 /// What tidy found.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+struct Findings {
     /// What must be mended.
-    pub(crate) problems: Vec<Problem>,
+    problems: Vec<Problem>,
     /// What one should know: files that are longer than the project aims at.
-    pub(crate) notes: Vec<Problem>,
+    notes: Vec<Problem>,
+}
+
+/// Checks the repository, prints what was found, and counts the problems.
+///
+/// # Errors
+/// When the repository cannot be read.
+pub(crate) fn run(root: &Path) -> anyhow::Result<Count> {
+    let found = check(root)?;
+    for note in &found.notes {
+        terminal::line(format_args!("note: {note}"));
+    }
+    for problem in &found.problems {
+        terminal::line(problem);
+    }
+    let failed = found.problems.len();
+    terminal::line(format_args!("{failed} against the rules"));
+    Ok(Count {
+        passed: usize::from(failed == 0),
+        failed,
+    })
 }
 
 /// Checks the repository at `root` against every rule.
 ///
 /// # Errors
 /// When the repository, its `deny.toml` or cargo's metadata cannot be read.
-pub(crate) fn check(root: &Path) -> anyhow::Result<Findings> {
+fn check(root: &Path) -> anyhow::Result<Findings> {
     let tree = Tree::read(root)?;
     let metadata = Metadata::of_workspace(root)?;
     let policy = Policy::parse(tree.text("deny.toml").context("there is no deny.toml")?)?;

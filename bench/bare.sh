@@ -1,0 +1,135 @@
+#!/bin/sh
+# The bare limit of the main job: the shortest script that makes the same cluster of the same content over SSH.
+# No checks, no journal, no lock, no undo, no second run. What `iec apply` takes longer than this is the price of those.
+#
+# usage: bare.sh CONTENT IDENTITY KNOWN_HOSTS CIPHER CONTROL_PLANE [WORKER…]
+#
+# CONTENT/control-plane and CONTENT/worker are trees as they belong on a host of that role, with the images as an OCI
+# layout in /var/tmp/images; CONTENT/versions says which Kubernetes, etcd and CoreDNS they hold.
+set -eu
+content=$1 identity=$2 known_hosts=$3 cipher=$4
+shift 4
+control_plane=$1
+token=abcdef.0123456789abcdef
+kubernetes='' etcd='' coredns=''
+# shellcheck source=/dev/null
+. "$content/versions"
+
+on() {
+    address=$1
+    shift
+    ssh -F none -i "$identity" -o IdentitiesOnly=yes -o BatchMode=yes -o "UserKnownHostsFile=$known_hosts" \
+        -c "$cipher" "edge@$address" "$@"
+}
+
+prepare() {
+    tar -C "$content/$1" -c . | on "$2" sudo tar -x -C / --no-same-owner --no-overwrite-dir
+    on "$2" sudo sh -eu -s <<'HOST'
+echo 1 >/proc/sys/net/ipv4/ip_forward
+systemd=false
+[ ! -f /sys/fs/cgroup/cgroup.controllers ] || systemd=true
+mkdir -p /etc/containerd /etc/systemd/system/kubelet.service.d
+cat >/etc/containerd/config.toml <<END
+version = 3
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "$(cat /var/tmp/pause)"
+[plugins."io.containerd.cri.v1.runtime"]
+restrict_oom_score_adj = true
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+BinaryName = "/usr/local/sbin/runc"
+SystemdCgroup = $systemd
+END
+cat >/etc/systemd/system/containerd.service <<'END'
+[Service]
+ExecStart=/usr/local/bin/containerd
+Type=notify
+Delegate=yes
+KillMode=process
+Restart=always
+[Install]
+WantedBy=multi-user.target
+END
+cat >/etc/systemd/system/kubelet.service <<'END'
+[Unit]
+After=containerd.service
+[Service]
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStart=/usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+Restart=always
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload
+systemctl enable --quiet --now containerd
+systemctl enable --quiet kubelet
+tar -C /var/tmp/images -c . | ctr -n k8s.io images import - >/dev/null
+HOST
+}
+
+# All of them must have succeeded.
+await() {
+    for process; do wait "$process"; done
+}
+
+processes=
+role=control-plane
+for host; do
+    prepare $role "$host" &
+    processes="$processes $!"
+    role=worker
+done
+# shellcheck disable=SC2086 # a list of numbers
+await $processes
+
+on "$control_plane" sudo sh -eu -s <<HOST
+driver=cgroupfs
+[ ! -f /sys/fs/cgroup/cgroup.controllers ] || driver=systemd
+cat >/var/tmp/kubeadm.yaml <<END
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+bootstrapTokens: [{token: $token}]
+localAPIEndpoint: {advertiseAddress: $control_plane}
+nodeRegistration: {criSocket: "unix:///run/containerd/containerd.sock", ignorePreflightErrors: [SystemVerification]}
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+kubernetesVersion: $kubernetes
+encryptionAlgorithm: ECDSA-P256
+networking: {podSubnet: 192.168.0.0/16, serviceSubnet: 172.16.1.0/24}
+etcd: {local: {imageTag: $etcd}}
+dns: {imageTag: $coredns}
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: \$driver
+failCgroupV1: false
+evictionHard: {nodefs.available: 1Gi, imagefs.available: 1Gi, memory.available: 100Mi}
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+conntrack: {maxPerCore: 0, min: 0}
+END
+kubeadm init --config /var/tmp/kubeadm.yaml --skip-token-print >/dev/null
+[ $# -gt 1 ] || kubectl --kubeconfig /etc/kubernetes/admin.conf taint nodes --all node-role.kubernetes.io/control-plane-
+sed '/CALICO_IPV4POOL_VXLAN/{n;s/CrossSubnet/Always/}' /var/tmp/calico.yaml |
+    kubectl --kubeconfig /etc/kubernetes/admin.conf create -f - >/dev/null
+HOST
+
+shift
+processes=
+for host; do
+    on "$host" sudo sh -eu -s <<HOST &
+cat >/var/tmp/kubeadm.yaml <<END
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery: {bootstrapToken: {apiServerEndpoint: "$control_plane:6443", token: $token, unsafeSkipCAVerification: true}}
+nodeRegistration: {criSocket: "unix:///run/containerd/containerd.sock", ignorePreflightErrors: [SystemVerification]}
+END
+kubeadm join --config /var/tmp/kubeadm.yaml >/dev/null
+HOST
+    processes="$processes $!"
+done
+# shellcheck disable=SC2086 # a list of numbers
+await $processes

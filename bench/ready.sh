@@ -1,0 +1,12 @@
+# Run on the control plane by root: waits until so many nodes and all system pods are Ready.
+export KUBECONFIG=/etc/kubernetes/admin.conf
+nodes=$1
+# etcd, API server, controller manager, scheduler, two CoreDNS, Calico's controllers; kube-proxy and Calico on each node.
+pods=$((7 + 2 * nodes))
+until
+    [ "$(kubectl get nodes --no-headers 2>/dev/null | awk '$2 == "Ready"' | wc -l)" = "$nodes" ] &&
+        [ "$(kubectl -n kube-system get pods --no-headers 2>/dev/null |
+            awk '{ split($2, ready, "/") } ready[1] == ready[2] && $3 == "Running"' | wc -l)" = "$pods" ]
+do
+    sleep 0.3
+done

@@ -1,0 +1,288 @@
+//! A lab as the end-to-end tests use it: made by the program under test, inspected from outside, removed in any case.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use super::inventory::{self, Inventory};
+use crate::interrupt::Interrupt;
+use crate::program::{Ended, Program};
+
+/// The program under test, and where what it prints is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    /// The built `iec`.
+    pub(crate) iec: PathBuf,
+    /// A folder for logs.
+    pub(crate) logs: PathBuf,
+    /// The bundle to install from, instead of the one in the cache.
+    pub(crate) bundle: Option<PathBuf>,
+    /// Whether hosts stay for inspection.
+    pub(crate) keep: bool,
+    /// Whether somebody wants to stop.
+    pub(crate) interrupt: Interrupt,
+}
+
+impl Machine {
+    /// Runs `iec` with these words; what it prints goes to a log of this name, and its standard output is the answer.
+    ///
+    /// # Errors
+    /// When it cannot be run, or the user wants to stop.
+    pub(crate) fn iec(&self, log: &str, words: &[&str]) -> anyhow::Result<Ended> {
+        let log = self.logs.join(format!("{log}.log"));
+        Program::new(&self.logs, &self.iec, words, &self.interrupt).logged(&log)
+    }
+
+    /// The same, and it has to end with exit code 0.
+    ///
+    /// # Errors
+    /// When it does not; with the last lines that it printed.
+    pub(crate) fn iec_done(&self, log: &str, words: &[&str]) -> anyhow::Result<String> {
+        let ended = self.iec(log, words)?;
+        if !ended.succeeded() {
+            bail!("{}", self.failure(log, words, &ended));
+        }
+        Ok(ended.stdout)
+    }
+
+    /// What to say of a run that ended otherwise than it should.
+    pub(crate) fn failure(&self, log: &str, words: &[&str], ended: &Ended) -> String {
+        let code = ended
+            .code
+            .map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        let last = lines[lines.len().saturating_sub(20)..].join("\n    ");
+        let log = self.logs.join(format!("{log}.log"));
+        format!(
+            "iec {} ended with {code}; all of it is in {}\n    {last}",
+            words.join(" "),
+            log.display()
+        )
+    }
+}
+
+/// The object of this type among the lines of JSON that a command printed.
+///
+/// # Errors
+/// When there is none, or it is of another form.
+pub(crate) fn answer<T: for<'de> Deserialize<'de>>(kind: &str, lines: &str) -> anyhow::Result<T> {
+    let object = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .rfind(|value| value["type"] == kind)
+        .with_context(|| format!("iec printed no {kind} object"))?;
+    serde_json::from_value(object).with_context(|| format!("the {kind} object is of another form"))
+}
+
+/// What `iec lab up -o json` says at its end.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    hosts: Vec<Host>,
+    site_file: PathBuf,
+    identity_file: PathBuf,
+    known_hosts_file: PathBuf,
+}
+
+/// A host of the lab.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Host {
+    /// Its name in the site file.
+    pub(crate) name: String,
+    /// What it is to be: `control-plane` or `worker`.
+    pub(crate) role: String,
+    /// How it is reached.
+    pub(crate) addresses: Vec<String>,
+    container: String,
+}
+
+/// Running hosts. They are removed when this is dropped, unless they are to be kept.
+pub(crate) struct Lab {
+    machine: Machine,
+    name: String,
+    keep: bool,
+    /// The hosts.
+    pub(crate) hosts: Vec<Host>,
+    /// The site file that describes them.
+    pub(crate) site: PathBuf,
+    /// The private key to log in with.
+    pub(crate) identity: PathBuf,
+    /// The keys of the hosts.
+    pub(crate) known_hosts: PathBuf,
+}
+
+impl Lab {
+    /// Makes a lab, in place of one of the same name that an earlier run may have left.
+    ///
+    /// # Errors
+    /// When `iec lab up` fails; what it made is gone then.
+    pub(crate) fn up(machine: &Machine, name: &str, hosts: usize) -> anyhow::Result<Self> {
+        let mut lab = Self {
+            machine: machine.clone(),
+            name: name.to_owned(),
+            keep: false,
+            hosts: Vec::new(),
+            site: PathBuf::new(),
+            identity: PathBuf::new(),
+            known_hosts: PathBuf::new(),
+        };
+        lab.down("0-leftover");
+        let count = hosts.to_string();
+        let mut words = vec!["lab", "up", name, "--hosts", &count, "-o", "json"];
+        let bundle = machine
+            .bundle
+            .as_deref()
+            .map(|path| path.to_str().context("the bundle's path is no plain text"));
+        if let Some(bundle) = bundle.transpose()? {
+            words.extend(["--bundle", bundle]);
+        }
+        let lines = machine.iec_done("lab-up", &words)?;
+        let found: Answer = answer("lab", &lines)?;
+        lab.hosts = found.hosts;
+        lab.site = found.site_file;
+        lab.identity = found.identity_file;
+        lab.known_hosts = found.known_hosts_file;
+        lab.keep = machine.keep;
+        Ok(lab)
+    }
+
+    fn down(&self, log: &str) {
+        let log = self.machine.logs.join(format!("{log}.log"));
+        // Ctrl-C has been heard already: cleaning up is what it asked for.
+        let interrupt = Interrupt::default();
+        let down = Program::new(
+            &self.machine.logs,
+            &self.machine.iec,
+            ["lab", "down", &self.name],
+            &interrupt,
+        );
+        if !down.logged(&log).is_ok_and(|ended| ended.succeeded()) {
+            crate::terminal::line(format_args!(
+                "the lab {} could not be removed, see {}; type: iec lab down {}",
+                self.name,
+                log.display(),
+                self.name
+            ));
+        }
+    }
+
+    /// The path of the site file as an argument.
+    pub(crate) fn site(&self) -> &str {
+        self.site
+            .to_str()
+            .expect("labs are in folders with names of plain text")
+    }
+
+    /// Runs a script as root on a host, from outside of it; what it reads is `input`.
+    ///
+    /// # Errors
+    /// When it cannot be run, or ends with another exit code than 0.
+    pub(crate) fn run(&self, host: &Host, script: &str, input: &str) -> anyhow::Result<String> {
+        let words = ["exec", "--interactive", &host.container, "sh", "-c", script];
+        output(Command::new("podman").args(words), input)
+    }
+
+    /// Runs a script of this machine's programs in a host's network.
+    ///
+    /// # Errors
+    /// When it cannot be run, or ends with another exit code than 0.
+    pub(crate) fn run_in_network(&self, host: &Host, words: &[&str]) -> anyhow::Result<String> {
+        let inspect = ["inspect", "--format", "{{.State.Pid}}", &host.container];
+        let process = output(Command::new("podman").args(inspect), "")?;
+        output(
+            Command::new("nsenter")
+                .args(["--net", "--target", process.trim(), "--"])
+                .args(words),
+            "",
+        )
+    }
+
+    /// What a host is now.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub(crate) fn inventory(&self, host: &Host) -> anyhow::Result<Inventory> {
+        let words = [
+            "exec",
+            &host.container,
+            "sh",
+            "-c",
+            inventory::SCRIPT,
+            inventory::NAME,
+            inventory::HOST,
+        ];
+        let mut all = Inventory::parse(&output(Command::new("podman").args(words), "")?)?;
+        let words = ["sh", "-c", inventory::SCRIPT, inventory::NAME, inventory::FILTERS];
+        all.extend(Inventory::parse(&self.run_in_network(host, &words)?)?);
+        Ok(all)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.keep {
+            let text = format_args!(
+                "The lab {} is kept. Its site file: {}",
+                self.name,
+                self.site.display()
+            );
+            crate::terminal::line(text);
+        } else {
+            self.down("lab-down");
+        }
+    }
+}
+
+/// Runs a program that ends soon; gives what it printed.
+fn output(command: &mut Command, input: &str) -> anyhow::Result<String> {
+    use std::io::Write as _;
+    let name = Path::new(command.get_program()).display().to_string();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{name} cannot be started"))?;
+    let mut stdin = child.stdin.take().expect("standard input is piped");
+    let text = input.to_owned();
+    // A thread, because a program may print before it has read everything.
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let ended = child.wait_with_output()?;
+    // A program that does not want to read everything is none the worse for it.
+    let _ = writer.join();
+    if !ended.status.success() {
+        bail!(
+            "{name}: {}: {}",
+            ended.status,
+            String::from_utf8_lossy(&ended.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_object_of_a_type_is_the_answer() {
+        #[derive(Deserialize)]
+        struct Lab {
+            name: String,
+        }
+        let lines = "a warning\n{\"version\":1,\"type\":\"lab.event\"}\n{\"version\":1,\"type\":\"lab\",\"name\":\"x\"}\n";
+        assert_eq!(answer::<Lab>("lab", lines).expect("it is there").name, "x");
+        assert!(answer::<Lab>("apply", lines).is_err());
+    }
+
+    #[test]
+    fn a_program_is_given_its_input() {
+        assert_eq!(
+            output(&mut Command::new("cat"), "text").expect("cat runs"),
+            "text"
+        );
+        assert!(output(Command::new("sh").args(["-c", "echo no >&2; exit 3"]), "").is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! `cargo xtask e2e`: the main job on real hosts, from bare to verified and back, with the released program.
+
+mod inventory;
+mod lab;
+mod scenario;
+mod secrets;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+pub(crate) use self::lab::{Host, Lab, Machine, answer};
+use self::scenario::Scenario;
+use crate::interrupt::Interrupt;
+use crate::program::Program;
+use crate::stage::{Count, Stages};
+use crate::{packages, terminal, workspace};
+
+/// What to run, and with what.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Leave the hosts of each scenario for inspection.
+    keep: bool,
+    /// The program to test, instead of a release build.
+    program: Option<PathBuf>,
+    /// The bundle to install from, instead of the one in the cache.
+    bundle: Option<PathBuf>,
+    /// The scenarios.
+    scenarios: Vec<Scenario>,
+}
+
+impl Options {
+    /// Everything, as CI runs it.
+    pub(crate) fn all() -> Self {
+        Self {
+            scenarios: Scenario::ALL.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Reads the words of the command line.
+    ///
+    /// # Errors
+    /// When there is no such scenario, or an option lacks its value.
+    pub(crate) fn parse(words: &[&str]) -> anyhow::Result<Self> {
+        let mut options = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut path = || -> anyhow::Result<PathBuf> {
+                let path = words.next().with_context(|| format!("{word} needs a path"))?;
+                Ok(std::path::absolute(path)?)
+            };
+            match *word {
+                "--keep" => options.keep = true,
+                "--program" => options.program = Some(path()?),
+                "--bundle" => options.bundle = Some(path()?),
+                name => options.scenarios.push(Scenario::find(name)?),
+            }
+        }
+        if options.scenarios.is_empty() {
+            options.scenarios = Scenario::ALL.into();
+        }
+        Ok(options)
+    }
+}
+
+/// Runs the scenarios; true when everything passed.
+///
+/// # Errors
+/// When signals cannot be watched.
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
+    let interrupt = Interrupt::watch()?;
+    let mut all = Stages::default();
+    let good = all.run("packages", || packages::install(root, &interrupt));
+    stages(root, options, &mut all, good, &interrupt);
+    Ok(all.finish() && !interrupt.is_set())
+}
+
+/// Adds the stages: the program, the bundle, the scenarios. Each needs those before it.
+pub(crate) fn stages(root: &Path, options: &Options, all: &mut Stages, good: bool, interrupt: &Interrupt) {
+    let mut ready = good;
+    let mut stage = |name: &str, work: &mut dyn FnMut() -> anyhow::Result<Count>| {
+        if ready && !interrupt.is_set() {
+            ready = all.run(name, work);
+        } else {
+            all.skip(name);
+        }
+    };
+    if options.program.is_none() {
+        stage("release build", &mut || build(root, interrupt));
+    }
+    if options.bundle.is_none() {
+        stage("bundle", &mut || bundle(root, options, interrupt));
+    }
+    for scenario in &options.scenarios {
+        stage(&format!("real hosts: {}", scenario.name), &mut || {
+            let mut machine = machine(root, scenario.name, interrupt)?;
+            machine.iec = options.program.clone().unwrap_or(machine.iec);
+            machine.bundle.clone_from(&options.bundle);
+            machine.keep = options.keep;
+            scenario.run(&machine)
+        });
+    }
+}
+
+/// Builds the released program.
+///
+/// # Errors
+/// When cargo cannot be run.
+pub(crate) fn build(root: &Path, interrupt: &Interrupt) -> anyhow::Result<Count> {
+    let words = ["build", "--release", "--locked", "--package", "iec"];
+    let ended = Program::new(root, workspace::cargo(), words, interrupt).shown()?;
+    Ok(Count::one(ended.succeeded()))
+}
+
+/// Builds the bundle into the cache, or finds it there.
+///
+/// # Errors
+/// When the program cannot be run.
+fn bundle(root: &Path, options: &Options, interrupt: &Interrupt) -> anyhow::Result<Count> {
+    let program = options.program.clone().unwrap_or_else(iec);
+    let ended = Program::new(root, program, ["bundle", "build"], interrupt).shown()?;
+    Ok(Count::one(ended.succeeded()))
+}
+
+/// The released program.
+pub(crate) fn iec() -> PathBuf {
+    workspace::target().join("release/iec")
+}
+
+/// The program under test, with an empty folder for the logs of this scenario.
+///
+/// # Errors
+/// When this is not root, or the folder cannot be made.
+pub(crate) fn machine(root: &Path, scenario: &str, interrupt: &Interrupt) -> anyhow::Result<Machine> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("only root can make real hosts on this machine. Type: sudo -E $(which cargo) xtask test");
+    }
+    let logs = workspace::target().join("e2e").join(scenario);
+    if logs.exists() {
+        fs::remove_dir_all(&logs)?;
+    }
+    fs::create_dir_all(&logs).with_context(|| format!("{} cannot be made", logs.display()))?;
+    terminal::line(format_args!(
+        "logs: {}",
+        logs.strip_prefix(root).unwrap_or(&logs).display()
+    ));
+    Ok(Machine {
+        iec: iec(),
+        logs,
+        bundle: None,
+        keep: false,
+        interrupt: interrupt.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_command_line_are_read() {
+        let options =
+            Options::parse(&["--keep", "--program", "/usr/bin/iec", "one-host"]).expect("they are right");
+        assert!(options.keep && options.bundle.is_none());
+        assert_eq!(options.program.as_deref(), Some(Path::new("/usr/bin/iec")));
+        assert_eq!(
+            options
+                .scenarios
+                .iter()
+                .map(|each| each.hosts)
+                .collect::<Vec<_>>(),
+            [1]
+        );
+        assert_eq!(
+            Options::parse(&[]).expect("all").scenarios.len(),
+            Scenario::ALL.len()
+        );
+        assert!(Options::parse(&["four-hosts"]).is_err());
+        assert!(Options::parse(&["--bundle"]).is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! The Debian packages that the tests need beside Rust and Go.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::interrupt::Interrupt;
+use crate::program::Program;
+use crate::stage::Count;
+use crate::terminal;
+
+/// Where programs are, beside what `PATH` says.
+const FOLDERS: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// What must be there (a program, or a path), the package that brings it, and who needs it.
+const NEEDED: [(&str, &str, &str); 22] = [
+    ("cc", "gcc", "Rust's linker; the bundle's runc and pause"),
+    ("/usr/include/stdio.h", "libc6-dev", "Rust's linker"),
+    ("git", "git", "tidy"),
+    ("dpkg-deb", "dpkg", "the bundle's base layers"),
+    (
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+        "debian-archive-keyring",
+        "the bundle and the hosts",
+    ),
+    ("podman", "podman", "real hosts"),
+    ("runc", "runc", "real hosts"),
+    ("/usr/lib/podman/netavark", "netavark", "real hosts"),
+    ("iptables", "iptables", "real hosts"),
+    ("mmdebstrap", "mmdebstrap", "real hosts"),
+    ("ip", "iproute2", "real hosts"),
+    ("nsenter", "util-linux", "what a reset leaves"),
+    ("nft", "nftables", "what a reset leaves"),
+    ("ipset", "ipset", "what a reset leaves"),
+    ("ssh", "openssh-client", "transports"),
+    (
+        "sshd",
+        "openssh-server",
+        "transports, against a real server on loopback",
+    ),
+    ("sudo", "sudo", "transports"),
+    ("dash", "dash", "shell words"),
+    ("bash", "bash", "shell words"),
+    ("busybox", "busybox", "shell words"),
+    ("fish", "fish", "login shells"),
+    ("shellcheck", "shellcheck", "scripts"),
+];
+
+/// Installs what is missing, saying so first.
+///
+/// # Errors
+/// When something is missing and this is not root on Debian or Ubuntu, or apt-get fails.
+pub(crate) fn install(root: &Path, interrupt: &Interrupt) -> anyhow::Result<Count> {
+    let missing = missing(&|path| path.exists());
+    if missing.is_empty() {
+        terminal::line("Everything that the tests need is installed.");
+        return Ok(Count::one(true));
+    }
+    for (_, package, why) in &missing {
+        terminal::line(format_args!("  {package:<24} for {why}"));
+    }
+    let names: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
+    let line = format!(
+        "apt-get update && apt-get install -y --no-install-recommends {}",
+        names.join(" ")
+    );
+    let can = rustix::process::geteuid().is_root() && Path::new("/usr/bin/apt-get").exists();
+    if !can {
+        bail!("these packages are missing, and only root can install them. Type: {line}");
+    }
+    terminal::line(format_args!("Installing them: {line}"));
+    let install = ["install", "-y", "--no-install-recommends"]
+        .into_iter()
+        .chain(names);
+    for words in [vec!["update"], install.collect()] {
+        let ended = Program::new(root, "apt-get", &words, interrupt)
+            .variable("DEBIAN_FRONTEND", "noninteractive")
+            .shown()?;
+        if !ended.succeeded() {
+            bail!("apt-get {} failed", words[0]);
+        }
+    }
+    Ok(Count::one(true))
+}
+
+fn missing(is_there: &dyn Fn(&Path) -> bool) -> Vec<(&'static str, &'static str, &'static str)> {
+    let found = |name: &str| {
+        if name.starts_with('/') {
+            return is_there(Path::new(name));
+        }
+        FOLDERS
+            .iter()
+            .any(|folder| is_there(&Path::new(folder).join(name)))
+    };
+    NEEDED.into_iter().filter(|(name, _, _)| !found(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        let all_but = |path: &Path| !path.ends_with("fish") && !path.ends_with("netavark");
+        let packages: Vec<&str> = missing(&all_but)
+            .into_iter()
+            .map(|(_, package, _)| package)
+            .collect();
+        assert_eq!(packages, ["netavark", "fish"]);
+    }
+}

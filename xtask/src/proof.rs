@@ -1,0 +1,183 @@
+//! `cargo xtask proof NAME`: what takes too long for CI. A proof writes its own entry into `docs/tested.md`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::interrupt::Interrupt;
+use crate::program::Program;
+use crate::stage::time;
+use crate::{e2e, packages, record, terminal, workspace};
+
+/// Where proofs are told.
+const DOCUMENT: &str = "docs/tested.md";
+
+/// Two builds of the bundle from empty caches agree byte for byte; the second has the first one's lock of Debian
+/// packages, as every later build of a site has.
+///
+/// # Errors
+/// When a build fails, or the bundles differ.
+pub(crate) fn reproducible(root: &Path) -> anyhow::Result<bool> {
+    let interrupt = Interrupt::watch()?;
+    ensure!(
+        packages::install(root, &interrupt)?.is_good(),
+        "packages are missing"
+    );
+    ensure!(
+        e2e::build(root, &interrupt)?.is_good(),
+        "the program cannot be built"
+    );
+    let run = record::Run::now(root)?;
+    let folder = workspace::target().join("proof/reproducible");
+    if folder.exists() {
+        remove(&folder)?;
+    }
+    let (first, first_time) = built(&folder.join("first"), None, &interrupt)?;
+    let lock = folder.join("first/bundle/debian.lock");
+    let (second, second_time) = built(&folder.join("second"), Some(&lock), &interrupt)?;
+    let different = differences(&first, &second);
+    let result = match different.as_slice() {
+        [] => format!("agree: {} files, {}", first.len(), manifest_digest(&folder)?),
+        some => format!("**differ** in {} of {} files", some.len(), first.len()),
+    };
+    let row = format!(
+        "| two builds of the bundle from empty caches agree byte for byte | {} | {} | {} | {} | {result} | {} and {} |",
+        run.date,
+        run.commit,
+        run.machine,
+        versions(&folder)?,
+        time(first_time),
+        time(second_time),
+    );
+    record::append(root, DOCUMENT, &row)?;
+    terminal::line(row);
+    if !different.is_empty() {
+        bail!("these files differ: {}", different.join(", "));
+    }
+    remove(&folder)?;
+    Ok(true)
+}
+
+/// Builds a bundle with caches of its own; gives the digests of its files, and how long it took.
+fn built(
+    folder: &Path,
+    lock: Option<&Path>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<(BTreeMap<PathBuf, String>, Duration)> {
+    let out = folder.join("bundle");
+    fs::create_dir_all(&out)?;
+    if let Some(lock) = lock {
+        fs::copy(lock, out.join("debian.lock"))?;
+    }
+    let began = Instant::now();
+    let mut words = ["bundle", "build", "--out"]
+        .map(std::ffi::OsString::from)
+        .to_vec();
+    words.push(out.clone().into());
+    let build = Program::new(folder, e2e::iec(), &words, interrupt)
+        .variable("XDG_CACHE_HOME", folder.join("cache"))
+        .variable("GOCACHE", folder.join("go-build"))
+        .variable("GOMODCACHE", folder.join("go-modules"));
+    ensure!(build.shown()?.succeeded(), "the build failed");
+    let took = began.elapsed();
+    let mut files = BTreeMap::new();
+    digests(&out, &out, &mut files)?;
+    // Four times what a bundle is: the disk is needed for the other build.
+    for cache in ["cache", "go-build", "go-modules"] {
+        let cache = folder.join(cache);
+        if cache.exists() {
+            remove(&cache)?;
+        }
+    }
+    Ok((files, took))
+}
+
+/// The digests of all files below a folder, by their paths in it.
+fn digests(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            digests(root, &path, files)?;
+        } else {
+            let name = path.to_str().context("names in bundles are plain text")?;
+            let digest = record::ask(root, "sha256sum", &[name])?;
+            let own = path.strip_prefix(root)?.to_owned();
+            files.insert(
+                own,
+                digest.split_whitespace().next().unwrap_or_default().to_owned(),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The paths that are not the same on both sides.
+fn differences(first: &BTreeMap<PathBuf, String>, second: &BTreeMap<PathBuf, String>) -> Vec<String> {
+    let mut paths: Vec<&PathBuf> = first.keys().chain(second.keys()).collect();
+    paths.sort();
+    paths.dedup();
+    let differ = |path: &&&PathBuf| first.get(**path) != second.get(**path);
+    paths
+        .iter()
+        .filter(differ)
+        .map(|path| path.display().to_string())
+        .collect()
+}
+
+fn manifest_digest(folder: &Path) -> anyhow::Result<String> {
+    let digest = record::ask(folder, "sha256sum", &["first/bundle/manifest.json"])?;
+    Ok(format!("manifest sha256:{}", &digest[..12]))
+}
+
+/// The release and the program, as the row names them.
+fn versions(folder: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(folder.join("first/bundle/manifest.json"))?;
+    let manifest: serde_json::Value = serde_json::from_str(&text)?;
+    let word = |name: &str| manifest[name].as_str().unwrap_or("?").to_owned();
+    Ok(format!(
+        "iec {}, release {}, Kubernetes {}",
+        env!("CARGO_PKG_VERSION"),
+        word("release"),
+        word("kubernetes")
+    ))
+}
+
+/// Removes a folder; Go makes the files of its module cache read-only.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    let name = folder
+        .to_str()
+        .context("the target folder has a name of plain text")?;
+    record::ask(Path::new("/"), "chmod", &["-R", "u+w", name])?;
+    fs::remove_dir_all(folder).with_context(|| format!("{} cannot be removed", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_difference_between_two_folders_is_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (path, text) in [
+            ("a/same", "1"),
+            ("a/other", "1"),
+            ("b/same", "1"),
+            ("b/other", "2"),
+            ("b/deep/new", "3"),
+        ] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+        let of = |name: &str| {
+            let mut files = BTreeMap::new();
+            digests(&folder.path().join(name), &folder.path().join(name), &mut files).expect("read");
+            files
+        };
+        assert_eq!(differences(&of("a"), &of("b")), ["deep/new", "other"]);
+        assert_eq!(differences(&of("a"), &of("a")), [] as [&str; 0]);
+    }
+}
