@@ -11,6 +11,12 @@ use crate::site::EndpointHost;
 
 /// The kernel modules that containers and pods' networks need.
 const MODULES: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "vxlan"];
+/// Each kubelet, containerd and agent of a pod watches files. With the kernel's default of 128 instances a kubelet beside
+/// a few of them ends at its start with "inotify_init: too many open files". A host that allows more keeps that.
+const INOTIFY_LIMITS: [(&str, u64); 2] = [
+    ("fs.inotify.max_user_instances", 8192),
+    ("fs.inotify.max_user_watches", 524_288),
+];
 /// The folder of the bundle's host tools.
 const HOST_TOOLS: &str = "/opt/iec/host-tools";
 /// The host tools that are linked into the path where the host has none.
@@ -149,6 +155,15 @@ fn kernel(part: &mut PartBuilder<'_>) {
             sysctls.insert(bridged.to_owned(), "1".to_owned());
         }
     }
+    for (limit, least) in INOTIFY_LIMITS {
+        let present = part
+            .facts
+            .features
+            .sysctls
+            .get(limit)
+            .and_then(|value| value.trim().parse().ok());
+        sysctls.insert(limit.to_owned(), present.unwrap_or(least).max(least).to_string());
+    }
     let text: String = sysctls
         .iter()
         .map(|(key, value)| format!("{key} = {value}\n"))
@@ -163,7 +178,7 @@ fn kernel(part: &mut PartBuilder<'_>) {
         why,
         format!("# Written by IEC.\n{text}"),
     );
-    let why = "The host forwards packets between pods, and lets bridged packets pass the packet filter.";
+    let why = "The host forwards packets between pods, lets bridged packets pass the packet filter, and lets programs watch files.";
     part.step(
         Phase::System,
         "sysctls",
