@@ -2,7 +2,9 @@
 # It prints one event a line on standard output: "iec", then fields, separated by tabs; free text as base64.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
-export PATH LC_ALL
+# kubectl would leave its cache in root's home otherwise.
+KUBECACHEDIR=$iec_home/kube-cache
+export PATH LC_ALL KUBECACHEDIR
 # An operator's broken link must not stop a host: it finishes its part alone.
 trap '' HUP PIPE
 

@@ -59,6 +59,7 @@ programs! {
     Mount => "mount", "Mounts.";
     Mountpoint => "mountpoint", "Says whether a folder is a mount point.";
     Mv => "mv", "Renames.";
+    Nft => "nft", "The packet filter of the kernel, as it is.";
     Printf => "printf", "Prints words.";
     Readlink => "readlink", "Reads a link.";
     Rm => "rm", "Removes files.";

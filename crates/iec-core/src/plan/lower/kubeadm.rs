@@ -11,7 +11,7 @@ use crate::plan::kubeadm::{INIT_FILE, InitPhase, JoinPhase, PKI};
 use crate::plan::op::SecretName;
 
 /// The folders that kubeadm, the kubelet and Calico make; the first kubeadm step notes which were there before.
-const CREATED_FOLDERS: [&str; 14] = [
+const CREATED_FOLDERS: [&str; 17] = [
     "/etc/kubernetes",
     "/var/lib/kubelet",
     "/var/lib/etcd",
@@ -26,6 +26,9 @@ const CREATED_FOLDERS: [&str; 14] = [
     "/var/log/pods",
     "/var/log/containers",
     "/run/nodeagent",
+    "/run/nri",
+    "/run/netns",
+    "/run/xtables.lock",
 ];
 
 /// The certificates that `kubeadm init phase certs all` makes from the authorities that are there beforehand.
@@ -66,7 +69,7 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
     let mut apply = Vec::new();
     if *phase == InitPhase::Preflight {
         apply.extend(note_folders(id, &CREATED_FOLDERS));
-        apply.extend(super::network::note_sysctls(id));
+        apply.extend(super::network::note_kernel(id));
     }
     apply.extend(
         phase
@@ -224,7 +227,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
     let mut apply = Vec::new();
     if *phase == JoinPhase::Preflight {
         apply.extend(note_folders(id, &CREATED_FOLDERS));
-        apply.extend(super::network::note_sysctls(id));
+        apply.extend(super::network::note_kernel(id));
     }
     match phase {
         JoinPhase::Preflight => apply.push(kubeadm),
@@ -303,7 +306,7 @@ fn remove_node(id: &str) -> Vec<Expr> {
     commands.extend(remove_containers());
     commands.extend(remove_mounts("/var/lib/kubelet/"));
     commands.extend(super::network::remove_network());
-    commands.extend(super::network::restore_sysctls(id));
+    commands.extend(super::network::restore_kernel(id));
     commands.extend(remove_folders(id, &CREATED_FOLDERS));
     commands
 }

@@ -33,8 +33,94 @@ const PROGRAM_SYSCTLS: [&str; 16] = [
     "net.netfilter.nf_conntrack_tcp_timeout_established",
 ];
 
+/// Tables that the packet filter tools make as soon as they are asked, and leave behind empty.
+const FILTER_TABLES: [&str; 5] = ["filter", "nat", "mangle", "raw", "security"];
+/// Where Calico mounts a file system for BPF programs.
+const BPF_FOLDER: &str = "/sys/fs/bpf";
+
+/// Notes what programs will change in the kernel: parameters, tables of the packet filter, a mount. Once.
+pub(super) fn note_kernel(step: &str) -> Vec<Expr> {
+    let tables = format!("{HOME}/before/{step}/tables");
+    let mount = format!("{HOME}/before/{step}/bpf.absent");
+    let mut commands = note_sysctls(step);
+    commands.push(Expr::any([
+        test(["-e", &tables]),
+        Cmd::new(Program::Nft)
+            .words(["list", "tables"])
+            .stdout_file(tables.as_str())
+            .quiet_errors()
+            .into(),
+        run(Program::Touch, [&tables]),
+    ]));
+    commands.push(Expr::any([
+        run(Program::Mountpoint, ["-q", BPF_FOLDER]),
+        run(Program::Touch, [&mount]),
+    ]));
+    commands
+}
+
+/// Sets back what [`note_kernel`] noted.
+pub(super) fn restore_kernel(step: &str) -> Vec<Expr> {
+    let tables = format!("{HOME}/before/{step}/tables");
+    let mut commands = restore_sysctls(step);
+    for family in ["ip", "ip6"] {
+        for name in FILTER_TABLES {
+            let table = format!("table {family} {name}");
+            let nft = |action: &str| {
+                Cmd::new(Program::Nft)
+                    .words([action, "table", family, name])
+                    .quiet_errors()
+            };
+            // A table that somebody else has filled since is not IEC's to remove.
+            let has_rules = Expr::Pipe(vec![
+                nft("list"),
+                Cmd::new(Program::Grep).words(["-E", "^\t\t"]),
+                Cmd::new(Program::Grep).words(["-qv", "^\t\ttype "]),
+            ]);
+            commands.push(Expr::If {
+                condition: Box::new(Expr::all([
+                    test(["-e", &tables]),
+                    run(Program::Grep, ["-qxF", &table, &tables]).not(),
+                    Expr::Run(nft("list").quiet()),
+                    has_rules.not(),
+                ])),
+                then: vec![nft("delete").into()],
+                otherwise: vec![],
+            });
+        }
+    }
+    commands.push(Expr::If {
+        condition: Box::new(Expr::all([
+            test(["-e", &format!("{HOME}/before/{step}/bpf.absent")]),
+            run(Program::Mountpoint, ["-q", BPF_FOLDER]),
+        ])),
+        then: vec![run(Program::Umount, [BPF_FOLDER])],
+        otherwise: vec![],
+    });
+    commands.push(
+        Expr::from(
+            Cmd::new(Program::Find)
+                .words([
+                    "/sys/fs/cgroup",
+                    "-depth",
+                    "-type",
+                    "d",
+                    "-path",
+                    "*/kubepods*",
+                    "-exec",
+                    "rmdir",
+                    "{}",
+                    "+",
+                ])
+                .quiet(),
+        )
+        .ignore_failure(),
+    );
+    commands
+}
+
 /// Notes the kernel parameters that programs will set, once.
-pub(super) fn note_sysctls(step: &str) -> Vec<Expr> {
+fn note_sysctls(step: &str) -> Vec<Expr> {
     PROGRAM_SYSCTLS
         .iter()
         .map(|key| {
@@ -55,7 +141,7 @@ pub(super) fn note_sysctls(step: &str) -> Vec<Expr> {
 }
 
 /// Sets the kernel parameters back to what [`note_sysctls`] found, where they differ.
-pub(super) fn restore_sysctls(step: &str) -> Vec<Expr> {
+fn restore_sysctls(step: &str) -> Vec<Expr> {
     PROGRAM_SYSCTLS
         .iter()
         .map(|key| {

@@ -77,26 +77,29 @@ pub(super) fn note_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
     commands
 }
 
-/// Empties the folders that [`note_folders`] noted, and removes those that were not there.
+/// Empties the folders that [`note_folders`] noted, and removes those that were not there; files likewise.
 ///
 /// A folder that was there may be the mount point of a disk of its own: its content goes, it stays.
 pub(super) fn remove_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
     let place = format!("{HOME}/before/{step}");
+    let when = |condition: Expr, then: Expr| Expr::If {
+        condition: Box::new(condition),
+        then: vec![then],
+        otherwise: vec![],
+    };
     let mut commands = Vec::new();
     for (slot, folder) in folders.iter().enumerate() {
-        commands.push(Expr::If {
-            condition: Box::new(test(["-d", folder])),
-            then: vec![run(Program::Find, [folder, "-xdev", "-mindepth", "1", "-delete"])],
-            otherwise: vec![],
-        });
-        commands.push(Expr::If {
-            condition: Box::new(Expr::all([
-                test(["-e", &format!("{place}/folder-{slot}.absent")]),
-                test(["-d", folder]),
-            ])),
-            then: vec![Expr::from(Cmd::new(Program::Rmdir).word(*folder))],
-            otherwise: vec![],
-        });
+        let new = || test(["-e", &format!("{place}/folder-{slot}.absent")]);
+        let is = |kind: &str| test([kind, folder]);
+        commands.push(when(
+            is("-d"),
+            run(Program::Find, [folder, "-xdev", "-mindepth", "1", "-delete"]),
+        ));
+        commands.push(when(Expr::all([new(), is("-d")]), run(Program::Rmdir, [folder])));
+        commands.push(when(
+            Expr::all([new(), is("-f")]),
+            run(Program::Rm, ["-f", folder]),
+        ));
     }
     commands
 }

@@ -86,9 +86,15 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
         why,
         unit,
     );
-    let creates = ["/var/lib/containerd", "/run/containerd", "/opt/containerd"]
-        .map(str::to_owned)
-        .to_vec();
+    let creates = [
+        "/var/lib/containerd",
+        "/run/containerd",
+        "/opt/containerd",
+        "/etc/cni/net.d",
+        "/etc/cni",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let op = Op::Unit(Unit {
         name: "containerd.service".to_owned(),
         active: true,
