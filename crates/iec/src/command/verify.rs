@@ -42,7 +42,7 @@ pub(super) async fn verify(
     let reached = reach(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
     let image = release.image("nginx").ok_or_else(|| {
         CliError::refused(
-            "IEC5901",
+            "IEC5007",
             format!("release {} has no nginx image to prove a site with", release.name),
         )
     })?;
@@ -127,16 +127,16 @@ pub(super) fn finish(report: &Report) -> Result<Outcome, CliError> {
                 report.site,
                 count(counts.failed, "row")
             );
-            CliError::new(Kind::VerificationFailed, "IEC5902", cause)
+            CliError::new(Kind::VerificationFailed, "IEC5008", cause)
         }
         Verdict::CouldNotTell if report.stopped => CliError::new(
             Kind::Stopped,
-            "IEC5903",
+            "IEC5009",
             "the verification was stopped before its end",
         ),
         Verdict::CouldNotTell => {
             let cause = format!("{} could not be told", count(counts.could_not_tell, "row"));
-            CliError::new(Kind::CouldNotTell, "IEC5904", cause)
+            CliError::new(Kind::CouldNotTell, "IEC5010", cause)
         }
     };
     let code = report.rows.iter().find_map(|row| match &row.outcome {
