@@ -18,12 +18,8 @@ const BLOCKED_FETCH: Duration = Duration::from_secs(1);
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-const CHECKS: [&Check; 4] = [
-    &check::POLICY_OPEN,
-    &check::POLICY_DENY,
-    &check::POLICY_SELECT,
-    &check::POLICY_ALLOW,
-];
+/// The checks that every client goes through.
+const FOR_EACH_CLIENT: [&Check; 3] = [&check::POLICY_OPEN, &check::POLICY_DENY, &check::POLICY_ALLOW];
 
 /// Who fetches from which replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,19 +27,31 @@ struct Cast {
     target: Running,
     /// A client on another node, if the site has one, then a client on the target's own node.
     clients: Vec<Running>,
+    /// A client that is not let through while the first one already is.
+    stranger: Option<Running>,
 }
 
-/// Chooses a replica that has a client on its own node, and one on another node where there is one.
+/// Chooses a replica that has a client on its own node, and one on another node where there is one. Where there is
+/// no second client, the other replica is the stranger.
 fn cast(pods: &RunningPods) -> Option<Cast> {
     pods.replicas.iter().find_map(|target| {
         let same_node = pods.probes.get(&target.node)?.clone();
         let other_node = pods.probes.values().find(|client| client.node != target.node);
-        let clients = other_node.cloned().into_iter().chain([same_node]).collect();
+        let clients: Vec<Running> = other_node.cloned().into_iter().chain([same_node]).collect();
+        let other_replica = pods.replicas.iter().find(|replica| replica.name != target.name);
+        let stranger = clients.get(1).or(other_replica).cloned();
         Some(Cast {
             target: target.clone(),
             clients,
+            stranger,
         })
     })
+}
+
+impl Cast {
+    fn scope(&self, client: &Running) -> Scope {
+        Scope::pair(&client.node, &self.target.node)
+    }
 }
 
 /// What a client must see.
@@ -87,22 +95,14 @@ impl Proof<'_> {
     /// Exercises the policies and records their rows.
     pub(super) async fn prove_policies(&self, pods: &RunningPods) {
         let Some(cast) = cast(pods) else {
-            self.record_all(
-                Scope::Cluster,
-                "no replica runs together with a client on its node",
-            );
+            let reason = "no replica runs together with a client on its node";
+            for check in FOR_EACH_CLIENT.into_iter().chain([&check::POLICY_SELECT]) {
+                self.recorder.record(check.could_not_tell(Scope::Cluster, reason));
+            }
             return;
         };
-        if self.expected.nodes.len() < 2 {
-            for check in CHECKS {
-                let reason = "the site has one host: there is no client on another node";
-                self.recorder.record(check.not_applicable(Scope::Cluster, reason));
-            }
-        } else if cast.clients.len() < 2 {
-            self.record_all(
-                Scope::Cluster,
-                "no client runs on a node other than the replica's",
-            );
+        if cast.clients.len() < 2 {
+            self.record_no_other_node();
         }
         if let Err(reason) = self.play(&cast).await {
             self.record_missing(&cast, &reason);
@@ -114,19 +114,35 @@ impl Proof<'_> {
         self.make_policy(&objects::deny_policy()).await?;
         self.observe_all(&check::POLICY_DENY, cast, Wanted::Blocked).await;
         self.make_policy(&objects::allow_policy()).await?;
-        let mut policy_is_in_effect = false;
-        for client in &cast.clients {
-            // Only once somebody is let through does it mean something that others are not.
-            if policy_is_in_effect {
-                self.observe(&check::POLICY_SELECT, cast, client, Wanted::Blocked)
-                    .await;
-            }
+        for (number, client) in cast.clients.iter().enumerate() {
             self.allow(client).await?;
-            policy_is_in_effect = self
+            let is_let_through = self
                 .observe(&check::POLICY_ALLOW, cast, client, Wanted::Open)
                 .await;
+            if number == 0 {
+                self.observe_stranger(cast, is_let_through).await;
+            }
         }
         Ok(())
+    }
+
+    /// Only once somebody is let through does it mean something that others are not.
+    async fn observe_stranger(&self, cast: &Cast, somebody_is_let_through: bool) {
+        let check = &check::POLICY_SELECT;
+        match &cast.stranger {
+            None => {
+                let reason = "there is no second client, see workload.replicas";
+                self.recorder.record(check.could_not_tell(Scope::Cluster, reason));
+            }
+            Some(stranger) if somebody_is_let_through => {
+                self.observe(check, cast, stranger, Wanted::Blocked).await;
+            }
+            Some(stranger) => {
+                let reason = "the policy that allows is not in effect, see policy.allow";
+                self.recorder
+                    .record(check.could_not_tell(cast.scope(stranger), reason));
+            }
+        }
     }
 
     async fn observe_all(&self, check: &Check, cast: &Cast, wanted: Wanted) {
@@ -149,7 +165,7 @@ impl Proof<'_> {
                 .unwrap_or_else(|| Fetched::unknown("nothing was fetched"));
             let met = wanted.is_met_by(&fetched);
             if met || start.elapsed() >= self.cluster.patient(EFFECT) {
-                let scope = Scope::pair(&client.node, &cast.target.node);
+                let scope = cast.scope(client);
                 self.recorder
                     .record(judge(check, scope, wanted, &fetched, start.elapsed()));
                 return met;
@@ -158,20 +174,34 @@ impl Proof<'_> {
         }
     }
 
-    fn record_all(&self, scope: Scope, reason: &str) {
-        for check in CHECKS {
-            self.recorder.record(check.could_not_tell(scope.clone(), reason));
+    fn record_no_other_node(&self) {
+        for check in FOR_EACH_CLIENT {
+            self.recorder.record(if self.expected.nodes.len() < 2 {
+                let reason = "the site has one host: there is no client on another node";
+                check.not_applicable(Scope::Cluster, reason)
+            } else {
+                check.could_not_tell(
+                    Scope::Cluster,
+                    "no client runs on a node other than the replica's",
+                )
+            });
         }
     }
 
     /// Rows that could not come because the API refused a policy or a label.
     fn record_missing(&self, cast: &Cast, reason: &str) {
-        for client in &cast.clients {
-            let scope = Scope::pair(&client.node, &cast.target.node);
-            for check in CHECKS {
-                if !self.recorder.has(check, &scope) {
-                    self.recorder.record(check.could_not_tell(scope.clone(), reason));
-                }
+        let for_clients = cast
+            .clients
+            .iter()
+            .flat_map(|client| FOR_EACH_CLIENT.map(|check| (check, client)));
+        let for_stranger = cast
+            .stranger
+            .iter()
+            .map(|stranger| (&check::POLICY_SELECT, stranger));
+        for (check, client) in for_clients.chain(for_stranger) {
+            let scope = cast.scope(client);
+            if !self.recorder.has(check, &scope) {
+                self.recorder.record(check.could_not_tell(scope, reason));
             }
         }
     }
@@ -207,6 +237,7 @@ mod tests {
         let cast = cast(&pods(&["b", "c"], &["a", "b", "c"])).expect("a cast");
         let nodes: Vec<&str> = cast.clients.iter().map(|client| client.node.as_str()).collect();
         assert_eq!((cast.target.node.as_str(), nodes), ("b", vec!["a", "b"]));
+        assert_eq!(cast.stranger, Some(running("probe", "b")));
     }
 
     #[test]
@@ -218,9 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn on_a_single_host_the_only_client_is_on_the_same_node() {
-        let cast = cast(&pods(&["a", "a"], &["a"])).expect("a cast");
+    fn on_a_single_host_the_only_client_is_on_the_same_node_and_the_other_replica_is_the_stranger() {
+        let mut pods = pods(&["a", "a"], &["a"]);
+        pods.replicas[1].name = "nginx-b".into();
+        let cast = cast(&pods).expect("a cast");
         assert_eq!(cast.clients, [running("probe", "a")]);
+        assert_eq!(cast.stranger, Some(running("nginx-b", "a")));
+        pods.replicas.truncate(1);
+        assert_eq!(super::cast(&pods).expect("a cast").stranger, None);
     }
 
     #[test]
