@@ -21,6 +21,7 @@ pub use cluster::{Access, Cluster};
 pub use error::KubeError;
 pub use expected::{CONTROL_PLANE_KEY, Expected, ExpectedCalico, ExpectedNode};
 pub use fetch::HostFetch;
+pub use iec_core::reach::{HostAnswer, HostRequest};
 pub use proof::Image;
 pub use recorder::RowSink;
 pub use status::{ClusterStatus, NodeStatus, PodStatus, ServerStatus, status};

@@ -24,6 +24,11 @@ pub struct HostRequest {
     pub deadline: Duration,
 }
 
+impl HostRequest {
+    /// What is sent over the connection, byte for byte; the answer ends when the server closes.
+    pub const TEXT: &'static str = "GET / HTTP/1.0\r\nHost: nginx\r\nConnection: close\r\n\r\n";
+}
+
 /// What a host got for a [`HostRequest`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum HostAnswer {
@@ -135,6 +140,12 @@ mod tests {
             port,
             deadline: Duration::from_millis(4500),
         }
+    }
+
+    #[test]
+    fn the_script_sends_the_same_request() {
+        let words = HostRequest::TEXT.replace('\r', "\\r").replace('\n', "\\n");
+        assert!(SCRIPT.contains(&words), "{words}");
     }
 
     #[test]
