@@ -128,6 +128,10 @@ impl Go {
 /// The first executable file of this name on the search path.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "programs are looked for where they will be started from"
+    )]
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))

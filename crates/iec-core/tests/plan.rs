@@ -1,5 +1,10 @@
 //! Plans of the example sites: what is in them, what must never be, and that every shell can read their scripts.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test reads the committed plans and runs real shells over the scripts"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -36,7 +41,7 @@ fn the_plans_of_the_example_sites_are_as_committed() {
         }
         let path = sites().join(&name).join("plan.txt");
         if std::env::var_os("IEC_BLESS").is_some() {
-            std::fs::write(&path, &text).unwrap();
+            std::fs::write(&path, &text).expect("the plan is written");
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(
@@ -224,8 +229,10 @@ fn check(command: &[&str], script: &str) {
                 command[0]
             )
         });
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut input = child.stdin.take().expect("a piped standard input");
+    input.write_all(script.as_bytes()).expect("the shell reads");
+    drop(input);
+    let output = child.wait_with_output().expect("the shell ends");
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(

@@ -1,5 +1,7 @@
 //! The probe under real shells, its recorded answers, and answers that no host should give.
 
+#![expect(clippy::disallowed_methods, reason = "a test runs the probe in real shells")]
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 

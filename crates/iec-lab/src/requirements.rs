@@ -98,6 +98,10 @@ fn check_with(is_there: &dyn Fn(&Path) -> bool) -> Result<(), LabError> {
         if path.is_absolute() {
             return is_there(path);
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "programs are looked for where they will be started from"
+        )]
         let in_path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders = std::env::split_paths(&in_path).chain(PROGRAM_FOLDERS.map(PathBuf::from));
         folders.any(|folder| is_there(&folder.join(path)))

@@ -2,6 +2,11 @@
 //!
 //! They run where root, podman and the rest are there, and say so where they are not; with `IEC_LAB_TESTS=1` in the
 //! environment a machine that lacks something fails them.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its environment what it must insist on"
+)]
 #![expect(clippy::print_stderr, reason = "a test that does not run must say so")]
 
 use std::collections::BTreeSet;

@@ -96,7 +96,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
         let mut part = match PartBuilder::new(inputs, host, facts) {
             Ok(part) => part,
             Err(problem) => {
-                problems.push(problem);
+                problems.push(*problem);
                 continue;
             }
         };

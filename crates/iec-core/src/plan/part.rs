@@ -83,15 +83,15 @@ impl<'a> PartBuilder<'a> {
         inputs: &'a Inputs<'a>,
         host: &'a SiteHost,
         facts: &'a HostFacts,
-    ) -> Result<Self, Diagnostic> {
+    ) -> Result<Self, Box<Diagnostic>> {
         let Some(architecture) = facts.kernel.architecture().or(host.assume().architecture()) else {
-            return Err(Diagnostic::error(
+            return Err(Box::new(Diagnostic::error(
                 "IEC3002",
                 format!(
                     "the architecture of host {} is neither known nor supported",
                     host.name()
                 ),
-            ));
+            )));
         };
         Ok(Self {
             inputs,
