@@ -34,6 +34,7 @@ pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     home: Option<PathBuf>,
     machine: String,
+    program: Option<PathBuf>,
     terminal: Terminal,
 }
 
@@ -56,6 +57,7 @@ impl Environment {
             variables: std::env::vars_os().collect(),
             home: std::env::home_dir(),
             machine: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+            program: std::env::args_os().next().map(PathBuf::from),
             terminal: Terminal {
                 stdin: std::io::stdin().is_terminal(),
                 stdout: std::io::stdout().is_terminal(),
@@ -78,6 +80,7 @@ impl Environment {
             variables,
             home,
             machine: "machine".to_owned(),
+            program: None,
             terminal,
         }
     }
@@ -138,6 +141,8 @@ pub struct Settings {
     pub ssh_agent: Option<PathBuf>,
     /// Who runs this and where, for others to read in locks: `edge@laptop`.
     pub who: String,
+    /// How this program is called: by its path, where it was called by one.
+    pub program: String,
 }
 
 /// The width of lines where nothing says another.
@@ -196,8 +201,19 @@ impl Settings {
             labs: state.join("iec/labs"),
             ssh_agent: environment.get(variable::SSH_AUTH_SOCK).map(PathBuf::from),
             who: who(environment),
+            program: program(environment),
         }
     }
+}
+
+/// `iec` where the shell found it by itself, its path where somebody typed one.
+fn program(environment: &Environment) -> String {
+    let typed = environment
+        .program
+        .as_deref()
+        .filter(|program| program.components().count() > 1);
+    let path = typed.and_then(|program| std::path::absolute(program).ok());
+    path.map_or_else(|| "iec".to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
 /// The user and the machine.

@@ -151,4 +151,25 @@ pub(super) const ROWS: &[Explanation] = &[
         "Nothing need be done. Know about it before you ask others for help.",
         "",
     ),
+    row(
+        "IEC3910",
+        "the site has its secrets file",
+        "A secrets file that is there is not replaced without being asked to.",
+        "Add --force if it is not the right one.",
+        "iec credentials recover --force site.yaml",
+    ),
+    row(
+        "IEC3911",
+        "no control plane has the site's credentials",
+        "Every control plane answered, and none has all the files that a secrets file is made from.",
+        "See whether the site file names the right hosts, and whether the site was installed.",
+        "",
+    ),
+    row(
+        "IEC3912",
+        "the credentials on a control plane cannot be used",
+        "They belong to another site, or a key and its certificate do not belong together.",
+        "See what the message names; take a copy of the secrets file if there is one.",
+        "",
+    ),
 ];

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::SitePath;
 
@@ -18,6 +18,9 @@ pub struct Reach {
     /// A key that has changed is refused all the same. Pinning `hostKey` in the site file is better.
     #[arg(long)]
     pub accept_new_host_keys: bool,
+    /// The SSH configuration to use instead of the user's and the system's
+    #[arg(long, value_name = "FILE")]
+    pub ssh_config: Option<PathBuf>,
 }
 
 /// Print what would be done, and change nothing on a host
@@ -137,6 +140,34 @@ pub struct Reset {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Look after the credentials of a site
+#[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "what a variant holds is documented, and its documentation is the manual"
+)]
+pub enum Credentials {
+    Recover(Recover),
+}
+
+/// Rebuild a lost secrets file from a control plane
+///
+/// Reads the certificate authorities and their keys from the first control plane that has them, with root's rights
+/// over SSH, and writes them beside the site file, readable by its owner only.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  iec credentials recover\n  iec credentials recover shop/site.yaml")]
+pub struct Recover {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// Replace the secrets file that is there
+    #[arg(long)]
+    pub force: bool,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,

@@ -8,7 +8,7 @@ mod site;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use content::{Bundle, BundleBuild, BundleFolder};
-pub use hosts::{Apply, Log, Plan, Reach, Reset, Status, Verify};
+pub use hosts::{Apply, Credentials, Log, Plan, Reach, Recover, Reset, Status, Verify};
 pub use lab::{Demo, Distribution, Lab, LabDown, LabExec, LabList, LabUp};
 pub use site::{Check, HostArgument, Init, Role, SitePath};
 
@@ -88,6 +88,8 @@ pub enum Command {
     Status(Status),
     Log(Log),
     Reset(Reset),
+    #[command(subcommand)]
+    Credentials(Credentials),
     #[command(subcommand)]
     Bundle(Bundle),
     #[command(subcommand)]

@@ -147,12 +147,17 @@ impl Applied {
     fn text(&self, file: &SiteFile, kubeconfig: &Path) -> String {
         let took = duration(self.took);
         let site = file.site.name();
-        if self.summary.hosts.is_empty() {
-            return format!("Nothing to do: the site {site} is as its file says ({took}).");
-        }
         let hosts = self.summary.hosts.values();
         let changed: usize = hosts.clone().map(|host| host.changed).sum();
-        let kept: usize = hosts.clone().map(|host| host.unchanged + host.adopted).sum();
+        let adopted: usize = hosts.clone().map(|host| host.adopted).sum();
+        if changed == 0 {
+            let recorded = match adopted {
+                0 => String::new(),
+                some => format!(", {} recorded", count(some, "step")),
+            };
+            return format!("Nothing to do: the site {site} is as its file says{recorded} ({took}).");
+        }
+        let kept: usize = hosts.clone().map(|host| host.unchanged).sum::<usize>() + adopted;
         let sent: u64 = hosts.map(|host| host.sent).sum();
         format!(
             "The site {site} is as its file says: {} done and {kept} kept on {} in {took}, {} sent.\n\
@@ -174,7 +179,7 @@ impl Applied {
             .collect();
         json!({
             "site": file.site.name(),
-            "changed": !self.summary.hosts.is_empty(),
+            "changed": self.summary.hosts.values().any(|host| host.changed > 0),
             "seconds": self.took.as_secs_f64(),
             "hosts": hosts,
             "kubeconfig": kubeconfig,

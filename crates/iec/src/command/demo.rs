@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
     let reach = Reach {
         parallel: 32,
         accept_new_host_keys: false,
+        ssh_config: None,
     };
     let fleet = fleet(&file.site, &reach, settings)?;
     ui.say("Installing the cluster on the hosts.");
@@ -75,7 +76,14 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
         "lab": lab.name, "siteFile": lab.site_file, "kubeconfig": lab.kubeconfig_file, "kubectl": kubectl,
         "command": line, "seconds": began.elapsed().as_secs_f64(),
     });
-    ui.result("demo", &value, || usage(&lab, &line, began.elapsed()));
+    ui.result("demo", &value, || {
+        usage(
+            &lab,
+            &line,
+            &Word::new(settings.program.as_str()),
+            began.elapsed(),
+        )
+    });
     Ok(Outcome::Done)
 }
 
@@ -83,11 +91,11 @@ fn word(path: &Path) -> Word {
     Word::new(path.to_string_lossy())
 }
 
-fn usage(lab: &Lab, line: &str, took: Duration) -> String {
+fn usage(lab: &Lab, line: &str, program: &Word, took: Duration) -> String {
     format!(
         "\nA verified cluster runs on {} in this machine, after {}. To use it:\n\n  {line}\n\n\
-         To look around:\n\n  iec status {site}\n  iec lab exec {} edge-1 --root -- crictl ps\n\n\
-         To remove all of it:\n\n  iec demo --down\n",
+         To look around:\n\n  {program} status {site}\n  {program} lab exec {} edge-1 -- systemctl status kubelet\n\n\
+         To remove all of it:\n\n  {program} demo --down\n",
         crate::ui::count(lab.hosts.len(), "host"),
         duration(took),
         lab.name,

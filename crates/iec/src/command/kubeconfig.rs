@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use iec_core::secret::Secret;
 use iec_core::site::{EndpointHost, Site, SiteHost};
-use iec_host::{Ending, Fleet, Privilege, Script};
-use iec_sh::{Cmd, Expr, Program};
+use iec_host::Fleet;
+use iec_sh::{Cmd, Program};
 
-use super::reach::{HostTrouble, unanswered};
+use super::control_plane;
 use super::site_file::SiteFile;
 use crate::error::{CliError, Kind, unwritable};
 
@@ -34,37 +34,14 @@ pub(super) fn default_path(site_file: &Path) -> PathBuf {
 /// # Errors
 /// When no control plane can be asked, or none of them has one.
 pub(super) async fn read(site: &Site, fleet: &Fleet) -> Result<(SiteHost, Secret<String>), CliError> {
-    let mut silent = Vec::new();
-    let mut without = Vec::new();
-    for host in site.control_planes() {
-        let name = host.name().as_str();
-        let Some(reached) = fleet.host(name) else { continue };
-        let mut text = String::new();
-        let mut keep = |line: &str| {
-            text.push_str(line);
-            text.push('\n');
-        };
-        let show = Expr::from(Cmd::new(Program::Cat).words(["--", ON_HOST]));
-        let outcome = reached
-            .run(&Script::new(show.statement("")), Privilege::Root, &mut keep)
-            .await;
-        let text = Secret::new(text);
-        match &outcome.ending {
-            Ending::Exited(0) => return Ok((host.clone(), text)),
-            Ending::NeverRan(error) | Ending::Lost(error) => silent.push((name, HostTrouble::from(error))),
-            Ending::Exited(_) | Ending::Killed(_) => without.push(name),
-        }
-    }
-    if let Some(error) = unanswered(silent) {
-        return Err(error);
-    }
-    Err(CliError::new(
-        Kind::CouldNotTell,
-        "IEC4902",
-        "there is no cluster on the site's control planes",
-    )
-    .evidence(format!("{} has no {ON_HOST}", without.join(" and ")))
-    .next("iec apply installs one"))
+    let question = Cmd::new(Program::Cat).words(["--", ON_HOST]).into();
+    control_plane::ask(site, fleet, &question, |said| {
+        let cause = "there is no cluster on the site's control planes";
+        let mut error = CliError::new(Kind::CouldNotTell, "IEC4902", cause);
+        error.evidence = said;
+        error.next("iec apply installs one")
+    })
+    .await
 }
 
 /// Keeps it on this machine, for this machine: with the address at which the control plane is reached from here.

@@ -6,6 +6,7 @@ mod check;
 mod cluster;
 mod completion;
 mod content;
+mod control_plane;
 mod demo;
 mod explain;
 mod init;
@@ -16,6 +17,7 @@ mod log;
 mod plan;
 mod planning;
 mod reach;
+mod recover;
 mod reset;
 mod run_result;
 mod run_view;
@@ -24,7 +26,7 @@ mod site_file;
 mod status;
 mod verify;
 
-use crate::cli::Command;
+use crate::cli::{Command, Credentials};
 use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
 use crate::ui::Ui;
@@ -41,6 +43,7 @@ pub(crate) fn run(command: &Command, settings: &Settings, ui: &Ui) -> Result<Out
         Command::Status(arguments) => status::run(arguments, settings, ui),
         Command::Log(arguments) => log::run(arguments, settings, ui),
         Command::Reset(arguments) => reset::run(arguments, settings, ui),
+        Command::Credentials(Credentials::Recover(arguments)) => recover::run(arguments, settings, ui),
         Command::Bundle(command) => bundle::run(command, settings, ui),
         Command::Lab(command) => lab::run(command, settings, ui),
         Command::Demo(arguments) => demo::run(arguments, settings, ui),

@@ -16,6 +16,7 @@ pub(super) fn fleet(site: &Site, reach: &Reach, settings: &Settings) -> Result<F
     let home = home(settings);
     let mut ssh = SshSettings::new(&home);
     ssh.agent.clone_from(&settings.ssh_agent);
+    ssh.configuration.clone_from(&reach.ssh_config);
     if reach.accept_new_host_keys {
         ssh.new_host_keys = NewHostKeys::Accept;
     }

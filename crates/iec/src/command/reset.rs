@@ -18,7 +18,7 @@ use super::site_file::{self, SiteFile};
 use super::{interrupt, kubeconfig, log};
 use crate::cli::Reset;
 use crate::credentials::Place;
-use crate::error::{CliError, Outcome, unwritable};
+use crate::error::{CliError, Kind, Outcome, unwritable};
 use crate::settings::Settings;
 use crate::ui::{Ui, count};
 
@@ -48,12 +48,15 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
         ui.say(&stages_text(&file, &stages));
         if !arguments.yes
             && !ui.confirm(
-                &format!("Take the site {site} back? Its cluster and data will be gone."),
+                &format!("Take the site {site} back? Its cluster and its data will be gone"),
                 "--yes",
             )?
         {
-            ui.say("Nothing was done.");
-            return Ok(Outcome::Done);
+            return Err(CliError::new(
+                Kind::Stopped,
+                "IEC0906",
+                "the question was answered with no",
+            ));
         }
         let summary = take_back(&stages, &journals, &fleet, &file, (&settings.who, ui)).await?;
         let removed = retire(&file, &fleet)?;
@@ -145,12 +148,8 @@ async fn take_back(
             .count();
     match run_error(&summary, None, &again) {
         Some(error) => Err(error),
-        None if ended_early => {
-            Err(
-                CliError::new(crate::error::Kind::Stopped, "IEC4007", "the reset was stopped")
-                    .next(format!("{again} goes on where it stopped")),
-            )
-        }
+        None if ended_early => Err(CliError::new(Kind::Stopped, "IEC4007", "the reset was stopped")
+            .next(format!("{again} goes on where it stopped"))),
         None => Ok(summary),
     }
 }

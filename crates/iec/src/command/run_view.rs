@@ -21,7 +21,8 @@ const BYTES_PER_SECOND: u64 = 60_000_000;
 pub(super) struct RunView<'ui> {
     ui: &'ui Ui,
     board: Board<'ui>,
-    titles: BTreeMap<StepId, String>,
+    /// By host and step: a step of the same name may do something else on another host.
+    titles: BTreeMap<(String, StepId), String>,
     /// Milliseconds of work that are expected, and those that are done, by host.
     lanes: BTreeMap<String, Lane>,
     told_to_stop: bool,
@@ -43,7 +44,9 @@ impl<'ui> RunView<'ui> {
         let mut view = Self {
             ui,
             board: ui.board(title),
-            titles: steps.map(|step| (step.id.clone(), step.title.clone())).collect(),
+            titles: steps
+                .map(|step| ((step.host.to_string(), step.id.clone()), step.title.clone()))
+                .collect(),
             lanes: BTreeMap::new(),
             told_to_stop: false,
         };
@@ -109,13 +112,13 @@ impl<'ui> RunView<'ui> {
         }
         match event {
             Event::Started { step, .. } => {
-                let title = self.title(step);
+                let title = self.title(host, step);
                 self.board.busy(host, &title);
             }
             Event::Unchanged { .. } | Event::Adopted { .. } => {}
             Event::Changed { step, milliseconds } => {
                 let took = duration(std::time::Duration::from_millis(*milliseconds));
-                let text = format!("{} ({took})", self.title(step));
+                let text = format!("{} ({took})", self.title(host, step));
                 self.board.detail(Mark::Done, host, &text);
             }
             Event::Undone { step, .. } => {
@@ -124,7 +127,7 @@ impl<'ui> RunView<'ui> {
                 self.board.detail(Mark::Done, host, &text);
             }
             Event::Failed { step, output, .. } => {
-                let title = self.title(step);
+                let title = self.title(host, step);
                 self.board.line(Mark::Failed, host, &format!("{title} ({step})"));
                 self.board.block(output);
             }
@@ -139,14 +142,15 @@ impl<'ui> RunView<'ui> {
             Event::End { code } => {
                 self.board.idle(host);
                 if *code == 0 {
-                    self.board.line(Mark::Done, host, "is ready");
+                    self.board.line(Mark::Done, host, "all steps are done");
                 }
             }
         }
     }
 
-    fn title(&self, step: &StepId) -> String {
-        self.titles.get(step).cloned().unwrap_or_else(|| step.to_string())
+    fn title(&self, host: &str, step: &StepId) -> String {
+        let known = self.titles.get(&(host.to_owned(), step.clone()));
+        known.cloned().unwrap_or_else(|| step.to_string())
     }
 
     fn draw(&mut self) {

@@ -6,3 +6,16 @@ mod store;
 
 pub use generate::{GenerateError, generate, new_site_id, new_token};
 pub use store::{Place, create, load, replace};
+
+use iec_core::credentials::Credentials;
+
+/// The same credentials with their discovery hash, if all of them belong together.
+///
+/// # Errors
+/// What does not fit, in words that show no secret.
+pub fn checked(site: &str, credentials: &Credentials) -> Result<Credentials, String> {
+    let text = document::print(site, credentials);
+    document::parse(text.expose())
+        .map(|document| document.credentials)
+        .map_err(|error| error.to_string())
+}

@@ -171,6 +171,23 @@ impl Ui {
         }
     }
 
+    /// Prints what somebody should know about the hosts, a line each. Nothing in text with `--quiet`.
+    pub fn host_warnings(&self, diagnostics: &iec_core::diagnostic::Diagnostics) {
+        if diagnostics.is_empty() {
+            return;
+        }
+        if self.is_json() {
+            self.write_stdout(json_line(
+                "diagnostics",
+                &serde_json::json!({ "diagnostics": diagnostics }),
+            ));
+            return;
+        }
+        for diagnostic in diagnostics {
+            self.warn(diagnostic.code, &diagnostic.message);
+        }
+    }
+
     /// A board that shows long work with several lanes: hosts, or parts of a bundle.
     pub fn board(&self, title: &str) -> Board<'_> {
         Board::new(self, title, self.settings.progress)

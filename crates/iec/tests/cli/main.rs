@@ -11,6 +11,7 @@ mod check;
 mod completion;
 mod credentials;
 mod explain;
+mod hosts;
 mod init;
 mod lab;
 mod manual;
