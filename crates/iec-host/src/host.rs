@@ -1,12 +1,9 @@
 //! What a host can do for the rest of the program, whichever way it is reached.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::BoxFuture;
 
-use crate::exchange::Exchange;
 use crate::outcome::{Outcome, Privilege};
 use crate::payload::Payload;
 
@@ -39,23 +36,6 @@ pub trait Host: Send + Sync {
         payload: Payload,
         progress: &'a mut (dyn FnMut(u64) + Send),
     ) -> BoxFuture<'a, Outcome>;
-
-    /// Lets the host connect to `to`, send `bytes`, and read until the other side closes, all of it within `deadline`.
-    ///
-    /// Nothing is needed on the host for it but its SSH server, which must allow TCP forwarding. A host that is
-    /// reached in another way cannot tell.
-    fn exchange<'a>(
-        &'a self,
-        to: SocketAddr,
-        bytes: &'a [u8],
-        deadline: Duration,
-    ) -> BoxFuture<'a, Exchange> {
-        let _ = (to, bytes, deadline);
-        std::future::ready(Exchange::CouldNotTell(
-            "the host is not reached over SSH".to_owned(),
-        ))
-        .boxed()
-    }
 }
 
 /// The text of a shell script, as `iec-sh` printed it.

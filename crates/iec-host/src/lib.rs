@@ -9,7 +9,6 @@ mod ask;
 mod command;
 mod converse;
 mod error;
-mod exchange;
 mod execute;
 mod fleet;
 mod frame;
@@ -23,7 +22,6 @@ mod probe;
 mod ssh;
 
 pub use error::{HostError, Place};
-pub use exchange::Exchange;
 pub use execute::{
     Execution, HostResult, HostSummary, InvalidRunName, Patience, Progress, RunName, StageRun, Summary,
     execute, run_stage,

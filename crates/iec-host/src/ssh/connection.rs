@@ -1,6 +1,5 @@
 //! One authenticated SSH connection: reaching the server, directly or by a jump host, and judging its key.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use super::candidates::Offers;
 use super::client::SshSettings;
 use super::host_key::{HostKeyPolicy, fingerprint};
 use crate::error::HostError;
-use crate::exchange::Exchange;
 
 /// How long authentication may take: an agent may ask its owner to touch a key.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(120);
@@ -159,27 +157,6 @@ impl Connection {
                     evidence: format!("it opens no further session ({})", describe(&reason)),
                 },
                 _ => self.lost(),
-            })
-    }
-
-    /// A stream from the server to an address, for an exchange.
-    pub(crate) async fn reach(&self, to: SocketAddr) -> Result<russh::ChannelStream<client::Msg>, Exchange> {
-        let channel = self
-            .handle
-            .channel_open_direct_tcpip(to.ip().to_string(), u32::from(to.port()), "127.0.0.1", 0)
-            .await;
-        channel
-            .map(russh::Channel::into_stream)
-            .map_err(|error| match error {
-                russh::Error::ChannelOpenFailure(reason @ ChannelOpenFailure::ConnectFailed) => {
-                    Exchange::NoAnswer(format!("{to}: {}", describe(&reason)))
-                }
-                russh::Error::ChannelOpenFailure(reason) => Exchange::CouldNotTell(format!(
-                    "the SSH server of {} makes no connections ({}); `AllowTcpForwarding local` lets it",
-                    self.address,
-                    describe(&reason)
-                )),
-                _ => Exchange::CouldNotTell(self.lost().to_string()),
             })
     }
 

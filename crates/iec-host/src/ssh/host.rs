@@ -1,9 +1,7 @@
 //! A host that is reached over SSH.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
@@ -16,7 +14,6 @@ use super::process::{self, SshInput, SshOutput};
 use crate::command::{self, Elevation};
 use crate::converse::{Caller, converse};
 use crate::error::HostError;
-use crate::exchange::{self, Exchange};
 use crate::frame::Nonce;
 use crate::host::{Host, Script};
 use crate::listen::{PayloadListener, ScriptListener};
@@ -179,22 +176,6 @@ impl Host for SshHost {
                 self.should_give_password(&outcome);
             }
             self.put_once(payload, progress).await
-        }
-        .boxed()
-    }
-
-    fn exchange<'a>(
-        &'a self,
-        to: SocketAddr,
-        bytes: &'a [u8],
-        deadline: Duration,
-    ) -> BoxFuture<'a, Exchange> {
-        async move {
-            let connection = match self.connection().await {
-                Ok(connection) => connection,
-                Err(error) => return Exchange::CouldNotTell(error.to_string()),
-            };
-            exchange::within(to, deadline, bytes, connection.reach(to)).await
         }
         .boxed()
     }

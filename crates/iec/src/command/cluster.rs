@@ -1,18 +1,17 @@
 //! The cluster of a site: the way to its API, and to services from its hosts.
 
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::time::Duration;
 
+use iec_core::reach;
 use iec_core::release::Release;
-use iec_host::{Exchange, Fleet};
+use iec_host::{Fleet, Privilege, Script};
 use iec_kube::{Access, Cluster, Expected, HostAnswer, HostFetch, HostRequest, KubeError};
+use tokio::time::timeout;
 
 use super::kubeconfig;
 use super::site_file::SiteFile;
 use crate::error::{CliError, Kind};
-
-/// How many fetches one host makes at the same time.
-const AT_ONCE: usize = 4;
 
 /// A cluster, and what it should be.
 pub(super) struct Reached {
@@ -23,7 +22,7 @@ pub(super) struct Reached {
 }
 
 /// Opens the way to the cluster with the administrator's kubeconfig of a control plane.
-pub(super) async fn reach(
+pub(super) async fn open(
     file: &SiteFile,
     release: &Release,
     fleet: &Fleet,
@@ -46,7 +45,10 @@ fn failed(error: &KubeError) -> CliError {
     CliError::of(Kind::CouldNotTell, error.code(), error).next(error.next())
 }
 
-/// Fetches from the hosts themselves: each host's SSH server makes the connection.
+/// How long a host may take to begin with its fetches, beside the fetches themselves.
+const START: Duration = Duration::from_secs(20);
+
+/// Fetches from the hosts themselves, all that one host is asked for in one round trip.
 pub(super) struct FromHosts<'a> {
     /// The hosts.
     pub(super) fleet: &'a Fleet,
@@ -59,33 +61,28 @@ impl HostFetch for FromHosts<'_> {
         requests: &'a [HostRequest],
     ) -> Pin<Box<dyn Future<Output = Vec<HostAnswer>> + Send + 'a>> {
         Box::pin(async move {
-            use futures::StreamExt as _;
-            futures::stream::iter(requests.to_vec())
-                .map(|request| self.one(host, request))
-                .buffered(AT_ONCE)
-                .collect()
-                .await
-        })
-    }
-}
-
-impl FromHosts<'_> {
-    async fn one(&self, host: &str, request: HostRequest) -> HostAnswer {
-        let Some(reached) = self.fleet.host(host) else {
-            return HostAnswer::CouldNotTell {
-                reason: format!("the site calls {host} unreachable"),
+            let unknown = |reason: String| vec![HostAnswer::CouldNotTell { reason }; requests.len()];
+            let Some(reached) = self.fleet.host(host) else {
+                return unknown(format!("the site calls {host} unreachable"));
             };
-        };
-        let to = SocketAddr::new(IpAddr::V4(request.address), request.port);
-        let began = std::time::Instant::now();
-        let exchange = reached
-            .exchange(to, HostRequest::TEXT.as_bytes(), request.deadline)
-            .await;
-        let seconds = began.elapsed().as_secs_f64();
-        match exchange {
-            Exchange::Answer(raw) => HostAnswer::Response { raw, seconds },
-            Exchange::NoAnswer(evidence) => HostAnswer::NoAnswer { evidence, seconds },
-            Exchange::CouldNotTell(reason) => HostAnswer::CouldNotTell { reason },
-        }
+            let mut answer = String::new();
+            let mut keep = |line: &str| {
+                answer.push_str(line);
+                answer.push('\n');
+            };
+            let script = Script::new(reach::script(requests));
+            let limit = START + requests.iter().map(|request| request.deadline).sum::<Duration>();
+            let outcome = timeout(limit, reached.run(&script, Privilege::Login, &mut keep)).await;
+            match outcome {
+                Ok(outcome) => match outcome.error() {
+                    Some(error) => unknown(error.to_string()),
+                    None => reach::read(&answer, requests.len()),
+                },
+                Err(_) => unknown(format!(
+                    "{host} did not end its fetches within {} s",
+                    limit.as_secs()
+                )),
+            }
+        })
     }
 }

@@ -7,9 +7,8 @@ use iec_core::site::Role;
 use iec_kube::{ClusterStatus, NodeStatus, status};
 use serde_json::json;
 
-use super::cluster::reach;
 use super::reach::{block_on, fleet};
-use super::{bundle, site_file, verify};
+use super::{bundle, cluster, site_file, verify};
 use crate::cli::Status;
 use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
@@ -21,7 +20,7 @@ pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Ou
     let release = bundle::release(file.site.release())?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
     let (cluster, report) = block_on(async {
-        let reached = reach(&file, &release, &fleet, 1.0).await?;
+        let reached = cluster::open(&file, &release, &fleet, 1.0).await?;
         Ok(status(&reached.cluster, &reached.expected, &|_| {}).await)
     })?;
     ui.result(

@@ -6,7 +6,7 @@ use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict};
 use iec_host::Fleet;
 use iec_kube::{Image, VerifyOptions};
 
-use super::cluster::{FromHosts, reach};
+use super::cluster::{self, FromHosts};
 use super::planning::probed;
 use super::reach::{block_on, fleet};
 use super::site_file::{self, SiteFile};
@@ -39,7 +39,7 @@ pub(super) async fn verify(
     let release = bundle::release(file.site.release())?;
     let probed = probed(fleet).await?;
     let is_slow = probed.facts.known().any(|(_, host)| host.capacity.is_slow());
-    let reached = reach(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
+    let reached = cluster::open(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
     let image = release.image("nginx").ok_or_else(|| {
         CliError::refused(
             "IEC5007",
