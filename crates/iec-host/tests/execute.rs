@@ -17,10 +17,10 @@ use iec_core::secret::Secret;
 use iec_core::site::Role;
 use iec_host::{
     Ending, Execution, Fleet, Host, HostError, HostResult, HostSummary, Outcome, Patience, Progress, RunName,
-    Summary, execute, journals, observe,
+    SshClient, Summary, execute, journals, observe,
 };
 use iec_sh::{Cmd, Program as Command};
-use iec_testkit::{FakeHost, Fault, FaultyHost, Sandbox};
+use iec_testkit::{FakeHost, Fault, FaultyHost, Sandbox, Sshd, User};
 use tokio_util::sync::CancellationToken;
 
 const HOST: &str = "edge-1";
@@ -296,8 +296,8 @@ async fn after_any_fault_the_host_ends_in_the_same_state() {
 }
 
 /// A part whose only step waits for a file.
-fn waiting_part(sandbox: &Sandbox) -> HostPart {
-    let gate = sandbox.path("gate").display().to_string();
+fn waiting_part(folder: &Path) -> HostPart {
+    let gate = folder.join("gate").display().to_string();
     let wait = Wait {
         what: "the gate is open".to_owned(),
         ask: Cmd::new(Command::Test).words(["-e", gate.as_str()]).into(),
@@ -306,15 +306,17 @@ fn waiting_part(sandbox: &Sandbox) -> HostPart {
         deadline_seconds: 60,
     };
     let text = file(
-        &sandbox.path("after"),
+        &folder.join("after"),
         0o644,
         FileContent::Text("after\n".to_owned()),
     );
     HostPart {
+        host: HostName::new(HOST).expect("a name"),
+        role: Role::ControlPlane,
         steps: vec![step("wait", Op::Wait(wait)), step("after", text)],
         blobs: Vec::new(),
         secrets: BTreeMap::new(),
-        ..part(sandbox)
+        assumed: Vec::new(),
     }
 }
 
@@ -334,7 +336,12 @@ async fn a_second_run_at_the_same_time_is_refused_and_names_the_owner() {
     let sandbox = Arc::new(Sandbox::start());
     let folder = tempfile::tempdir().expect("a folder");
     let host: Arc<dyn Host> = Arc::new(sandbox.host(HOST));
-    let first = Trial::new(waiting_part(&sandbox), Arc::clone(&host), folder.path(), "run-1");
+    let first = Trial::new(
+        waiting_part(&sandbox.path("")),
+        Arc::clone(&host),
+        folder.path(),
+        "run-1",
+    );
     let second = Trial::new(part(&sandbox), host, folder.path(), "run-2");
     let nothing = Observed::default();
     let intrude = async {
@@ -360,7 +367,12 @@ async fn the_wish_to_stop_ends_a_host_before_its_next_step() {
     let sandbox = Arc::new(Sandbox::start());
     let folder = tempfile::tempdir().expect("a folder");
     let host: Arc<dyn Host> = Arc::new(sandbox.host(HOST));
-    let trial = Trial::new(waiting_part(&sandbox), Arc::clone(&host), folder.path(), "run-1");
+    let trial = Trial::new(
+        waiting_part(&sandbox.path("")),
+        Arc::clone(&host),
+        folder.path(),
+        "run-1",
+    );
     let nothing = Observed::default();
     let stop = async {
         begun(&trial).await;
@@ -387,7 +399,7 @@ async fn the_wish_to_stop_ends_a_host_before_its_next_step() {
         trial.execute(&nothing).await.result,
         HostResult::Stopped { before: None }
     ));
-    let again = Trial::new(waiting_part(&sandbox), host, folder.path(), "run-2");
+    let again = Trial::new(waiting_part(&sandbox.path("")), host, folder.path(), "run-2");
     let summary = again.execute(&nothing).await;
     assert!(matches!(summary.result, HostResult::Done), "{:?}", summary.result);
     assert_eq!((summary.changed, summary.unchanged), (1, 1));
@@ -530,4 +542,53 @@ async fn a_host_that_is_away_is_given_up_in_the_end_and_one_that_is_wrong_at_onc
         assert!(asked >= at_least && (at_least > 1 || asked == 1), "{asked}");
         assert!(started.elapsed() <= Duration::from_secs(600));
     }
+}
+
+#[tokio::test]
+async fn a_host_goes_on_alone_over_a_broken_link_and_is_waited_for() {
+    let sshd = Sshd::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = SshClient::new(sshd.settings());
+    let host: Arc<dyn Host> = Arc::new(client.host(HOST, sshd.target(User::Fish)));
+    let trial = Trial::new(waiting_part(&sshd.path("")), host, folder.path(), "run-1");
+    let saw = |wanted: fn(&Progress) -> bool| trial.seen.lock().expect("not poisoned").iter().any(wanted);
+    let nothing = Observed::default();
+    let meddle = async {
+        begun(&trial).await;
+        sshd.cut_connections();
+        while !saw(|progress| *progress == Progress::Alone) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Nobody listens when the step ends, and the next one is done all the same.
+        std::fs::write(sshd.path("gate"), "").expect("written");
+    };
+    let (summary, ()) = tokio::join!(trial.execute(&nothing), meddle);
+    assert!(matches!(summary.result, HostResult::Done), "{:?}", summary.result);
+    assert!(saw(|progress| matches!(progress, Progress::Away { .. })));
+    assert_eq!(
+        summary.changed + summary.adopted + summary.unchanged,
+        2,
+        "{summary:?}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(sshd.path("after")).expect("written alone"),
+        "after\n"
+    );
+    let journal = journals(&trial.fleet)
+        .await
+        .remove(HOST)
+        .expect("asked")
+        .expect("readable");
+    let outcomes: Vec<_> = journal
+        .records
+        .iter()
+        .filter_map(|record| record.outcome.as_deref())
+        .collect();
+    assert_eq!(outcomes, ["changed", "changed"], "one run did it all");
+    assert!(
+        !trial
+            .events()
+            .iter()
+            .any(|event| matches!(event, Event::Locked { .. }))
+    );
 }

@@ -116,11 +116,13 @@ impl Runner<'_> {
         alone: &mut (dyn FnMut() + Send),
     ) -> Result<Option<String>, HostError> {
         let mut asked_to_stop = false;
+        let mut seconds = 0;
         loop {
-            match self.owner_of_lock(LOCK_WAIT).await? {
+            match self.owner_of_lock(seconds).await? {
                 Some(owner) if owner == self.owner => alone(),
                 other => return Ok(other),
             }
+            seconds = LOCK_WAIT;
             if self.stop.is_cancelled() && !asked_to_stop {
                 asked_to_stop = self
                     .host

@@ -302,6 +302,9 @@ fn jump_target(text: &str) -> Result<SshTarget, HostError> {
 }
 
 /// The algorithms to ask for: russh's, with the ciphers in our order and without SHA-1 signatures.
+///
+/// Where the processor computes AES itself, AES-GCM is the fastest: `examples/transfer.rs` gave some 200 MiB/s against 144 for
+/// ChaCha20-Poly1305 with client and server on two busy cores, and 1.8 against 2.3 seconds of processor time a GiB here.
 fn preferred(cipher: Option<Cipher>) -> Preferred {
     use russh::cipher::{AES_128_GCM, AES_256_CTR, AES_256_GCM, CHACHA20_POLY1305};
     let aes = [AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, AES_256_CTR];
