@@ -160,26 +160,44 @@ impl Snapshot {
     }
 }
 
-/// Reads the cluster until every row that may settle has passed, or `patience` is over, and records each row once.
+/// How long to wait for rows that may yet pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settling {
+    /// In all.
+    pub(crate) patience: Duration,
+    /// Since something last changed: a cluster that is still coming up shows it.
+    pub(crate) quiet: Duration,
+}
+
+impl Settling {
+    fn is_over(self, start: Instant, changed: Instant) -> bool {
+        start.elapsed() >= self.patience || changed.elapsed() >= self.quiet
+    }
+}
+
+/// Reads the cluster until every row that may settle has passed, or there is no hope for the others, and records each
+/// row once.
 pub(crate) async fn survey(
     client: &Client,
     expected: &Expected,
     recorder: &Recorder<'_>,
     deadline: Duration,
-    patience: Duration,
+    settling: Settling,
 ) {
     let start = Instant::now();
+    let mut changed = start;
+    let mut open: Vec<Row> = Vec::new();
     let mut recorded: BTreeSet<(String, Scope)> = BTreeSet::new();
     loop {
-        let last = start.elapsed() >= patience;
-        let mut waiting = false;
+        let last = settling.is_over(start, changed);
+        let mut still_open = Vec::new();
         for mut row in Snapshot::read(client, deadline).await.judge(expected) {
             let key = (row.id.clone(), row.scope.clone());
             if recorded.contains(&key) {
                 continue;
             }
             if !last && may_settle(&row) {
-                waiting = true;
+                still_open.push(row);
                 continue;
             }
             if !recorded.is_empty() {
@@ -188,11 +206,21 @@ pub(crate) async fn survey(
             recorded.insert(key);
             recorder.record(row);
         }
-        if !waiting {
+        if still_open.is_empty() {
             return;
         }
+        if !are_alike(&open, &still_open) {
+            changed = Instant::now();
+        }
+        open = still_open;
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Whether the same rows are open for the same reasons.
+fn are_alike(before: &[Row], now: &[Row]) -> bool {
+    let facts = |row: &Row| (row.id.clone(), row.scope.clone(), row.outcome.clone());
+    before.len() == now.len() && before.iter().map(facts).eq(now.iter().map(facts))
 }
 
 fn may_settle(row: &Row) -> bool {
@@ -234,4 +262,48 @@ async fn list_ip_pools(client: &Client, deadline: Duration) -> Read<Vec<IpPool>>
 fn pool_of(object: &DynamicObject) -> Read<IpPool> {
     let spec = object.data.get("spec").unwrap_or(&serde_json::Value::Null);
     IpPool::deserialize(spec).map_err(|error| format!("reading a Calico pool: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_later_is_waited_for() {
+        let failed = |check: &Check| check.failed(Scope::Cluster, "a", "b", vec![]);
+        assert!(may_settle(&failed(&check::NODE_READY)));
+        assert!(
+            !may_settle(&failed(&check::NODE_KUBELET)),
+            "a version does not change by itself"
+        );
+        assert!(may_settle(
+            &check::NODE_KUBELET.could_not_tell(Scope::Cluster, "no answer")
+        ));
+        assert!(!may_settle(&check::NODE_READY.passed(Scope::Cluster)));
+        assert!(!may_settle(
+            &check::CALICO_POOL.not_applicable(Scope::Cluster, "etcd")
+        ));
+    }
+
+    #[test]
+    fn a_change_is_another_row_or_another_finding() {
+        let row = |found: &str| check::NODE_READY.failed(Scope::host("edge-1"), "Ready", found, vec![]);
+        let mut later = row("not ready");
+        later.seconds = 7.0;
+        assert!(are_alike(&[row("not ready")], &[later]));
+        assert!(!are_alike(&[row("not ready")], &[row("cordoned")]));
+        assert!(!are_alike(&[row("not ready")], &[]));
+    }
+
+    #[test]
+    fn waiting_is_over_when_patience_is_or_when_nothing_changes() {
+        let now = Instant::now();
+        let settling = |patience, quiet| Settling {
+            patience: Duration::from_secs(patience),
+            quiet: Duration::from_secs(quiet),
+        };
+        assert!(!settling(60, 60).is_over(now, now));
+        assert!(settling(0, 60).is_over(now, now));
+        assert!(settling(60, 0).is_over(now, now));
+    }
 }

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use iec_core::report::{Report, Row, Scope};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::certificate::{judge_certificate, read_certificate};
@@ -16,7 +17,10 @@ use crate::expected::Expected;
 use crate::fetch::HostFetch;
 use crate::proof::{Image, Proof};
 use crate::recorder::{Recorder, RowSink};
-use crate::survey::survey;
+use crate::survey::{Settling, survey};
+
+/// For how long at most nothing may change in a cluster that is still settling, on hosts of ordinary speed.
+const QUIET: Duration = Duration::from_secs(20);
 
 /// What a verification needs to know beside the site.
 #[derive(Debug, Clone)]
@@ -25,7 +29,8 @@ pub struct VerifyOptions {
     pub image: Image,
     /// Who verifies, for others who look at the lease: a name without secrets, such as `edge@laptop`.
     pub holder: String,
-    /// How long a cluster that was just installed may take to settle; then its rows are final.
+    /// How long a cluster that was just installed may take to settle, on hosts of ordinary speed; then its rows are
+    /// final. They are so sooner if nothing changes for 20 seconds.
     pub settle: Duration,
 }
 
@@ -112,10 +117,21 @@ async fn prove(
 ) {
     let who = (&options.image, options.holder.as_str());
     let proof = Proof::new(cluster, client, expected, who, hosts, recorder);
-    let settle = cluster.patient(options.settle);
-    let reading = survey(client, expected, recorder, cluster.call_deadline(), settle);
+    let settling = Settling {
+        patience: cluster.patient(options.settle),
+        quiet: cluster.patient(options.settle.min(QUIET)),
+    };
+    let (settled, is_settled) = oneshot::channel();
+    let reading = async {
+        survey(client, expected, recorder, cluster.call_deadline(), settling).await;
+        // Nobody waits for it any more if the proof came to an early end.
+        let _ = settled.send(());
+    };
+    let proving = proof.run(async {
+        let _ = is_settled.await;
+    });
     let others = tokio::select! {
-        ((), others) = async { tokio::join!(reading, proof.run()) } => others,
+        ((), others) = async { tokio::join!(reading, proving) } => others,
         () = stop.cancelled() => None,
     };
     proof.end(others).await;

@@ -82,9 +82,10 @@ impl<'a> Proof<'a> {
         }
     }
 
-    /// Runs all of it, and removes meanwhile what others have left. May be dropped at any point; [`Self::end`] then
+    /// Runs all of it, and removes meanwhile what others have left. The network is proven once the cluster has
+    /// `settled`: before, a name that does not resolve says nothing. May be dropped at any point; [`Self::end`] then
     /// still removes everything.
-    pub(crate) async fn run(&self) -> Option<Others> {
+    pub(crate) async fn run(&self, settled: impl Future<Output = ()>) -> Option<Others> {
         let clock = match self.lifetime.begin().await {
             Ok(clock) => clock,
             Err(error) => {
@@ -95,7 +96,7 @@ impl<'a> Proof<'a> {
         let mut leftovers = Leftovers::default();
         let sweep = leftovers.sweep(self.cluster, self.client, &self.lifetime.name, clock);
         tokio::select! {
-            _ = async { tokio::join!(sweep, self.work()) } => {}
+            _ = async { tokio::join!(sweep, self.work(settled)) } => {}
             () = self.lifetime.keep_alive(clock) => {}
         }
         Some(Others { leftovers, clock })
@@ -117,7 +118,7 @@ impl<'a> Proof<'a> {
         }
     }
 
-    async fn work(&self) {
+    async fn work(&self, settled: impl Future<Output = ()>) {
         self.recorder.record(self.lifetime.wait_until_filled().await);
         let service = match self.make_workloads().await {
             Ok(Some(service)) => service,
@@ -133,7 +134,8 @@ impl<'a> Proof<'a> {
             }
         };
         let namespace = &self.lifetime.name;
-        let pods = wait_for_pods(self.cluster, self.client, namespace, self.expected, self.recorder).await;
+        let waiting = wait_for_pods(self.cluster, self.client, namespace, self.expected, self.recorder);
+        let (pods, ()) = tokio::join!(waiting, settled);
         self.prove_network(&pods, &service).await;
         self.prove_policies(&pods).await;
     }

@@ -73,17 +73,19 @@ pub(crate) fn host_questions(
         port,
         deadline,
     };
-    let mut questions = vec![Question {
-        check: &check::SERVICE_CLUSTER_IP,
-        scope: Scope::host(&from.name),
-        targets: vec![request(service.cluster_ip, 80); SERVICE_FETCHES],
-        wanted: Wanted::NginxPage,
-    }];
-    questions.extend(expected.nodes.iter().map(|to| Question {
-        check: &check::SERVICE_NODE_PORT,
-        scope: Scope::pair(&from.name, &to.name),
-        targets: vec![request(to.address, service.node_port); NODE_PORT_FETCHES],
-        wanted: Wanted::NginxPage,
+    let mut questions = vec![Question::new(
+        &check::SERVICE_CLUSTER_IP,
+        Scope::host(&from.name),
+        vec![request(service.cluster_ip, 80); SERVICE_FETCHES],
+        Wanted::NginxPage,
+    )];
+    questions.extend(expected.nodes.iter().map(|to| {
+        Question::new(
+            &check::SERVICE_NODE_PORT,
+            Scope::pair(&from.name, &to.name),
+            vec![request(to.address, service.node_port); NODE_PORT_FETCHES],
+            Wanted::NginxPage,
+        )
     }));
     questions
 }
@@ -97,24 +99,24 @@ pub(crate) fn pod_questions(
 ) -> Vec<Question<String>> {
     let host = || Scope::host(from);
     let mut questions = vec![
-        Question {
-            check: &check::SERVICE_FROM_POD,
-            scope: host(),
-            targets: vec![format!("http://{}/", service.cluster_ip); SERVICE_FETCHES],
-            wanted: Wanted::NginxPage,
-        },
-        Question {
-            check: &check::DNS_NAME,
-            scope: host(),
-            targets: vec![format!("http://{}/", service.name); NAME_FETCHES],
-            wanted: Wanted::NginxPage,
-        },
-        Question {
-            check: &check::API_FROM_POD,
-            scope: host(),
-            targets: vec![format!("https://{}/readyz", expected.api_service)],
-            wanted: Wanted::ApiServer,
-        },
+        Question::new(
+            &check::SERVICE_FROM_POD,
+            host(),
+            vec![format!("http://{}/", service.cluster_ip); SERVICE_FETCHES],
+            Wanted::NginxPage,
+        ),
+        Question::new(
+            &check::DNS_NAME,
+            host(),
+            vec![format!("http://{}/", service.name); NAME_FETCHES],
+            Wanted::NginxPage,
+        ),
+        Question::new(
+            &check::API_FROM_POD,
+            host(),
+            vec![format!("https://{}/readyz", expected.api_service)],
+            Wanted::ApiServer,
+        ),
     ];
     let others = pods.probes.values().filter(|target| target.node != from);
     questions.extend(others.map(|target| pair_question(from, target)));
@@ -123,17 +125,17 @@ pub(crate) fn pod_questions(
 
 fn pair_question(from: &str, target: &Running) -> Question<String> {
     let address = &target.address;
-    Question {
-        check: &check::POD_PAIR,
-        scope: Scope::pair(from, &target.node),
-        targets: vec![
+    Question::new(
+        &check::POD_PAIR,
+        Scope::pair(from, &target.node),
+        vec![
             format!("http://{address}/"),
             format!("http://{address}:{LARGE_FILE_PORT}/large"),
         ],
-        wanted: Wanted::PageAndLargeFile {
+        Wanted::PageAndLargeFile {
             pod: target.name.clone(),
         },
-    }
+    )
 }
 
 /// Rows on what cannot be asked because a client or a target is missing, or because the site has no pairs.
@@ -453,11 +455,13 @@ mod tests {
 
     fn asked_questions() -> Vec<Question<&'static str>> {
         ["first", "second"]
-            .map(|target| Question {
-                check: &check::DNS_NAME,
-                scope: Scope::host(target),
-                targets: vec![target; 2],
-                wanted: Wanted::NginxPage,
+            .map(|target| {
+                Question::new(
+                    &check::DNS_NAME,
+                    Scope::host(target),
+                    vec![target; 2],
+                    Wanted::NginxPage,
+                )
             })
             .to_vec()
     }
