@@ -12,7 +12,7 @@ mod question;
 mod removal;
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iec_core::reach::HostRequest;
 use iec_core::report::{Row, Scope};
@@ -158,7 +158,29 @@ impl<'a> Proof<'a> {
             ask(questions, fetch, patience, &answered, self.recorder).await;
         });
         tokio::join!(from_pods, from_hosts);
+        self.ask_until_every_replica_answers(pods, service, &answered)
+            .await;
         self.recorder.record(answered.judge(&pods.replicas));
+    }
+
+    /// A replica that was ready a moment later than the other is known to the hosts a moment later too.
+    async fn ask_until_every_replica_answers(
+        &self,
+        pods: &RunningPods,
+        service: &network::Service,
+        answered: &Answered,
+    ) {
+        let Some(client) = pods.probes.values().next() else {
+            return;
+        };
+        let (start, patience) = (Instant::now(), self.patience());
+        while !answered.has_all(&pods.replicas) && start.elapsed() < patience.round {
+            tokio::time::sleep(network::PAUSE).await;
+            let answers = self
+                .fetch_from_pod(client, service.fetches(), patience.fetch)
+                .await;
+            answered.note(&answers);
+        }
     }
 
     fn patience(&self) -> Patience {

@@ -27,7 +27,7 @@ const NODE_PORT_FETCHES: usize = 4;
 /// How often a name is looked up from each pod, so that every CoreDNS replica gets a chance.
 const NAME_FETCHES: usize = 4;
 /// How long to wait before asking again.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// How many pods or hosts are asked at the same time. Two cores may have to do all of it.
 const AT_ONCE: usize = 4;
 
@@ -41,6 +41,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// What a pod fetches through the service.
+    pub(crate) fn fetches(&self) -> Vec<String> {
+        vec![format!("http://{}/", self.cluster_ip); SERVICE_FETCHES]
+    }
+
     /// Where a service that was just made can be reached; nothing if it was given no address or port.
     pub(crate) fn of(made: &core::Service, namespace: &str, expected: &Expected) -> Option<Self> {
         let spec = made.spec.as_ref()?;
@@ -102,7 +107,7 @@ pub(crate) fn pod_questions(
         Question::new(
             &check::SERVICE_FROM_POD,
             host(),
-            vec![format!("http://{}/", service.cluster_ip); SERVICE_FETCHES],
+            service.fetches(),
             Wanted::NginxPage,
         ),
         Question::new(
@@ -172,7 +177,8 @@ pub(crate) fn unasked_pod_rows(expected: &Expected, pods: &RunningPods) -> Vec<R
 pub(crate) struct Answered(Mutex<BTreeSet<String>>);
 
 impl Answered {
-    fn note(&self, answers: &[Fetched]) {
+    /// Takes down who answered.
+    pub(crate) fn note(&self, answers: &[Fetched]) {
         let names = answers
             .iter()
             .filter_map(|answer| answer.page()?.served_by.clone());
@@ -180,6 +186,12 @@ impl Answered {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(names);
+    }
+
+    /// Whether each of these replicas has answered.
+    pub(crate) fn has_all(&self, replicas: &[Running]) -> bool {
+        let answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        replicas.iter().all(|pod| answered.contains(&pod.name))
     }
 
     /// A row on whether every replica has answered.
@@ -445,7 +457,9 @@ mod tests {
             panic!("{row:?}")
         };
         assert_eq!(failure.evidence, ["silent: nginx-b"]);
+        assert!(!answered.has_all(&replicas));
         answered.note(&[nginx("nginx-b")]);
+        assert!(answered.has_all(&replicas));
         assert_eq!(answered.judge(&replicas).outcome, Outcome::Passed);
         assert!(matches!(
             answered.judge(&replicas[..1]).outcome,
