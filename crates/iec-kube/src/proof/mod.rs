@@ -40,8 +40,9 @@ use pods::{Running, RunningPods, wait_for_pods};
 
 /// How long one fetch may take, on hosts of ordinary speed.
 const FETCH: Duration = Duration::from_secs(4);
-/// How long a new service may take until every host knows it.
-const ROUND: Duration = Duration::from_secs(8);
+/// How long a new service may take until every host knows it. Rules that kube-proxy could not write at once, as beside
+/// Calico on a busy host, it writes again after its sync period: 30 seconds by default.
+const ROUND: Duration = Duration::from_secs(40);
 
 /// What was seen of other verifications.
 pub(crate) struct Others {
