@@ -103,6 +103,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "iec check --probe --facts-out facts.json",
     ),
     row(
+        "IEC1094",
+        "the facts file cannot be read",
+        "There is no file at this place, or the operating system refused; the message says which.",
+        "Name a file that was written by a probe.",
+        "iec check --probe --facts-out facts.json\niec plan --facts facts.json",
+    ),
+    row(
         "IEC1101",
         "the host key is not known",
         "Nothing says that this machine is the one that is meant: no known_hosts file has its key, and the site pins none.",

@@ -33,10 +33,10 @@ struct Envelope {
 #[derive(Debug, thiserror::Error)]
 pub enum ParseFactsError {
     /// It is not JSON, or lacks what every facts file has.
-    #[error("IEC1090: this is no facts file; write one with `iec check --probe --facts-out FILE`")]
+    #[error("this is no facts file")]
     Syntax(#[source] serde_json::Error),
     /// It has a format that this program does not read.
-    #[error("IEC1091: the facts file has format `{0}`, this program reads `{FORMAT}`; probe the hosts again")]
+    #[error("the facts file has format `{0}`, this program reads `{FORMAT}`")]
     Format(String),
 }
 

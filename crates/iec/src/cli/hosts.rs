@@ -34,12 +34,16 @@ pub struct Reach {
     Examples:\n  \
     iec plan\n  \
     iec plan shop/site.yaml --brief\n  \
-    iec plan --detailed-exitcode -o json"
+    iec plan --detailed-exitcode -o json\n  \
+    iec plan --facts facts.json"
 )]
 pub struct Plan {
     /// The site file
     #[command(flatten)]
     pub site: SitePath,
+    /// Plan for bare hosts that are what this file says, and ask none of them
+    #[arg(long, value_name = "FILE", conflicts_with = "detailed_exitcode")]
+    pub facts: Option<PathBuf>,
     /// Print steps only, without the content of files
     #[arg(long)]
     pub brief: bool,

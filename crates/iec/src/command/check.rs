@@ -6,10 +6,12 @@ use iec_core::facts::{Facts, HostAnswer, HostFacts};
 use iec_core::site::Site;
 use serde_json::json;
 
-use super::planning::failures;
+use super::bundle;
+use super::planning::{allow, failures};
 use super::reach::{block_on, fleet, unanswered};
 use super::site_file::{self, SiteFile};
 use crate::cli::Check;
+use crate::credentials;
 use crate::error::{CliError, Outcome, unwritable};
 use crate::settings::Settings;
 use crate::ui::{Ui, count, list, size};
@@ -43,7 +45,12 @@ pub(super) fn run(arguments: &Check, settings: &Settings, ui: &Ui) -> Result<Out
     ui.result("facts", &value, || facts_text(&probed.facts));
     match unanswered(failures(&probed.facts)) {
         Some(error) => Err(error),
-        None => Ok(Outcome::Done),
+        None => {
+            let release = bundle::release(file.site.release())?;
+            let credentials = credentials::load(&file.secrets())?;
+            allow(&file, &release, &probed.facts, credentials.as_ref(), ui)?;
+            Ok(Outcome::Done)
+        }
     }
 }
 

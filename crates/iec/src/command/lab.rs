@@ -228,7 +228,7 @@ fn exec(labs: &Labs, exec: &LabExec, ui: &Ui) -> Result<Outcome, CliError> {
 fn show(event: &LabEvent, board: &mut Board<'_>, ui: &Ui) {
     ui.event("lab.event", event);
     match event {
-        LabEvent::Installing { line } => board.busy("apt-get", line),
+        LabEvent::Installing { line } => board.line(Mark::Note, "", line),
         LabEvent::BaseBuilding {
             distribution,
             estimate,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::check::describe;
 use super::content::Content;
-use super::planning::{Planned, planned};
+use super::planning::{Planned, planned, planned_for};
 use super::reach::{HostTrouble, block_on, fleet, unanswered};
 use super::site_file;
 use crate::cli::Plan;
@@ -20,8 +20,13 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
     let file = site_file::read(&arguments.site)?;
     ui.diagnostics(&file.warnings, &file.text);
     let content = Content::open(&file, settings)?;
-    let fleet = fleet(&file.site, &arguments.reach, settings)?;
-    let planned = block_on(planned(&file, &content, &fleet, ui))?;
+    let planned = match &arguments.facts {
+        Some(facts) => planned_for(&file, &content, facts, ui)?,
+        None => {
+            let fleet = fleet(&file.site, &arguments.reach, settings)?;
+            block_on(planned(&file, &content, &fleet, ui))?
+        }
+    };
     let detail = match (arguments.brief, arguments.all) {
         (true, _) => Detail::Brief,
         (false, true) => Detail::Everything,

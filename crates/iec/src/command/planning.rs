@@ -1,18 +1,21 @@
 //! From a site file to what is to be done: content, credentials, facts, plan, and the state of the hosts.
 
+use std::path::Path;
+
 use iec_core::credentials::Credentials;
 use iec_core::diagnostic::{Diagnostics, Severity};
 use iec_core::facts::{Facts, HostAnswer, Reference, preflight};
-use iec_core::observed::{Changes, diff};
-use iec_core::plan::{Inputs, Plan, plan};
+use iec_core::observed::{Changes, HostObserved, Observed, Present, State, StepObserved, diff};
+use iec_core::plan::{Inputs, Plan, Step, lower, plan};
 use iec_core::probe::certificate_sha256;
+use iec_core::release::Release;
 use iec_host::{Fleet, Observation, Probed, observe, probe};
 
 use super::content::Content;
 use super::reach::{HostTrouble, unanswered};
 use super::site_file::SiteFile;
 use crate::credentials::{self, Place};
-use crate::error::CliError;
+use crate::error::{CliError, Kind, unreadable};
 use crate::ui::{Ui, count};
 
 /// A plan, and how far the hosts are from it.
@@ -41,9 +44,9 @@ pub(super) async fn planned(
     }
     let probed = probed(fleet).await?;
     board.finish();
-    let place = Place::beside(&file.path, file.site.name().as_str());
+    let place = file.secrets();
     let known = credentials::load(&place)?;
-    allow(file, content, &probed.facts, known.as_ref(), ui)?;
+    allow(file, &content.release, &probed.facts, known.as_ref(), ui)?;
     let credentials = match known {
         Some(credentials) => credentials,
         None => new_credentials(&place, file, content, &probed.facts, ui)?,
@@ -64,6 +67,74 @@ pub(super) async fn planned(
         observation,
         changes,
     })
+}
+
+/// Plans for bare hosts that are what a facts file says. No host is asked anything.
+///
+/// # Errors
+/// When the file is none, or when the facts do not allow the site.
+pub(super) fn planned_for(
+    file: &SiteFile,
+    content: &Content,
+    facts: &Path,
+    ui: &Ui,
+) -> Result<Planned, CliError> {
+    let text =
+        std::fs::read_to_string(facts).map_err(|error| unreadable("IEC1094", "facts file", facts, &error))?;
+    let facts = Facts::from_json(&text).map_err(|error| {
+        CliError::of(Kind::Refused, error.code(), &error)
+            .next("iec check --probe --facts-out FILE writes one")
+    })?;
+    let place = file.secrets();
+    let known = credentials::load(&place)?;
+    allow(file, &content.release, &facts, known.as_ref(), ui)?;
+    for (host, section) in facts.assumed() {
+        ui.say(&format!("Nobody observed {section} of {host}: it is assumed."));
+    }
+    let credentials = match known {
+        Some(credentials) => credentials,
+        None => new_credentials(&place, file, content, &facts, ui)?,
+    };
+    let plan = plan_of(file, content, &facts, &credentials)?;
+    let observation = Observation {
+        observed: bare(&plan),
+        ..Observation::default()
+    };
+    let changes = diff(&plan, &observation.observed);
+    Ok(Planned {
+        plan,
+        observation,
+        changes,
+    })
+}
+
+/// What would be found on hosts that have nothing: no file is there, and all that does something is to be done.
+fn bare(plan: &Plan) -> Observed {
+    let step = |step: &Step| {
+        let lowered = lower(step);
+        let found = StepObserved {
+            state: if lowered.apply.is_empty() {
+                State::Done
+            } else {
+                State::Needed
+            },
+            recorded: false,
+            missing: Vec::new(),
+            present: lowered
+                .shows
+                .into_iter()
+                .map(|path| (path, Present::Absent))
+                .collect(),
+        };
+        (step.id.clone(), found)
+    };
+    let hosts = plan.hosts.iter().map(|part| {
+        let steps = part.steps.iter().map(step).collect();
+        (part.host.to_string(), HostObserved { steps })
+    });
+    Observed {
+        hosts: hosts.collect(),
+    }
 }
 
 /// Asks every host what it is.
@@ -91,7 +162,7 @@ pub(super) fn failures(facts: &Facts) -> impl Iterator<Item = (&str, HostTrouble
 ///
 /// # Errors
 /// When the facts, the release or the content do not allow the site; all reasons at once.
-fn plan_of(
+pub(super) fn plan_of(
     file: &SiteFile,
     content: &Content,
     facts: &Facts,
@@ -125,10 +196,10 @@ fn refuse(file: &SiteFile, problems: Diagnostics) -> CliError {
     .with_diagnostics(file.text.clone(), problems)
 }
 
-/// Refuses hosts on which the site cannot be installed, all reasons at once; says what somebody should know.
-fn allow(
+/// Refuses hosts on which the site cannot be, all reasons at once; says what somebody should know.
+pub(super) fn allow(
     file: &SiteFile,
-    content: &Content,
+    release: &Release,
     facts: &Facts,
     credentials: Option<&Credentials>,
     ui: &Ui,
@@ -136,7 +207,7 @@ fn allow(
     let authority = credentials.and_then(|known| certificate_sha256(&known.cluster_ca.certificate_pem));
     let reference = Reference {
         now: Some(jiff::Timestamp::now().as_second()),
-        content_date: i64::try_from(content.release.source_epoch()).ok(),
+        content_date: i64::try_from(release.source_epoch()).ok(),
         site_id: credentials.map(|known| known.site_id.as_str()),
         ca_sha256: authority.as_deref(),
     };

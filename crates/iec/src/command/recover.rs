@@ -12,7 +12,7 @@ use serde_json::json;
 use super::reach::{block_on, fleet};
 use super::{control_plane, site_file};
 use crate::cli::Recover;
-use crate::credentials::{self, Place};
+use crate::credentials;
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
 use crate::ui::Ui;
@@ -36,7 +36,7 @@ const HEAD: &str = "iec-file ";
 pub(super) fn run(arguments: &Recover, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
     let site = &file.site;
-    let place = Place::beside(&file.path, site.name().as_str());
+    let place = file.secrets();
     if !arguments.force && credentials::load(&place)?.is_some() {
         let cause = format!("the site has its secrets file: {}", place.path.display());
         return Err(CliError::refused("IEC3910", cause).next(format!(

@@ -17,7 +17,6 @@ use super::run_view::{RunView, watch};
 use super::site_file::{self, SiteFile};
 use super::{interrupt, kubeconfig, log};
 use crate::cli::Reset;
-use crate::credentials::Place;
 use crate::error::{CliError, Kind, Outcome, unwritable};
 use crate::settings::Settings;
 use crate::ui::{Ui, count};
@@ -195,7 +194,7 @@ fn retire(file: &SiteFile, fleet: &Fleet) -> Result<Vec<PathBuf>, CliError> {
     {
         return Ok(Vec::new());
     }
-    let secrets = Place::beside(&file.path, file.site.name().as_str()).path;
+    let secrets = file.secrets().path;
     let mut removed = Vec::new();
     for path in [secrets, kubeconfig::default_path(&file.path)] {
         match std::fs::remove_file(&path) {

@@ -32,8 +32,14 @@ pub(super) fn run_error(summary: &Summary, plan: Option<&Plan>, again: &str) -> 
     for (_, end) in others {
         error = error.evidence(format!("also: {} ({})", end.cause, end.code));
     }
-    error.next.extend(worst.next.clone());
-    Some(error.next(format!("{again} goes on where it stopped")))
+    // A host that stopped on request needs nothing but to be gone on with.
+    if worst.kind != Kind::Stopped {
+        error.next.extend(worst.next.clone());
+    }
+    if worst.kind != Kind::Refused {
+        error = error.next(format!("{again} goes on where it stopped"));
+    }
+    Some(error)
 }
 
 /// A failed step is worth more attention than a host that did not answer, and that more than a stop on request.

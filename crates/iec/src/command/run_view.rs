@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use iec_core::event::Event;
 use iec_core::observed::Action;
@@ -16,6 +17,9 @@ use crate::ui::{Board, Mark, Ui, duration, size};
 
 /// How many bytes are taken for a second of work in the estimate: a usual rate over SSH.
 const BYTES_PER_SECOND: u64 = 60_000_000;
+
+/// How much time passes between two events that only say how much was sent.
+const BETWEEN_EVENTS: Duration = Duration::from_millis(500);
 
 /// Shows what happens on the hosts of a run.
 pub(super) struct RunView<'ui> {
@@ -35,6 +39,8 @@ struct Lane {
     done: u64,
     sending: u64,
     sent: u64,
+    /// When a program was last told how much was sent.
+    told: Option<Instant>,
 }
 
 impl<'ui> RunView<'ui> {
@@ -81,7 +87,9 @@ impl<'ui> RunView<'ui> {
 
     /// Shows one thing that happened.
     pub(super) fn show(&mut self, host: &str, progress: &Progress) {
-        self.ui.event("run.event", &progress_json(host, progress));
+        if self.is_worth_an_event(host, progress) {
+            self.ui.event("run.event", &progress_json(host, progress));
+        }
         match progress {
             Progress::Sending { sent, of } => {
                 self.board.busy(
@@ -102,6 +110,23 @@ impl<'ui> RunView<'ui> {
         self.draw();
     }
 
+    /// Whether a program is told of it: of everything, but of bytes only now and then and at the end.
+    fn is_worth_an_event(&mut self, host: &str, progress: &Progress) -> bool {
+        let Progress::Sending { sent, of } = progress else {
+            return true;
+        };
+        let lane = self.lanes.entry(host.to_owned()).or_default();
+        let now = Instant::now();
+        let due = lane
+            .told
+            .is_none_or(|told| now.duration_since(told) >= BETWEEN_EVENTS)
+            || sent == of;
+        if due {
+            lane.told = Some(now);
+        }
+        due
+    }
+
     fn event(&mut self, host: &str, event: &Event) {
         if let Some(step) = event.step()
             && !matches!(event, Event::Started { .. })
@@ -117,7 +142,7 @@ impl<'ui> RunView<'ui> {
             }
             Event::Unchanged { .. } | Event::Adopted { .. } => {}
             Event::Changed { step, milliseconds } => {
-                let took = duration(std::time::Duration::from_millis(*milliseconds));
+                let took = duration(Duration::from_millis(*milliseconds));
                 let text = format!("{} ({took})", self.title(host, step));
                 self.board.detail(Mark::Done, host, &text);
             }

@@ -8,6 +8,7 @@ use iec_core::site::{self, Site};
 use iec_sh::Word;
 
 use crate::cli::SitePath;
+use crate::credentials::Place;
 use crate::error::{CliError, unreadable};
 use crate::ui::count;
 
@@ -27,6 +28,11 @@ impl SiteFile {
     /// Its path as one types it.
     pub(super) fn word(&self) -> Word {
         Word::new(self.path.to_string_lossy())
+    }
+
+    /// Where its secrets are.
+    pub(super) fn secrets(&self) -> Place {
+        Place::beside(&self.path, self.site.name().as_str())
     }
 }
 

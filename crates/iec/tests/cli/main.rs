@@ -17,4 +17,5 @@ mod lab;
 mod manual;
 mod run;
 mod schema;
+mod terminal;
 mod usage;
