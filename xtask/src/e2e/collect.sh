@@ -59,7 +59,7 @@ host() {
     find /sys/fs/cgroup -type d 2>/dev/null | lines cgroup
     awk '{ print "module\t" $1 "\t" }' /proc/modules 2>/dev/null
     processes | sort | lines process
-    ip -o -d link show | awk '{ name = $2; sub(/^[0-9]+: [^ ]+ /, ""); gsub(/\\/, " "); print "link\t" name "\t" $0 }'
+    ip -o -d link show | awk '{ name = $2; sub(/^[0-9]+: [^ ]+ /, ""); gsub(/\\/, " "); gsub(/[a-z_]*timer +[0-9.]+ /, ""); print "link\t" name "\t" $0 }'
     ip -o addr show | awk '{ print "address\t" $2 " " $4 "\t" $3 }'
     { ip -o route show table all; ip -o -6 route show table all; } | lines route
     { ip rule show; ip -6 rule show; } | lines rule

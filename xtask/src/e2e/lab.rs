@@ -1,5 +1,6 @@
 //! A lab as the end-to-end tests use it: made by the program under test, inspected from outside, removed in any case.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,10 @@ use serde::Deserialize;
 use super::inventory::{self, Inventory};
 use crate::interrupt::Interrupt;
 use crate::program::{Ended, Program};
+
+/// How much of what a failed command printed is shown: so many lines, so many characters of each.
+const LINES: usize = 20;
+const LINE: usize = 400;
 
 /// The program under test, and where what it prints is kept.
 #[derive(Debug, Clone)]
@@ -52,8 +57,12 @@ impl Machine {
         let code = ended
             .code
             .map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-        let lines: Vec<&str> = ended.stdout.lines().collect();
-        let last = lines[lines.len().saturating_sub(20)..].join("\n    ");
+        let lines: Vec<String> = ended
+            .stdout
+            .lines()
+            .map(|line| line.chars().take(LINE).collect())
+            .collect();
+        let last = lines[lines.len().saturating_sub(LINES)..].join("\n    ");
         let log = self.logs.join(format!("{log}.log"));
         format!(
             "iec {} ended with {code}; all of it is in {}\n    {last}",
@@ -199,11 +208,11 @@ impl Lab {
         )
     }
 
-    /// What a host is now.
+    /// What a host is now; the answer is kept in a log of this name.
     ///
     /// # Errors
     /// When it cannot be asked.
-    pub(crate) fn inventory(&self, host: &Host) -> anyhow::Result<Inventory> {
+    pub(crate) fn inventory(&self, host: &Host, log: &str) -> anyhow::Result<Inventory> {
         let words = [
             "exec",
             &host.container,
@@ -213,9 +222,13 @@ impl Lab {
             inventory::NAME,
             inventory::HOST,
         ];
-        let mut all = Inventory::parse(&output(Command::new("podman").args(words), "")?)?;
+        let mut text = output(Command::new("podman").args(words), "")?;
+        let mut all = Inventory::parse(&text)?;
         let words = ["sh", "-c", inventory::SCRIPT, inventory::NAME, inventory::FILTERS];
-        all.extend(Inventory::parse(&self.run_in_network(host, &words)?)?);
+        let filters = self.run_in_network(host, &words)?;
+        all.extend(Inventory::parse(&filters)?);
+        text.push_str(&filters);
+        fs::write(self.machine.logs.join(format!("{}-{log}.tsv", host.name)), text)?;
         Ok(all)
     }
 }

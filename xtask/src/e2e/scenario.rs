@@ -152,7 +152,10 @@ fn plant(lab: &Lab) -> anyhow::Result<()> {
 }
 
 fn inventories(lab: &Lab) -> anyhow::Result<Vec<Inventory>> {
-    lab.hosts.iter().map(|host| lab.inventory(host)).collect()
+    lab.hosts
+        .iter()
+        .map(|host| lab.inventory(host, "before"))
+        .collect()
 }
 
 fn apply(machine: &Machine, log: &str, site: &str, expect_changes: bool) -> anyhow::Result<()> {
@@ -189,7 +192,7 @@ fn compare(lab: &Lab, machine: &Machine, before: &[Inventory]) -> anyhow::Result
     let mask = Mask::of_reset();
     let mut found = Vec::new();
     for (host, before) in lab.hosts.iter().zip(before) {
-        let after = lab.inventory(host)?;
+        let after = lab.inventory(host, "after")?;
         ensure!(
             after.len() > 1000,
             "{} shows {} things only",
