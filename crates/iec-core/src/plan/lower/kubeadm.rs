@@ -5,7 +5,7 @@
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{kubectl_admin, question, run, test};
-use super::undo::{note_folders, remove_folders};
+use super::undo::{note_contents, note_folders, remove_contents, remove_empty_folders};
 use super::{Lowered, SECRETS, Undo};
 use crate::plan::kubeadm::{INIT_FILE, InitPhase, JoinPhase, PKI};
 use crate::plan::op::SecretName;
@@ -30,6 +30,9 @@ const CREATED_FOLDERS: [&str; 17] = [
     "/run/netns",
     "/run/xtables.lock",
 ];
+
+/// Folders of the distribution that kubeadm's pods have made on a host without them: they stay as soon as something is in them.
+const MOUNTED_FOLDERS: [&str; 2] = ["/etc/ssl", "/etc/ssl/certs"];
 
 /// The certificates that `kubeadm init phase certs all` makes from the authorities that are there beforehand.
 const CERTIFICATES: [&str; 7] = [
@@ -68,7 +71,8 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
     };
     let mut apply = Vec::new();
     if *phase == InitPhase::Preflight {
-        apply.extend(note_folders(id, &CREATED_FOLDERS));
+        apply.extend(note_contents(id, &CREATED_FOLDERS));
+        apply.extend(note_folders(&mounted(id), &MOUNTED_FOLDERS));
         apply.extend(super::network::note_kernel(id));
     }
     apply.extend(
@@ -226,7 +230,8 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
     };
     let mut apply = Vec::new();
     if *phase == JoinPhase::Preflight {
-        apply.extend(note_folders(id, &CREATED_FOLDERS));
+        apply.extend(note_contents(id, &CREATED_FOLDERS));
+        apply.extend(note_folders(&mounted(id), &MOUNTED_FOLDERS));
         apply.extend(super::network::note_kernel(id));
     }
     match phase {
@@ -307,8 +312,14 @@ fn remove_node(id: &str) -> Vec<Expr> {
     commands.extend(remove_mounts("/var/lib/kubelet/"));
     commands.extend(super::network::remove_network());
     commands.extend(super::network::restore_kernel(id));
-    commands.extend(remove_folders(id, &CREATED_FOLDERS));
+    commands.extend(remove_contents(id, &CREATED_FOLDERS));
+    commands.extend(remove_empty_folders(&mounted(id), &MOUNTED_FOLDERS));
     commands
+}
+
+/// Where a step keeps its notes of [`MOUNTED_FOLDERS`].
+fn mounted(id: &str) -> String {
+    format!("{id}-mounted")
 }
 
 /// Ends every container of the runtime's Kubernetes namespace.

@@ -40,18 +40,9 @@ const BPF_FOLDER: &str = "/sys/fs/bpf";
 
 /// Notes what programs will change in the kernel: parameters, tables of the packet filter, a mount. Once.
 pub(super) fn note_kernel(step: &str) -> Vec<Expr> {
-    let tables = format!("{HOME}/before/{step}/tables");
     let mount = format!("{HOME}/before/{step}/bpf.absent");
     let mut commands = note_sysctls(step);
-    commands.push(Expr::any([
-        test(["-e", &tables]),
-        Cmd::new(Program::Nft)
-            .words(["list", "tables"])
-            .stdout_file(tables.as_str())
-            .quiet_errors()
-            .into(),
-        run(Program::Touch, [&tables]),
-    ]));
+    commands.push(note_tables(step));
     commands.push(Expr::any([
         run(Program::Mountpoint, ["-q", BPF_FOLDER]),
         run(Program::Touch, [&mount]),
@@ -59,10 +50,24 @@ pub(super) fn note_kernel(step: &str) -> Vec<Expr> {
     commands
 }
 
-/// Sets back what [`note_kernel`] noted.
-pub(super) fn restore_kernel(step: &str) -> Vec<Expr> {
+/// Notes which tables the packet filter has, once.
+pub(super) fn note_tables(step: &str) -> Expr {
     let tables = format!("{HOME}/before/{step}/tables");
-    let mut commands = restore_sysctls(step);
+    Expr::any([
+        test(["-e", &tables]),
+        Cmd::new(Program::Nft)
+            .words(["list", "tables"])
+            .stdout_file(tables.as_str())
+            .quiet_errors()
+            .into(),
+        run(Program::Touch, [&tables]),
+    ])
+}
+
+/// Removes the tables of the packet filter that [`note_tables`] did not find, as far as they hold no rules.
+pub(super) fn remove_empty_tables(step: &str) -> Vec<Expr> {
+    let tables = format!("{HOME}/before/{step}/tables");
+    let mut commands = Vec::new();
     for family in ["ip", "ip6"] {
         for name in FILTER_TABLES {
             let table = format!("table {family} {name}");
@@ -89,6 +94,13 @@ pub(super) fn restore_kernel(step: &str) -> Vec<Expr> {
             });
         }
     }
+    commands
+}
+
+/// Sets back what [`note_kernel`] noted.
+pub(super) fn restore_kernel(step: &str) -> Vec<Expr> {
+    let mut commands = restore_sysctls(step);
+    commands.extend(remove_empty_tables(step));
     commands.push(Expr::If {
         condition: Box::new(Expr::all([
             test(["-e", &format!("{HOME}/before/{step}/bpf.absent")]),

@@ -55,8 +55,19 @@ pub(super) fn restore(step: &str, slot: usize, path: &str) -> Expr {
     }
 }
 
-/// Notes which of these folders are there, before a program makes them.
+/// Notes which of the folders were there before the step's first change.
 pub(super) fn note_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
+    note(step, folders, |_, note| run(Program::Touch, [note]))
+}
+
+/// Notes which of the folders were there before the step's first change, and what was in them.
+pub(super) fn note_contents(step: &str, folders: &[&str]) -> Vec<Expr> {
+    note(step, folders, |folder, note| {
+        contents(folder).stdout_file(note).into()
+    })
+}
+
+fn note(step: &str, folders: &[&str], present: impl Fn(&str, &str) -> Expr) -> Vec<Expr> {
     let place = format!("{HOME}/before/{step}");
     let mut commands = vec![run(Program::Mkdir, ["-p", &place])];
     for (slot, folder) in folders.iter().enumerate() {
@@ -69,7 +80,7 @@ pub(super) fn note_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
             then: vec![],
             otherwise: vec![Expr::If {
                 condition: Box::new(test(["-e", folder])),
-                then: vec![run(Program::Touch, [&format!("{note}.present")])],
+                then: vec![present(folder, &format!("{note}.present"))],
                 otherwise: vec![run(Program::Touch, [&format!("{note}.absent")])],
             }],
         });
@@ -77,29 +88,44 @@ pub(super) fn note_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
     commands
 }
 
-/// Empties the folders that [`note_folders`] noted, and removes those that were not there; files likewise.
+/// What is in a folder, what is in its folders before them; not what is mounted there.
+fn contents(folder: &str) -> Cmd {
+    Cmd::new(Program::Find).words([folder, "-xdev", "-depth", "-mindepth", "1"])
+}
+
+/// Removes what has come into the folders since [`note_contents`], and those that were not there; files likewise.
 ///
-/// A folder that was there may be the mount point of a disk of its own: its content goes, it stays.
-pub(super) fn remove_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
+/// What was there is somebody else's: another program's CNI plugin, a disk that is mounted as a data folder.
+pub(super) fn remove_contents(step: &str, folders: &[&str]) -> Vec<Expr> {
     let place = format!("{HOME}/before/{step}");
-    let when = |condition: Expr, then: Expr| Expr::If {
-        condition: Box::new(condition),
-        then: vec![then],
-        otherwise: vec![],
-    };
     let mut commands = Vec::new();
     for (slot, folder) in folders.iter().enumerate() {
-        let new = || test(["-e", &format!("{place}/folder-{slot}.absent")]);
+        let note = format!("{place}/folder-{slot}");
+        let new = || test(["-e", &format!("{note}.absent")]);
         let is = |kind: &str| test([kind, folder]);
-        commands.push(when(
-            is("-d"),
-            run(Program::Find, [folder, "-xdev", "-mindepth", "1", "-delete"]),
-        ));
-        commands.push(when(Expr::all([new(), is("-d")]), run(Program::Rmdir, [folder])));
-        commands.push(when(
-            Expr::all([new(), is("-f")]),
-            run(Program::Rm, ["-f", folder]),
-        ));
+        commands.push(Expr::If {
+            condition: Box::new(Expr::all([new(), is("-d")])),
+            then: vec![
+                run(Program::Find, [folder, "-xdev", "-mindepth", "1", "-delete"]),
+                run(Program::Rmdir, [folder]),
+            ],
+            otherwise: vec![],
+        });
+        let known = format!("{note}.present");
+        commands.push(Expr::If {
+            condition: Box::new(Expr::all([test(["-e", &known]), is("-d")])),
+            then: vec![Expr::Pipe(vec![
+                contents(folder),
+                Cmd::new(Program::Grep).words(["-vxF", "-f", &known]),
+                Cmd::new(Program::Xargs).words(["-r", "-d", "\\n", "rm", "-df"]),
+            ])],
+            otherwise: vec![],
+        });
+        commands.push(Expr::If {
+            condition: Box::new(Expr::all([new(), is("-f")])),
+            then: vec![run(Program::Rm, ["-f", folder])],
+            otherwise: vec![],
+        });
     }
     commands
 }

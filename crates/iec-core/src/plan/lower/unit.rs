@@ -3,9 +3,10 @@
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{question, run};
-use super::undo::{note_folders, remove_folders};
+use super::undo::{note_contents, remove_contents};
 use super::{HOME, Lowered, Undo};
 use crate::plan::op::Unit;
+use crate::plan::service_network;
 
 pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
     let name = unit.name.as_str();
@@ -26,7 +27,10 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
             Expr::from(Cmd::new(Program::Cat).word(marker.as_str()).quiet_errors()).prints(digest.as_str()),
         ),
     ];
-    let mut apply = note_folders(id, &creates);
+    let mut apply = note_contents(id, &creates);
+    if name == service_network::UNIT_NAME {
+        apply.push(super::network::note_tables(id));
+    }
     apply.push(run(Program::Systemctl, ["daemon-reload"]));
     apply.push(run(Program::Systemctl, ["enable", name]));
     if unit.active {
@@ -61,7 +65,10 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
         undo.splice(0..0, super::kubeadm::remove_containers());
         undo.extend(super::kubeadm::remove_mounts("/run/containerd/"));
     }
-    undo.extend(remove_folders(id, &creates));
+    if name == service_network::UNIT_NAME {
+        undo.extend(super::network::remove_empty_tables(id));
+    }
+    undo.extend(remove_contents(id, &creates));
     Lowered {
         check,
         apply,
