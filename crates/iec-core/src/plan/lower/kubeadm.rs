@@ -31,8 +31,17 @@ const CREATED_FOLDERS: [&str; 17] = [
     "/run/xtables.lock",
 ];
 
-/// Folders of the distribution that kubeadm's pods have made on a host without them: they stay as soon as something is in them.
-const MOUNTED_FOLDERS: [&str; 2] = ["/etc/ssl", "/etc/ssl/certs"];
+/// Folders of the distribution that the kubelet and mounts of pods have made on a host without them, the higher ones
+/// first. They stay when somebody has put something into them.
+const MOUNTED_FOLDERS: [&str; 7] = [
+    "/etc/ssl",
+    "/etc/ssl/certs",
+    "/usr/lib/modules",
+    "/usr/libexec/kubernetes",
+    "/usr/libexec/kubernetes/kubelet-plugins",
+    "/usr/libexec/kubernetes/kubelet-plugins/volume",
+    "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
+];
 
 /// The certificates that `kubeadm init phase certs all` makes from the authorities that are there beforehand.
 const CERTIFICATES: [&str; 7] = [

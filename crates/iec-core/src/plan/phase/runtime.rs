@@ -90,6 +90,7 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
         "/var/lib/containerd",
         "/run/containerd",
         "/opt/containerd",
+        "/run/nri",
         "/etc/cni/net.d",
         "/etc/cni",
     ]
