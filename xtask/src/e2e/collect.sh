@@ -58,7 +58,9 @@ host() {
         awk '{ at = index($0, ":"); value = substr($0, at + 1); gsub(/\t/, " ", value); print "sysctl\t" substr($0, 1, at - 1) "\t" value }'
     find /sys/fs/cgroup -type d 2>/dev/null | lines cgroup
     awk '{ print "module\t" $1 "\t" }' /proc/modules 2>/dev/null
-    processes | sort | lines process
+    # First all of them, then the programs that put them in order.
+    found=$(processes)
+    printf '%s\n' "$found" | sort | lines process
     ip -o -d link show | awk '{ name = $2; sub(/^[0-9]+: [^ ]+ /, ""); gsub(/\\/, " "); gsub(/[a-z_]*timer +[0-9.]+ /, ""); print "link\t" name "\t" $0 }'
     ip -o addr show | awk '{ print "address\t" $2 " " $4 "\t" $3 }'
     { ip -o route show table all; ip -o -6 route show table all; } | lines route
