@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::{Command, CommandFactory};
 
 use crate::cli::Cli;
+use crate::ui::{Document, JSON_VERSION};
 
 /// The manual as Markdown: a section for each command, with what its `--help` prints.
 pub fn markdown() -> String {
@@ -15,7 +16,22 @@ pub fn markdown() -> String {
     let mut root = Cli::command().term_width(100).color(clap::ColorChoice::Never);
     root.build();
     section(&mut text, &root, "iec", true);
+    json(&mut text);
     text
+}
+
+/// What `-o json` prints.
+fn json(text: &mut String) {
+    let _ = write!(
+        text,
+        "\n## JSON\n\n\
+         With `-o json` a command prints one object a line on stdout, and nothing on stderr. Every object has `version` \
+         ({JSON_VERSION}), which changes when a field changes its meaning or goes away, and `type`. Unknown fields and \
+         types may come at any time: pass them over. The types:\n\n| type | |\n|---|---|\n"
+    );
+    for document in Document::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", document.name(), document.meaning());
+    }
 }
 
 fn section(text: &mut String, command: &Command, path: &str, with_shared_options: bool) {

@@ -18,7 +18,7 @@ use super::{interrupt, kubeconfig, plan};
 use crate::cli::Apply;
 use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
-use crate::ui::{Ui, count, duration, size};
+use crate::ui::{Document, Ui, count, duration, size};
 
 /// Does what is to be done.
 pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
         .clone()
         .unwrap_or_else(|| kubeconfig::default_path(&file.path));
     let applied = block_on(apply(&file, &content, &fleet, &kubeconfig, &settings.who, ui))?;
-    ui.result("apply", &applied.json(&file, &kubeconfig), || {
+    ui.result(Document::Apply, &applied.json(&file, &kubeconfig), || {
         applied.text(&file, &kubeconfig)
     });
     Ok(Outcome::Done)
@@ -85,7 +85,10 @@ async fn executed(planned: &Planned, content: &Content, fleet: &Fleet, who: &str
     let run = run_name();
     let owner = format!("iec apply by {who} (run {run})");
     let mut view = RunView::new(ui, "apply", planned);
-    ui.event("run", &json!({ "run": run.as_str(), "site": planned.plan.site }));
+    ui.event(
+        Document::Run,
+        &json!({ "run": run.as_str(), "site": planned.plan.site }),
+    );
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let sink = move |host: &str, progress| {
         // Nobody looks any more only when the work is over.

@@ -15,7 +15,7 @@ use super::interrupt;
 use crate::cli::{Bundle, BundleBuild, BundleFolder};
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
-use crate::ui::{Board, Mark, Ui, count, duration, size};
+use crate::ui::{Board, Document, Mark, Ui, count, duration, size};
 
 /// Runs one of the bundle commands.
 pub(super) fn run(command: &Bundle, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -28,7 +28,7 @@ pub(super) fn run(command: &Bundle, settings: &Settings, ui: &Ui) -> Result<Outc
             let began = Instant::now();
             let manifest = build(&request(arguments, folder.clone(), settings)?, ui)?;
             let value = json!({ "folder": folder, "manifest": manifest });
-            ui.result("bundle", &value, || {
+            ui.result(Document::Bundle, &value, || {
                 built_text(&folder, &manifest, began.elapsed())
             });
             Ok(Outcome::Done)
@@ -96,7 +96,7 @@ struct Progress<'ui> {
 
 impl Progress<'_> {
     fn show(&mut self, event: &BuildEvent) {
-        self.ui.event("bundle.event", &event_json(event));
+        self.ui.event(Document::BundleEvent, &event_json(event));
         match event {
             BuildEvent::Planned {
                 parts,
@@ -227,7 +227,7 @@ fn verify(folder: &Path, ui: &Ui) -> Result<Outcome, CliError> {
         "folder": folder, "items": report.items, "blobs": report.blobs, "bytes": report.bytes,
         "seconds": began.elapsed().as_secs_f64(),
     });
-    ui.result("bundle.verified", &value, || {
+    ui.result(Document::BundleVerified, &value, || {
         format!(
             "The bundle {} is whole: {} in {}, {} read in {}.",
             folder.display(),
@@ -253,7 +253,7 @@ fn inspect(folder: &Path, ui: &Ui) -> Result<Outcome, CliError> {
             "bytes": item.bytes, "ownBytes": item.own_bytes,
         })).collect::<Vec<_>>(),
     });
-    ui.result("bundle.content", &value, || {
+    ui.result(Document::BundleContent, &value, || {
         let manifest = &bundle.manifest;
         let mut text = format!(
             "{}: release {} ({}) of {} for {}, {}\n\n",

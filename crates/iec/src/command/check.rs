@@ -14,14 +14,14 @@ use crate::cli::Check;
 use crate::credentials;
 use crate::error::{CliError, Outcome, unwritable};
 use crate::settings::Settings;
-use crate::ui::{Ui, count, list, size};
+use crate::ui::{Document, Ui, count, list, size};
 
 /// Reads the file and reports every problem in it; asks the hosts what they are.
 pub(super) fn run(arguments: &Check, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
     ui.diagnostics(&file.warnings, &file.text);
     let value = json!({ "file": file.path, "site": file.site, "warnings": file.warnings });
-    ui.result("check", &value, || text(&file));
+    ui.result(Document::Check, &value, || text(&file));
     if !arguments.probe && arguments.facts_out.is_none() {
         return Ok(Outcome::Done);
     }
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Check, settings: &Settings, ui: &Ui) -> Result<Out
         ui.say(&format!("Wrote what the hosts are to {}.", path.display()));
     }
     let value: serde_json::Value = serde_json::from_str(&facts).expect("a facts file is JSON");
-    ui.result("facts", &value, || facts_text(&probed.facts));
+    ui.result(Document::Facts, &value, || facts_text(&probed.facts));
     match unanswered(failures(&probed.facts)) {
         Some(error) => Err(error),
         None => {

@@ -22,7 +22,7 @@ use super::{interrupt, lab, site_file, verify};
 use crate::cli::{Demo, Reach, SitePath};
 use crate::error::{CliError, Outcome, unwritable};
 use crate::settings::Settings;
-use crate::ui::{Ui, duration};
+use crate::ui::{Document, Ui, duration};
 
 /// The lab of the demonstration.
 const LAB: &str = "demo";
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
         "lab": lab.name, "siteFile": lab.site_file, "kubeconfig": lab.kubeconfig_file, "kubectl": kubectl,
         "command": line, "seconds": began.elapsed().as_secs_f64(),
     });
-    ui.result("demo", &value, || {
+    ui.result(Document::Demo, &value, || {
         usage(
             &lab,
             &line,

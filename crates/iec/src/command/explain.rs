@@ -6,19 +6,19 @@ use iec_core::explain::{self, Explanation};
 use serde_json::{Value, json};
 
 use crate::error::{CliError, Outcome};
-use crate::ui::Ui;
+use crate::ui::{Document, Ui};
 
 /// Explains one code, or lists all of them.
 pub(super) fn run(code: Option<&str>, ui: &Ui) -> Result<Outcome, CliError> {
     let Some(code) = code else {
         let all: Vec<Value> = sorted().into_iter().map(object).collect();
-        ui.result("codes", &json!({ "codes": all }), table);
+        ui.result(Document::Codes, &json!({ "codes": all }), table);
         return Ok(Outcome::Done);
     };
     let explanation = explain::explain(code).ok_or_else(|| {
         CliError::refused("IEC0904", format!("there is no code {code}")).next("iec explain lists all codes")
     })?;
-    ui.result("code", &object(explanation), || explanation.to_string());
+    ui.result(Document::Code, &object(explanation), || explanation.to_string());
     Ok(Outcome::Done)
 }
 

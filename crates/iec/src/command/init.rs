@@ -13,7 +13,7 @@ use serde_json::json;
 use super::check::describe;
 use crate::cli::{self, HostArgument, Init};
 use crate::error::{CliError, Outcome, unwritable};
-use crate::ui::Ui;
+use crate::ui::{Document, Ui};
 
 /// The account that the example names where nobody says another.
 const DEFAULT_USER: &str = "edge";
@@ -57,13 +57,17 @@ pub(super) fn run(arguments: &Init, ui: &Ui) -> Result<Outcome, CliError> {
         }
     };
     write(arguments, &text)?;
-    ui.result("init", &json!({ "file": arguments.site, "site": site }), || {
-        let word = Word::new(path.as_ref());
-        format!(
-            "Wrote {path}: {}.\n\n  iec check {word} --probe\n  iec plan {word}\n",
-            describe(&site)
-        )
-    });
+    ui.result(
+        Document::Init,
+        &json!({ "file": arguments.site, "site": site }),
+        || {
+            let word = Word::new(path.as_ref());
+            format!(
+                "Wrote {path}: {}.\n\n  iec check {word} --probe\n  iec plan {word}\n",
+                describe(&site)
+            )
+        },
+    );
     Ok(Outcome::Done)
 }
 

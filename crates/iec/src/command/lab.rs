@@ -1,6 +1,7 @@
 //! `iec lab`: hosts on this machine, to try and to test.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use iec_lab::{
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::{self, LabDown, LabExec, LabUp};
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
-use crate::ui::{Board, Mark, Ui, count, duration};
+use crate::ui::{Board, Document, Mark, Ui, count, duration};
 
 /// Runs one of the lab commands.
 pub(super) fn run(command: &cli::Lab, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -25,7 +26,7 @@ pub(super) fn run(command: &cli::Lab, settings: &Settings, ui: &Ui) -> Result<Ou
             }
             let began = Instant::now();
             let lab = self::up(&labs, &request, ui)?;
-            ui.result("lab", &lab_json(&lab), || lab_text(&lab, began.elapsed()));
+            ui.result(Document::Lab, &lab_json(&lab), || lab_text(&lab, began.elapsed()));
             Ok(Outcome::Done)
         }
         cli::Lab::Down(LabDown { name }) => down(&labs, name, ui),
@@ -94,10 +95,16 @@ fn request(up: &LabUp, settings: &Settings) -> UpRequest {
             cpus: up.cpus,
         },
         release: up.release.clone(),
-        bundle: Some(up.bundle.clone().unwrap_or_else(|| settings.bundle(&up.release))),
+        bundle: Some(bundle(up, settings)),
         mirror: up.mirror.clone(),
         ..UpRequest::new(up.name.as_str())
     }
+}
+
+/// The bundle of the lab's site file, which lies in another folder than the one where it was named.
+fn bundle(up: &LabUp, settings: &Settings) -> PathBuf {
+    let named = up.bundle.clone().unwrap_or_else(|| settings.bundle(&up.release));
+    std::path::absolute(&named).unwrap_or(named)
 }
 
 fn lab_json(lab: &iec_lab::Lab) -> Value {
@@ -154,7 +161,7 @@ pub(super) fn down(labs: &Labs, name: &str, ui: &Ui) -> Result<Outcome, CliError
     board.finish();
     let removed = removed.map_err(|error| failed(&error))?;
     ui.result(
-        "lab.removed",
+        Document::LabRemoved,
         &json!({ "name": name, "removed": removed }),
         || {
             if removed.is_nothing() {
@@ -170,7 +177,7 @@ pub(super) fn down(labs: &Labs, name: &str, ui: &Ui) -> Result<Outcome, CliError
 fn list(labs: &Labs, ui: &Ui) -> Result<Outcome, CliError> {
     let found = labs.list().map_err(|error| failed(&error))?;
     let labs: Vec<Value> = found.iter().map(status_json).collect();
-    ui.result("labs", &json!({ "labs": labs }), || {
+    ui.result(Document::Labs, &json!({ "labs": labs }), || {
         if found.is_empty() {
             "There is no lab on this machine. Type `iec lab up` to make one.".to_owned()
         } else {
@@ -220,13 +227,13 @@ fn exec(labs: &Labs, exec: &LabExec, ui: &Ui) -> Result<Outcome, CliError> {
     let answer = labs
         .exec(&lab, &exec.host, user, &exec.command, &[])
         .map_err(|error| failed(&error))?;
-    ui.passthrough("lab.exec", answer.code, &answer.stdout, &answer.stderr);
+    ui.passthrough(Document::LabExec, answer.code, &answer.stdout, &answer.stderr);
     Ok(Outcome::Exited(u8::try_from(answer.code).unwrap_or(u8::MAX)))
 }
 
 /// Shows an event: for a person on the board, for a program as JSON.
 fn show(event: &LabEvent, board: &mut Board<'_>, ui: &Ui) {
-    ui.event("lab.event", event);
+    ui.event(Document::LabEvent, event);
     match event {
         LabEvent::Installing { line } => board.line(Mark::Note, "", line),
         LabEvent::BaseBuilding {

@@ -13,7 +13,7 @@ use super::site_file;
 use crate::cli::Log;
 use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
-use crate::ui::{Ui, duration};
+use crate::ui::{Document, Ui, duration};
 
 /// Prints the journals, oldest first.
 pub(super) fn run(arguments: &Log, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Log, settings: &Settings, ui: &Ui) -> Result<Outco
         }
     }
     for (host, record) in &records {
-        ui.event("log", &json!({ "host": host, "record": record }));
+        ui.event(Document::Log, &json!({ "host": host, "record": record }));
     }
     if !ui.is_json() {
         ui.raw(&table(&records));

@@ -12,8 +12,8 @@ use super::site_file;
 use crate::cli::Plan;
 use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
-use crate::ui::Ui;
 use crate::ui::plan::{Detail, changes};
+use crate::ui::{Document, Ui};
 
 /// Prints the difference between the site file and the hosts.
 pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         "changes": planned.changes,
         "pending": !planned.changes.is_settled(),
     });
-    ui.result("plan", &value, || {
+    ui.result(Document::Plan, &value, || {
         let mut text = format!(
             "Plan for {}\n\n{}",
             describe(&file.site),

@@ -15,7 +15,7 @@ use crate::cli::Recover;
 use crate::credentials;
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
-use crate::ui::Ui;
+use crate::ui::{Document, Ui};
 
 /// What is read: the file on the host.
 const FILES: [&str; 9] = [
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Recover, settings: &Settings, ui: &Ui) -> Result<O
     let found = credentials_of(site, host, &answer)?;
     credentials::replace(&place, &found)?;
     let value = json!({ "host": host, "secrets": place.path, "siteId": found.site_id });
-    ui.result("credentials", &value, || {
+    ui.result(Document::Credentials, &value, || {
         format!(
             "The credentials of the site {} are rebuilt from {host}: {}.",
             site.name(),

@@ -19,7 +19,7 @@ use super::{interrupt, kubeconfig, log};
 use crate::cli::Reset;
 use crate::error::{CliError, Kind, Outcome, unwritable};
 use crate::settings::Settings;
-use crate::ui::{Ui, count};
+use crate::ui::{Document, Ui, count};
 
 /// Takes everything back.
 pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -35,13 +35,13 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
         }
         let stages = stages(&file.site, &journals);
         if stages.is_empty() {
-            ui.result("reset", &json!({ "site": site, "stages": [] }), || {
+            ui.result(Document::Reset, &json!({ "site": site, "stages": [] }), || {
                 format!("Nothing to take back: no host of the site {site} has a journal of IEC.")
             });
             return Ok(Outcome::Done);
         }
         ui.event(
-            "reset.plan",
+            Document::ResetPlan,
             &json!({ "site": site, "stages": stages.iter().map(stage_json).collect::<Vec<_>>() }),
         );
         ui.say(&stages_text(&file, &stages));
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
             .map(|(name, host)| (name.clone(), host_json(host)))
             .collect();
         ui.result(
-            "reset",
+            Document::Reset,
             &json!({ "site": site, "hosts": hosts, "removed": removed }),
             || {
                 let files: Vec<String> = removed.iter().map(|path| path.display().to_string()).collect();

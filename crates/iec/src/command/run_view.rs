@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::planning::Planned;
-use crate::ui::{Board, Mark, Ui, duration, size};
+use crate::ui::{Board, Document, Mark, Ui, duration, size};
 
 /// How many bytes are taken for a second of work in the estimate: a usual rate over SSH.
 const BYTES_PER_SECOND: u64 = 60_000_000;
@@ -88,7 +88,7 @@ impl<'ui> RunView<'ui> {
     /// Shows one thing that happened.
     pub(super) fn show(&mut self, host: &str, progress: &Progress) {
         if self.is_worth_an_event(host, progress) {
-            self.ui.event("run.event", &progress_json(host, progress));
+            self.ui.event(Document::RunEvent, &progress_json(host, progress));
         }
         match progress {
             Progress::Sending { sent, of } => {

@@ -12,7 +12,7 @@ use super::{bundle, cluster, site_file, verify};
 use crate::cli::Status;
 use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
-use crate::ui::Ui;
+use crate::ui::{Document, Ui};
 
 /// Reads the cluster once.
 pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Ou
         Ok(status(&reached.cluster, &reached.expected, &|_| {}).await)
     })?;
     ui.result(
-        "status",
+        Document::Status,
         &json!({ "cluster": cluster, "report": report.to_json() }),
         || text(&cluster, &report),
     );

@@ -14,7 +14,7 @@ use super::{bundle, interrupt};
 use crate::cli::Verify;
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
-use crate::ui::{Board, Mark, Ui, count};
+use crate::ui::{Board, Document, Mark, Ui, count};
 
 /// By which factor slow hosts may take longer.
 const SLOWNESS: f64 = 6.0;
@@ -88,7 +88,7 @@ pub(super) async fn verify(
 }
 
 fn show(row: &Row, board: &mut Board<'_>, ui: &Ui) {
-    ui.event("verify.row", row);
+    ui.event(Document::VerifyRow, row);
     let text = format!("{} [{}]", row.title, row.scope);
     match &row.outcome {
         RowOutcome::Passed => {
@@ -113,7 +113,7 @@ fn show(row: &Row, board: &mut Board<'_>, ui: &Ui) {
 
 /// Prints a report.
 pub(super) fn print(report: &Report, ui: &Ui) {
-    ui.result("report", &report.to_json(), || report.to_text());
+    ui.result(Document::Report, &report.to_json(), || report.to_text());
 }
 
 /// A report's verdict as the command's end.

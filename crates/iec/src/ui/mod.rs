@@ -6,6 +6,7 @@
 mod board;
 mod diagnostic;
 mod difference;
+mod document;
 pub mod plan;
 mod prompt;
 mod style;
@@ -22,6 +23,7 @@ use crate::error::CliError;
 use crate::settings::Settings;
 
 pub use board::{Board, Mark};
+pub use document::Document;
 pub use style::{count, duration, list, size};
 
 /// The version of the JSON objects. It changes when a field changes its meaning or goes away, not when one is added.
@@ -83,7 +85,7 @@ impl Ui {
     }
 
     /// Prints a command's result: `text` for a person, or `value` with its `kind` as one JSON object.
-    pub fn result(&self, kind: &str, value: &impl Serialize, text: impl FnOnce() -> String) {
+    pub fn result(&self, kind: Document, value: &impl Serialize, text: impl FnOnce() -> String) {
         match self.format {
             Format::Json => self.write_stdout(json_line(kind, value)),
             Format::Text => {
@@ -97,14 +99,14 @@ impl Ui {
     }
 
     /// Prints an event of long work. Nothing in text, where a [`Board`] shows it.
-    pub fn event(&self, kind: &str, value: &impl Serialize) {
+    pub fn event(&self, kind: Document, value: &impl Serialize) {
         if self.is_json() {
             self.write_stdout(json_line(kind, value));
         }
     }
 
     /// Hands through what a program printed, and in JSON its exit code too.
-    pub fn passthrough(&self, kind: &str, code: i32, stdout: &[u8], stderr: &[u8]) {
+    pub fn passthrough(&self, kind: Document, code: i32, stdout: &[u8], stderr: &[u8]) {
         if self.is_json() {
             let value = serde_json::json!({
                 "code": code,
@@ -129,7 +131,7 @@ impl Ui {
     pub fn warn(&self, code: &str, message: &str) {
         if self.is_json() {
             self.write_stdout(json_line(
-                "warning",
+                Document::Warning,
                 &serde_json::json!({ "code": code, "message": message }),
             ));
         } else if self.settings.messages {
@@ -141,7 +143,7 @@ impl Ui {
     /// Prints why a command did not do what was asked.
     pub fn error(&self, error: &CliError) {
         if self.is_json() {
-            self.write_stdout(json_line("error", &error_json(error)));
+            self.write_stdout(json_line(Document::Error, &error_json(error)));
             return;
         }
         if let Some(source) = &error.diagnostics {
@@ -162,7 +164,7 @@ impl Ui {
         }
         if self.is_json() {
             self.write_stdout(json_line(
-                "diagnostics",
+                Document::Diagnostics,
                 &serde_json::json!({ "diagnostics": diagnostics }),
             ));
         } else if self.settings.messages {
@@ -178,7 +180,7 @@ impl Ui {
         }
         if self.is_json() {
             self.write_stdout(json_line(
-                "diagnostics",
+                Document::Diagnostics,
                 &serde_json::json!({ "diagnostics": diagnostics }),
             ));
             return;
@@ -218,10 +220,10 @@ impl Ui {
 }
 
 /// One JSON object on one line: `version`, `type`, then the fields of `value`.
-fn json_line(kind: &str, value: &impl Serialize) -> String {
+fn json_line(kind: Document, value: &impl Serialize) -> String {
     let mut object = Map::new();
     object.insert("version".to_owned(), JSON_VERSION.into());
-    object.insert("type".to_owned(), kind.into());
+    object.insert("type".to_owned(), kind.name().into());
     match serde_json::to_value(value).expect("what is printed has text keys and no failing serialiser") {
         Value::Object(fields) => object.extend(fields),
         Value::Null => {}
@@ -283,16 +285,20 @@ fn indented(label: &str, text: &str) -> String {
 /// Logs what goes on underneath to stderr, with `--verbose` only.
 #[expect(clippy::disallowed_methods, reason = "the log goes where messages go")]
 pub fn start_log(settings: &Settings) {
-    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
 
-    let level = match settings.verbosity {
+    // What IEC itself does is told first; the libraries below it are many, and seldom what one looks for.
+    let wanted = match settings.verbosity {
         0 => return,
-        1 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
+        1 => Targets::new().with_target("iec", LevelFilter::DEBUG),
+        _ => Targets::new()
+            .with_target("iec", LevelFilter::TRACE)
+            .with_default(LevelFilter::DEBUG),
     };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(settings.color_stderr)
-        .with_writer(io::stderr)
-        .init();
+        .with_writer(io::stderr);
+    tracing_subscriber::registry().with(lines).with(wanted).init();
 }

@@ -1,0 +1,67 @@
+//! The types of JSON objects that the command prints: a closed list, which is the manual of `-o json` too.
+
+macro_rules! documents {
+    ($($variant:ident => $name:literal, $doc:literal;)*) => {
+        /// The type of a JSON object, its field `type`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Document { $(#[doc = $doc] $variant,)* }
+
+        impl Document {
+            /// Every type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The value of the field `type`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What such an object says.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+documents! {
+    Apply => "apply", "The end of `apply`: whether anything changed, what became of each host, where the kubeconfig is.";
+    Bundle => "bundle", "The end of `bundle build`: the bundle's folder and its manifest.";
+    BundleContent => "bundle.content", "`bundle inspect`: the manifest, and the size of each item.";
+    BundleEvent => "bundle.event", "A part of a bundle begins, prints a line, or is there.";
+    BundleVerified => "bundle.verified", "The end of `bundle verify` of a whole bundle: what was read.";
+    Check => "check", "`check`: the site that the file describes.";
+    Code => "code", "`explain CODE`: what the code means.";
+    Codes => "codes", "`explain`: all codes.";
+    Credentials => "credentials", "The end of `credentials recover`: where the secrets file is.";
+    Demo => "demo", "The end of `demo`: the lab, the kubeconfig, and the command line that uses it.";
+    Diagnostics => "diagnostics", "What somebody should know about the site file or the hosts.";
+    Error => "error", "The last object of a command that did not do what was asked: kind, exit code, code, cause, evidence, next.";
+    Facts => "facts", "`check --probe`: what the hosts are, in the form of a facts file.";
+    Init => "init", "The end of `init`: the file and the site that it describes.";
+    Lab => "lab", "The end of `lab up`: the lab, its hosts, its files.";
+    LabEvent => "lab.event", "What happens while a lab is made or removed.";
+    LabExec => "lab.exec", "`lab exec`: the exit code and the output of the command.";
+    LabRemoved => "lab.removed", "The end of `lab down`: what was removed.";
+    Labs => "labs", "`lab list`: the labs and the states of their hosts.";
+    Log => "log", "A record of a host's journal.";
+    Plan => "plan", "`plan`: every step with its action, what is missing, and the files that it would write.";
+    Report => "report", "The end of `verify`: all rows, their counts, the verdict.";
+    Reset => "reset", "The end of `reset`: what became of each host, and the files that were removed here.";
+    ResetPlan => "reset.plan", "What `reset` is about to take back.";
+    Run => "run", "A run begins: its name, under which the journals know it.";
+    RunEvent => "run.event", "What happens on a host during a run.";
+    Status => "status", "`status`: servers, nodes, system pods, and the rows that compare them with the site.";
+    VerifyRow => "verify.row", "A row of a verification, as soon as it is known.";
+    Warning => "warning", "A warning with its code.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Document;
+
+    #[test]
+    fn names_are_in_order_and_no_two_are_alike() {
+        let names: Vec<&str> = Document::ALL.iter().map(|document| document.name()).collect();
+        assert!(names.is_sorted_by(|one, next| one < next), "{names:?}");
+    }
+}
