@@ -29,6 +29,7 @@ echo '# not a setting of IEC' >/etc/sysctl.d/50-foreign.conf
 printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/foreign.service
 systemctl enable --now --quiet foreign.service
 ip link add foreign0 type bridge
+ip link set foreign0 addrgenmode none
 ip link set foreign0 up
 ip route add blackhole 203.0.113.0/24
 ";
