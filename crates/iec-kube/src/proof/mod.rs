@@ -40,9 +40,13 @@ use pods::{Running, RunningPods, wait_for_pods};
 
 /// How long one fetch may take, on hosts of ordinary speed.
 const FETCH: Duration = Duration::from_secs(4);
-/// How long a new service may take until every host knows it. Rules that kube-proxy could not write at once, as beside
-/// Calico on a busy host, it writes again after its sync period: 30 seconds by default.
-const ROUND: Duration = Duration::from_secs(40);
+/// How long it usually takes until every host knows a new service.
+const LAG: Duration = Duration::from_secs(3);
+/// How long a question is asked again that was answered wrongly.
+const ROUND: Duration = Duration::from_secs(8);
+/// The same for one that was refused: a host that has no rules for a new service refuses. Rules that kube-proxy could
+/// not write at once, as beside Calico on a busy host, it writes again after its sync period: 30 seconds by default.
+const RULES: Duration = Duration::from_secs(40);
 
 /// What was seen of other verifications.
 pub(crate) struct Others {
@@ -188,6 +192,8 @@ impl<'a> Proof<'a> {
         Patience {
             fetch: self.cluster.patient(FETCH),
             round: self.cluster.patient(ROUND),
+            rules: self.cluster.patient(RULES),
+            lag: self.cluster.patient(LAG),
         }
     }
 

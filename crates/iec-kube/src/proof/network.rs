@@ -64,6 +64,8 @@ pub(crate) struct Patience {
     pub(crate) fetch: Duration,
     /// Until when a question that failed is asked again: rules of a new service take a moment to reach every host.
     pub(crate) round: Duration,
+    /// How long a new service may be unknown to a host without anybody being told of it.
+    pub(crate) lag: Duration,
 }
 
 /// The questions for one host.
@@ -235,8 +237,8 @@ impl Answered {
 }
 
 /// Asks one client all its questions, those that failed again until patience is over, and records a row for each.
-/// `fetch` gives one answer for each target. What passed only when asked again says so: an answer that comes
-/// now and then is worth knowing.
+/// `fetch` gives one answer for each target. What passed only when asked again, and not soon, says so: an answer that
+/// comes now and then is worth knowing.
 pub(crate) async fn ask<Target, Fetch, Answers>(
     questions: Vec<Question<Target>>,
     fetch: Fetch,
@@ -274,7 +276,8 @@ pub(crate) async fn ask<Target, Fetch, Answers>(
             }
             if let Some(at_first) = at_first {
                 row.seconds = start.elapsed().as_secs_f64();
-                row.note = passed.then(|| format!("not at first: {at_first}"));
+                row.note =
+                    (passed && start.elapsed() > patience.lag).then(|| format!("not at first: {at_first}"));
             }
             recorder.record(row);
         }
@@ -480,7 +483,7 @@ mod tests {
             .to_vec()
     }
 
-    async fn rows_of(patience: Duration, second_works_from: usize) -> (Vec<Row>, usize) {
+    async fn rows_of(round: Duration, lag: Duration, second_works_from: usize) -> (Vec<Row>, usize) {
         let recorder = Recorder::new(&|_| {});
         let calls = AtomicUsize::new(0);
         let fetch = |targets: Vec<&'static str>| {
@@ -499,7 +502,8 @@ mod tests {
         };
         let patience = Patience {
             fetch: Duration::from_secs(1),
-            round: patience,
+            round,
+            lag,
         };
         ask(
             asked_questions(),
@@ -514,7 +518,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_failed_is_asked_again_while_there_is_patience() {
-        let (rows, calls) = rows_of(Duration::from_secs(60), 3).await;
+        let (rows, calls) = rows_of(Duration::from_secs(60), Duration::ZERO, 3).await;
         assert_eq!(calls, 3);
         assert!(
             rows.len() == 2 && rows.iter().all(|row| row.outcome == Outcome::Passed),
@@ -528,8 +532,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_came_soon_enough_needs_no_note() {
+        let (rows, calls) = rows_of(Duration::from_secs(60), Duration::from_secs(60), 2).await;
+        assert_eq!(calls, 2);
+        assert!(
+            rows.iter()
+                .all(|row| row.outcome == Outcome::Passed && row.note.is_none()),
+            "{rows:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn without_patience_left_the_failure_is_told() {
-        let (rows, calls) = rows_of(Duration::ZERO, 2).await;
+        let (rows, calls) = rows_of(Duration::ZERO, Duration::ZERO, 2).await;
         assert_eq!(calls, 1);
         assert_eq!(rows[0].outcome, Outcome::Passed);
         assert!(matches!(rows[1].outcome, Outcome::Failed(_)), "{rows:?}");
