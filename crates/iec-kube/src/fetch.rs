@@ -37,13 +37,20 @@ pub(crate) enum Answer {
     /// An HTTP answer.
     Http(Page),
     /// The fetch ran and got none.
-    None {
-        /// Whether the packets were refused or went unanswered, as a policy or a firewall would have it.
-        blocked: bool,
-        evidence: String,
-    },
+    None { how: NoAnswer, evidence: String },
     /// Nothing is known.
     Unknown { reason: String },
+}
+
+/// In which way there was no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The connection was refused: nobody listens, a rule rejects, or a host has no rules for a new service yet.
+    Refused,
+    /// Nothing came back in time, as when a policy or a firewall drops packets.
+    TimedOut,
+    /// Something else, such as a name that does not resolve.
+    Other,
 }
 
 /// An HTTP answer, as far as it matters here.
@@ -76,6 +83,28 @@ impl Fetched {
         }
     }
 
+    /// Whether the connection was refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(
+            self.answer,
+            Answer::None {
+                how: NoAnswer::Refused,
+                ..
+            }
+        )
+    }
+
+    /// Whether a policy may have been at work: refused, or without an answer in time.
+    pub(crate) fn is_blocked(&self) -> bool {
+        matches!(
+            self.answer,
+            Answer::None {
+                how: NoAnswer::Refused | NoAnswer::TimedOut,
+                ..
+            }
+        )
+    }
+
     /// Whether nginx's own page came.
     pub(crate) fn is_nginx(&self) -> bool {
         self.page()
@@ -106,13 +135,17 @@ impl From<HostAnswer> for Fetched {
                 answer: answer_of(&raw),
                 seconds,
             },
-            HostAnswer::NoAnswer { evidence, seconds } => Self {
-                answer: Answer::None {
-                    blocked: true,
-                    evidence,
-                },
-                seconds,
-            },
+            HostAnswer::NoAnswer { evidence, seconds } => {
+                let how = if evidence.contains("refused") {
+                    NoAnswer::Refused
+                } else {
+                    NoAnswer::TimedOut
+                };
+                Self {
+                    answer: Answer::None { how, evidence },
+                    seconds,
+                }
+            }
             HostAnswer::CouldNotTell { reason } => Self::unknown(reason),
         }
     }
@@ -130,7 +163,7 @@ fn answer_of(raw: &[u8]) -> Answer {
     let Some(status) = status else {
         let evidence = format!("not an HTTP answer: {}", printable(&text));
         return Answer::None {
-            blocked: false,
+            how: NoAnswer::Other,
             evidence,
         };
     };
@@ -196,21 +229,26 @@ mod tests {
     #[test]
     fn what_is_not_http_is_no_answer_but_not_blocked_either() {
         let fetched = fetched("SSH-2.0-OpenSSH_9.2\r\n");
-        assert!(matches!(fetched.answer, Answer::None { blocked: false, .. }));
+        assert!(!fetched.is_blocked() && !fetched.is_refused());
         assert!(fetched.describe().contains("SSH-2.0"), "{}", fetched.describe());
     }
 
     #[test]
-    fn the_three_kinds_of_answer_stay_apart() {
-        let none = Fetched::from(HostAnswer::NoAnswer {
-            evidence: "refused".into(),
-            seconds: 1.0,
-        });
-        assert!(matches!(none.answer, Answer::None { blocked: true, .. }));
-        assert_eq!(none.describe(), "no answer: refused");
+    fn the_kinds_of_answer_stay_apart() {
+        let none = |evidence: &str| {
+            Fetched::from(HostAnswer::NoAnswer {
+                evidence: evidence.into(),
+                seconds: 1.0,
+            })
+        };
+        let refused = none("Connection refused");
+        assert!(refused.is_refused() && refused.is_blocked());
+        assert_eq!(refused.describe(), "no answer: Connection refused");
+        let late = none("no answer within 4.0 s");
+        assert!(!late.is_refused() && late.is_blocked());
         let unknown = Fetched::from(HostAnswer::CouldNotTell {
             reason: "no route to the host".into(),
         });
-        assert!(matches!(unknown.answer, Answer::Unknown { .. }));
+        assert!(matches!(unknown.answer, Answer::Unknown { .. }) && !unknown.is_blocked());
     }
 }

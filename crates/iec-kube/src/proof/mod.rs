@@ -179,7 +179,7 @@ impl<'a> Proof<'a> {
             return;
         };
         let (start, patience) = (Instant::now(), self.patience());
-        while !answered.has_all(&pods.replicas) && start.elapsed() < patience.round {
+        while !answered.has_all(&pods.replicas) && start.elapsed() < patience.rules {
             tokio::time::sleep(network::PAUSE).await;
             let answers = self
                 .fetch_from_pod(client, service.fetches(), patience.fetch)

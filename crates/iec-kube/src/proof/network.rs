@@ -28,6 +28,8 @@ const NODE_PORT_FETCHES: usize = 4;
 const NAME_FETCHES: usize = 4;
 /// How long to wait before asking again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+/// How long to wait before asking again what has failed several times.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// How many pods or hosts are asked at the same time. Two cores may have to do all of it.
 const AT_ONCE: usize = 4;
 
@@ -62,8 +64,10 @@ impl Service {
 pub(crate) struct Patience {
     /// How long one fetch may take.
     pub(crate) fetch: Duration,
-    /// Until when a question that failed is asked again: rules of a new service take a moment to reach every host.
+    /// How long a question is asked again that was answered wrongly.
     pub(crate) round: Duration,
+    /// The same for one that was merely refused: rules of a new service take a while to reach a busy host.
+    pub(crate) rules: Duration,
     /// How long a new service may be unknown to a host without anybody being told of it.
     pub(crate) lag: Duration,
 }
@@ -251,6 +255,7 @@ pub(crate) async fn ask<Target, Fetch, Answers>(
     Answers: Future<Output = Vec<Fetched>>,
 {
     let start = Instant::now();
+    let mut pause = PAUSE;
     let mut open: Vec<(Question<Target>, Option<String>)> =
         questions.into_iter().map(|question| (question, None)).collect();
     loop {
@@ -259,7 +264,6 @@ pub(crate) async fn ask<Target, Fetch, Answers>(
             .flat_map(|(question, _)| question.targets.clone())
             .collect();
         let mut answers = fetch(targets).await;
-        let last = start.elapsed() >= patience.round;
         let mut again = Vec::new();
         for (question, at_first) in open {
             let rest = answers.split_off(question.targets.len().min(answers.len()));
@@ -269,7 +273,12 @@ pub(crate) async fn ask<Target, Fetch, Answers>(
             }
             let mut row = question.judge(&own);
             let passed = row.outcome == Outcome::Passed;
-            if !passed && !last {
+            let round = if question.is_merely_refused(&own) {
+                patience.rules
+            } else {
+                patience.round
+            };
+            if !passed && start.elapsed() < round {
                 let at_first = at_first.or_else(|| Some(row.found().to_owned()));
                 again.push((question.harder(), at_first));
                 continue;
@@ -285,7 +294,8 @@ pub(crate) async fn ask<Target, Fetch, Answers>(
             return;
         }
         open = again;
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -308,7 +318,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::fetch::{Answer, Page};
+    use crate::fetch::{Answer, NoAnswer, Page};
     use crate::testing::{expected, expected_single};
 
     fn service() -> Service {
@@ -491,7 +501,7 @@ mod tests {
             let answer = move |target| match target {
                 "second" if call < second_works_from => Fetched {
                     answer: Answer::None {
-                        blocked: true,
+                        how: NoAnswer::Refused,
                         evidence: "refused".into(),
                     },
                     seconds: 0.1,
@@ -503,6 +513,7 @@ mod tests {
         let patience = Patience {
             fetch: Duration::from_secs(1),
             round,
+            rules: round,
             lag,
         };
         ask(

@@ -65,7 +65,7 @@ impl Wanted {
     fn is_met_by(self, fetched: &Fetched) -> bool {
         match self {
             Self::Open => fetched.is_nginx(),
-            Self::Blocked => matches!(fetched.answer, Answer::None { blocked: true, .. }),
+            Self::Blocked => fetched.is_blocked(),
         }
     }
 
@@ -212,7 +212,7 @@ mod tests {
     use iec_core::report::Outcome;
 
     use super::*;
-    use crate::fetch::Page;
+    use crate::fetch::{NoAnswer, Page};
 
     fn running(name: &str, node: &str) -> Running {
         Running {
@@ -268,15 +268,16 @@ mod tests {
             is_nginx: true,
             head: String::new(),
         };
-        let none = |blocked| Answer::None {
-            blocked,
+        let none = |how| Answer::None {
+            how,
             evidence: "curl".into(),
         };
         let cases = [
             (Answer::Http(page.clone()), true, false),
             (Answer::Http(Page { status: 500, ..page }), false, false),
-            (none(true), false, true),
-            (none(false), false, false),
+            (none(NoAnswer::TimedOut), false, true),
+            (none(NoAnswer::Refused), false, true),
+            (none(NoAnswer::Other), false, false),
             (
                 Answer::Unknown {
                     reason: "exec failed".into(),

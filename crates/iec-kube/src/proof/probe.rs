@@ -1,7 +1,7 @@
 //! Fetching from a pod: the words of the probe script, and reading what it prints.
 
 use super::objects::PROBE_SCRIPT;
-use crate::fetch::{Answer, Fetched, Page, printable};
+use crate::fetch::{Answer, Fetched, NoAnswer, Page, printable};
 
 /// curl's exit code for "could not connect": refused, no route.
 const CURL_NO_CONNECTION: i32 = 7;
@@ -54,7 +54,11 @@ fn parse_line(line: &str) -> Fetched {
         })
     } else {
         Answer::None {
-            blocked: matches!(code, CURL_NO_CONNECTION | CURL_TIMEOUT) && !message.contains("Resolving"),
+            how: match code {
+                CURL_NO_CONNECTION => NoAnswer::Refused,
+                CURL_TIMEOUT if !message.contains("Resolving") => NoAnswer::TimedOut,
+                _ => NoAnswer::Other,
+            },
             evidence: format!("curl: ({code}) {}", printable(message)),
         }
     };
@@ -84,11 +88,11 @@ mod tests {
             fetched[0].page().and_then(|page| page.served_by.as_deref()),
             Some("nginx-abc")
         );
-        let blocked: Vec<bool> = fetched[1..]
+        let how: Vec<(bool, bool)> = fetched[1..]
             .iter()
-            .map(|each| matches!(each.answer, Answer::None { blocked: true, .. }))
+            .map(|each| (each.is_refused(), each.is_blocked()))
             .collect();
-        assert_eq!(blocked, [true, true, false, false]);
+        assert_eq!(how, [(false, true), (true, true), (false, false), (false, false)]);
         assert!(fetched[4].describe().contains("curl: (6) Could not resolve host"));
     }
 
@@ -162,10 +166,7 @@ esac
         let fetched = parse(&String::from_utf8_lossy(&output.stdout), urls.len());
         for three in fetched.chunks(3) {
             assert!(three[0].is_nginx(), "{output:?}");
-            assert!(
-                matches!(three[1].answer, Answer::None { blocked: true, .. }),
-                "{output:?}"
-            );
+            assert!(three[1].is_refused(), "{output:?}");
             assert_eq!(
                 three[2].page().map(|page| (page.status, page.head.as_str())),
                 Some((404, "other page"))

@@ -95,6 +95,15 @@ impl<Target> Question<Target> {
         self
     }
 
+    /// Whether all that is wrong is that connections were refused, as by a host that has no rules for a new service.
+    pub(crate) fn is_merely_refused(&self, answers: &[Fetched]) -> bool {
+        let mut wrong = answers
+            .iter()
+            .enumerate()
+            .filter(|(index, answer)| !self.is_right(*index, answer));
+        wrong.all(|(_, answer)| answer.is_refused())
+    }
+
     /// Whether the answers tell which replicas the service leads to.
     pub(crate) fn goes_through_the_service(&self) -> bool {
         [check::SERVICE_CLUSTER_IP.id, check::SERVICE_FROM_POD.id].contains(&self.check.id)
@@ -179,7 +188,7 @@ mod tests {
     use iec_core::report::Outcome;
 
     use super::*;
-    use crate::fetch::Page;
+    use crate::fetch::{NoAnswer, Page};
 
     fn page(status: u16, bytes: usize, pod: &str, is_nginx: bool) -> Fetched {
         let page = Page {
@@ -203,7 +212,7 @@ mod tests {
         let evidence = "curl: (28) Connection timed out".to_owned();
         Fetched {
             answer: Answer::None {
-                blocked: true,
+                how: NoAnswer::TimedOut,
                 evidence,
             },
             seconds: 4.0,
@@ -282,6 +291,23 @@ mod tests {
             panic!("{wrong_pod:?}")
         };
         assert!(failure.found.contains("answered by probe-c"), "{}", failure.found);
+    }
+
+    #[test]
+    fn refusals_among_right_answers_are_merely_refusals() {
+        let refused = || {
+            let evidence = "curl: (7) Failed to connect".to_owned();
+            Fetched {
+                answer: Answer::None {
+                    how: NoAnswer::Refused,
+                    evidence,
+                },
+                seconds: 0.1,
+            }
+        };
+        let question = question(Wanted::NginxPage);
+        assert!(question.is_merely_refused(&[nginx("a"), refused()]));
+        assert!(!question.is_merely_refused(&[none(), refused()]));
     }
 
     #[test]
