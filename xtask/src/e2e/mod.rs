@@ -2,8 +2,10 @@
 
 mod inventory;
 mod lab;
+mod main_job;
 mod scenario;
 mod secrets;
+mod steps;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -99,7 +101,7 @@ pub(crate) fn stages(root: &Path, options: &Options, all: &mut Stages, good: boo
             machine.iec = options.program.clone().unwrap_or(machine.iec);
             machine.bundle.clone_from(&options.bundle);
             machine.keep = options.keep;
-            scenario.run(&machine)
+            Ok(scenario.run(&machine))
         });
     }
 }
@@ -166,12 +168,8 @@ mod tests {
         assert!(options.keep && options.bundle.is_none());
         assert_eq!(options.program.as_deref(), Some(Path::new("/usr/bin/iec")));
         assert_eq!(
-            options
-                .scenarios
-                .iter()
-                .map(|each| each.hosts)
-                .collect::<Vec<_>>(),
-            [1]
+            options.scenarios.iter().map(|each| each.name).collect::<Vec<_>>(),
+            ["one-host"]
         );
         assert_eq!(
             Options::parse(&[]).expect("all").scenarios.len(),

@@ -1,45 +1,20 @@
-//! One run of the main job: bare hosts become a verified site, stay it, and become bare hosts again.
+//! The scenarios on real hosts, by name.
 
-use std::time::Instant;
+use anyhow::Context as _;
 
-use anyhow::{Context as _, bail, ensure};
-use serde::Deserialize;
-
-use super::inventory::{Inventory, Mask};
-use super::lab::{Lab, Machine, answer};
-use super::secrets::Secrets;
-use crate::stage::{Count, time};
+use super::lab::Machine;
+use super::main_job;
+use super::steps::Steps;
+use crate::stage::Count;
 use crate::terminal;
 
-/// A run of the main job on so many hosts.
+/// Something that is shown on real hosts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scenario {
     /// What it is called by.
     pub(crate) name: &'static str,
-    /// How many hosts; the first is the control plane.
-    pub(crate) hosts: usize,
-}
-
-/// Things of somebody else on the host, which must be there after a reset as they were before: a file in a folder where
-/// IEC writes, a unit that runs, a bridge with a route, and rules in the packet filter.
-const PLANT: &str = "\
-mkdir -p /opt/cni/bin /etc/sysctl.d
-echo 'not a plugin of IEC' >/opt/cni/bin/foreign
-echo '# not a setting of IEC' >/etc/sysctl.d/50-foreign.conf
-printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/foreign.service
-systemctl enable --now --quiet foreign.service
-ip link add foreign0 type bridge
-ip link set foreign0 addrgenmode none
-ip link set foreign0 up
-ip route add blackhole 203.0.113.0/24
-";
-const PLANT_FILTER: &str =
-    "add table inet foreign; add chain inet foreign guard; add rule inet foreign guard tcp dport 7 drop";
-
-/// What `iec apply -o json` says at its end.
-#[derive(Debug, Deserialize)]
-struct Applied {
-    changed: bool,
+    /// Its steps; the first that fails ends it.
+    steps: fn(&Machine, &mut Steps) -> anyhow::Result<()>,
 }
 
 impl Scenario {
@@ -47,11 +22,11 @@ impl Scenario {
     pub(crate) const ALL: [Self; 2] = [
         Self {
             name: "three-hosts",
-            hosts: 3,
+            steps: |machine, steps| main_job::steps("e2e-three-hosts", 3, machine, steps),
         },
         Self {
             name: "one-host",
-            hosts: 1,
+            steps: |machine, steps| main_job::steps("e2e-one-host", 1, machine, steps),
         },
     ];
 
@@ -65,162 +40,16 @@ impl Scenario {
         found.with_context(|| format!("there is no scenario {name}; there are {}", known()))
     }
 
-    /// Runs it; a step that fails ends it.
-    ///
-    /// # Errors
-    /// When the lab cannot be made.
-    pub(crate) fn run(&self, machine: &Machine) -> anyhow::Result<Count> {
+    /// Runs it.
+    pub(crate) fn run(&self, machine: &Machine) -> Count {
         let mut steps = Steps::default();
-        let failed = self.steps(machine, &mut steps).err();
+        let failed = (self.steps)(machine, &mut steps).err();
         if let Some(error) = &failed {
             terminal::line(format_args!("error: {error:#}"));
         }
-        Ok(Count {
+        Count {
             passed: steps.passed,
             failed: usize::from(failed.is_some()),
-        })
+        }
     }
-
-    fn steps(&self, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
-        let name = format!("e2e-{}", self.name);
-        let lab = steps.run("bare hosts are up", || Lab::up(machine, &name, self.hosts))?;
-        let site = lab.site();
-        steps.run("somebody else's things are there", || plant(&lab))?;
-        let before = steps.run("what the hosts are is noted", || inventories(&lab))?;
-        steps.run("the site file and the hosts are fit", || {
-            machine.iec_done("check", &["check", site, "--probe", "-o", "json"])
-        })?;
-        steps.run("plan says that there is something to do", || {
-            pending(machine, "plan", site, Some(5))
-        })?;
-        let secrets = Secrets::of_site(&lab.site)?;
-        let watch = secrets.watch();
-        let applied = steps.run("apply", || apply(machine, "apply", site, true));
-        let shown = watch.end();
-        applied?;
-        steps.run("no program showed a secret", || {
-            nothing("these programs showed a secret", &shown)
-        })?;
-        steps.run("no host keeps a secret where it does not belong", || {
-            kept(&secrets, &lab)
-        })?;
-        steps.run("verify", || {
-            machine.iec_done("verify", &["verify", site, "-o", "json"])
-        })?;
-        steps.run("a second apply changes nothing", || {
-            apply(machine, "apply-again", site, false)
-        })?;
-        steps.run("plan says that there is nothing to do", || {
-            pending(machine, "plan-again", site, Some(0))
-        })?;
-        steps.run("reset", || {
-            machine.iec_done("reset", &["reset", site, "--yes", "-o", "json"])
-        })?;
-        steps.run("the hosts are as they were", || compare(&lab, machine, &before))?;
-        steps.run("apply on hosts that were reset", || {
-            apply(machine, "apply-anew", site, true)
-        })?;
-        steps.run("verify again", || {
-            machine.iec_done("verify-anew", &["verify", site, "-o", "json"])
-        })?;
-        Ok(())
-    }
-}
-
-/// Runs the steps one after the other, and prints what each took.
-#[derive(Default)]
-struct Steps {
-    passed: usize,
-}
-
-impl Steps {
-    fn run<T>(&mut self, what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let began = Instant::now();
-        let result = work();
-        let mark = if result.is_ok() { "ok" } else { "FAILED" };
-        terminal::line(format_args!("  {mark:<6} {what} ({})", time(began.elapsed())));
-        self.passed += usize::from(result.is_ok());
-        result.map_err(|error| error.context(what.to_owned()))
-    }
-}
-
-fn plant(lab: &Lab) -> anyhow::Result<()> {
-    for host in &lab.hosts {
-        lab.run(host, PLANT, "")?;
-        lab.run_in_network(host, &["nft", PLANT_FILTER])?;
-    }
-    Ok(())
-}
-
-fn inventories(lab: &Lab) -> anyhow::Result<Vec<Inventory>> {
-    lab.hosts
-        .iter()
-        .map(|host| lab.inventory(host, "before"))
-        .collect()
-}
-
-fn apply(machine: &Machine, log: &str, site: &str, expect_changes: bool) -> anyhow::Result<()> {
-    let applied: Applied = answer("apply", &machine.iec_done(log, &["apply", site, "-o", "json"])?)?;
-    ensure!(
-        applied.changed == expect_changes,
-        "changed is {}, not {expect_changes}",
-        applied.changed
-    );
-    Ok(())
-}
-
-fn pending(machine: &Machine, log: &str, site: &str, expected: Option<i32>) -> anyhow::Result<()> {
-    let words = ["plan", site, "--detailed-exitcode", "-o", "json"];
-    let ended = machine.iec(log, &words)?;
-    ensure!(ended.code == expected, "{}", machine.failure(log, &words, &ended));
-    Ok(())
-}
-
-fn kept(secrets: &Secrets, lab: &Lab) -> anyhow::Result<()> {
-    let mut found = Vec::new();
-    for host in &lab.hosts {
-        found.extend(
-            secrets
-                .on(lab, host)?
-                .into_iter()
-                .map(|path| format!("{}: {path}", host.name)),
-        );
-    }
-    nothing("these files hold a secret", &found)
-}
-
-fn compare(lab: &Lab, machine: &Machine, before: &[Inventory]) -> anyhow::Result<()> {
-    let mask = Mask::of_reset();
-    let mut found = Vec::new();
-    for (host, before) in lab.hosts.iter().zip(before) {
-        let after = lab.inventory(host, "after")?;
-        ensure!(
-            after.len() > 1000,
-            "{} shows {} things only",
-            host.name,
-            after.len()
-        );
-        let differences = before.differences(&after, &mask);
-        found.extend(
-            differences
-                .iter()
-                .map(|difference| format!("{}: {difference}", host.name)),
-        );
-    }
-    std::fs::write(machine.logs.join("differences.log"), found.join("\n"))?;
-    nothing("these things are not as they were", &found)
-}
-
-/// Fails with what was found, if anything was.
-fn nothing(what: &str, found: &[String]) -> anyhow::Result<()> {
-    const SHOWN: usize = 40;
-    if found.is_empty() {
-        return Ok(());
-    }
-    let shown = found
-        .iter()
-        .take(SHOWN)
-        .map(|line| format!("\n    {line}"))
-        .collect::<String>();
-    bail!("{what} ({} in all):{shown}", found.len())
 }
