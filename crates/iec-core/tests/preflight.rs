@@ -190,6 +190,19 @@ fn a_worker_needs_less() {
 }
 
 #[test]
+fn a_small_host_can_be_accepted() {
+    let mut small = healthy("edge-1", 11);
+    small.capacity.value_mut().memory_total = 1 << 30;
+    small.capacity.value_mut().cpus = 1;
+    let facts = both(small, healthy("edge-2", 12));
+    let accepting = site("  accept: [small-host]\n");
+    assert_eq!(
+        codes(&preflight(&accepting, &facts, &reference())),
+        ["~IEC1804", "~IEC1805"]
+    );
+}
+
+#[test]
 fn storage() {
     let every = |facts: &mut HostFacts, change: fn(&mut iec_core::facts::Place)| {
         facts.storage.value_mut().places.values_mut().for_each(change);

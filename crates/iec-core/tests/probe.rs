@@ -313,6 +313,18 @@ fn limits_of_a_container_count_as_its_size() {
 }
 
 #[test]
+fn a_quota_of_cgroup_v1_counts_and_none_does_not() {
+    let with = |quota: &str| {
+        let limit = "memory-limit=9223372036854771712";
+        let text = changed(limit, &format!("{limit}\ncpu-quota={quota}"));
+        understood(text.as_bytes()).capacity.cpus
+    };
+    let all = understood(CONTAINER.as_bytes()).capacity.cpus;
+    assert!(all > 1, "the recorded host has several processors");
+    assert_eq!((with("100000 100000"), with("-1 100000")), (1, all));
+}
+
+#[test]
 fn content_from_the_host_cannot_pass_for_a_line_of_the_answer() {
     // A file of the host with lines that look like ours, as the script's own `put` sends it.
     let put = SCRIPT

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Capacity, CgroupVersion, HostFacts, Interface, Network, Resolver, Route};
+use crate::site::Role;
 
 /// From this time to hash 8 MiB on, a host counts as slow. Calico's exec probes, large programs with ten seconds
 /// to answer, time out on emulated processors (500 ms and more) and not on a Raspberry Pi 4 (about 100 ms).
@@ -48,6 +49,14 @@ impl HostFacts {
     #[must_use]
     pub fn fail_cgroup_v1(&self) -> bool {
         self.cgroup.version == CgroupVersion::V2
+    }
+
+    /// Whether the host is smaller than its role is known to need.
+    #[must_use]
+    pub fn is_small_for(&self, role: Role) -> bool {
+        !self.capacity.is_assumed()
+            && (self.capacity.memory_total < role.least_memory()
+                || self.capacity.cpus < role.least_processors())
     }
 
     /// Whether the host lacks iptables, so that the bundle's host tools must be installed.

@@ -95,10 +95,10 @@ pub(super) fn capacity(lines: &mut Lines) -> Capacity {
     }
 }
 
-/// Whole processors of `QUOTA PERIOD` in microseconds, at least one; `max` is no limit.
+/// Whole processors of `QUOTA PERIOD` in microseconds, at least one; `max`, with cgroup v1 -1, is no limit.
 fn cpu_quota(text: &str) -> Option<u32> {
     let (quota, period) = text.split_once(' ')?;
-    if quota == "max" {
+    if matches!(quota, "max" | "-1") {
         return Some(u32::MAX);
     }
     let whole = quota.parse::<u64>().ok()?.checked_div(period.parse().ok()?)?;

@@ -68,7 +68,8 @@ capacity() {
   put cpus "$(nproc)"
   grep -E '^Mem(Total|Available):' /proc/meminfo | each memory
   for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do first memory-limit "$file"; done
-  first cpu-quota /sys/fs/cgroup/cpu.max
+  cpu=/sys/fs/cgroup/cpu
+  { cat "$cpu.max" || paste -d ' ' "$cpu/cpu.cfs_quota_us" "$cpu/cpu.cfs_period_us"; } | each cpu-quota
   # Processor time rather than elapsed time: a busy host is not a slow one.
   ( head -c 8388608 /dev/zero | sha256sum >/dev/null; times ) | each hash
 }
@@ -279,8 +280,7 @@ environment() {
 }
 
 login() {
-  user=${SUDO_USER:-$(id -un)}
-  put user "$user"
+  user=${SUDO_USER:-$(id -un)}; put user "$user"
   timeout 1 getent passwd "$user" | sed 's/.*://' | each shell
 }
 

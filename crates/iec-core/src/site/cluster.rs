@@ -184,5 +184,7 @@ words! {
         ContainerHost = "container-host",
         /// A host on which root lacks capabilities that the parts would use.
         RestrictedCapabilities = "restricted-capabilities",
+        /// A host with less memory or fewer processors than its role is known to need.
+        SmallHost = "small-host",
     }
 }

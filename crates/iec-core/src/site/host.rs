@@ -133,6 +133,26 @@ impl Role {
             Self::Worker => "worker",
         }
     }
+
+    /// Bytes of memory with which a host of this role is known to work: docs/requirements.md has the runs.
+    #[must_use]
+    pub const fn least_memory(self) -> u64 {
+        match self {
+            // kubeadm refuses a control plane with less.
+            Self::ControlPlane => 1700 << 20,
+            Self::Worker => 700 << 20,
+        }
+    }
+
+    /// Processors with which a host of this role is known to work.
+    #[must_use]
+    pub const fn least_processors(self) -> u32 {
+        match self {
+            // kubeadm refuses a control plane with fewer.
+            Self::ControlPlane => 2,
+            Self::Worker => 1,
+        }
+    }
 }
 
 impl fmt::Display for Role {

@@ -153,7 +153,7 @@ pub struct SiteSpec {
     #[schemars(default)]
     pub helm: Field<HelmSpec>,
     /// What lowers support, and is accepted nevertheless.
-    #[schemars(default, extend("items" = {"type": "string", "enum": ["cgroup-v1", "container-host", "restricted-capabilities"]}))]
+    #[schemars(default, extend("items" = {"type": "string", "enum": ["cgroup-v1", "container-host", "restricted-capabilities", "small-host"]}))]
     pub accept: Field<List<String>>,
 }
 

@@ -52,7 +52,8 @@ pub(super) fn degraded(subject: &Subject<'_>, problems: &mut Diagnostics) {
     }
 }
 
-fn report(
+/// One degradation: an error until the site accepts it by name, then a standing warning.
+pub(super) fn report(
     subject: &Subject<'_>,
     problems: &mut Diagnostics,
     acceptance: Acceptance,

@@ -1,19 +1,13 @@
 //! Rules about distribution, architecture, kernel, capacity and login.
 
-use super::{Subject, size};
+use super::{Subject, degraded, size};
 use crate::diagnostic::Diagnostics;
+use crate::site::Acceptance;
 
 /// The distributions that IEC knows, and the oldest release of each whose kernel and systemd do.
 const OLDEST: [(&str, (u32, u32)); 2] = [("debian", (12, 0)), ("ubuntu", (22, 4))];
 /// Calico's oldest kernel.
 const OLDEST_KERNEL: (u32, u32) = (5, 10);
-/// kubeadm refuses a control plane with less.
-const CONTROL_PLANE_MEMORY: u64 = 1700 << 20;
-/// kubelet, containerd, kube-proxy and Calico alone take about half of it.
-const WORKER_MEMORY: u64 = 700 << 20;
-/// kubeadm refuses a control plane with fewer.
-const CONTROL_PLANE_CPUS: u32 = 2;
-
 pub(super) fn distribution(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let found = &subject.facts.distribution;
     if found.is_assumed() {
@@ -95,38 +89,32 @@ pub(super) fn capacity(subject: &Subject<'_>, problems: &mut Diagnostics) {
         return;
     }
     let role = subject.role();
-    let memory = if subject.is_control_plane() {
-        CONTROL_PLANE_MEMORY
-    } else {
-        WORKER_MEMORY
-    };
-    if capacity.memory_total < memory {
-        problems.push(
-            subject
-                .error(
-                    "IEC1804",
-                    format!("{} has too little memory for a {role}", subject.name()),
-                )
-                .evidence(format!(
-                    "{} in all, {} are needed",
-                    size(capacity.memory_total),
-                    size(memory)
-                ))
-                .hint("give the host more memory, or another role"),
+    let least = subject.host.role().least_memory();
+    let processors = subject.host.role().least_processors();
+    if capacity.memory_total < least {
+        degraded::report(
+            subject,
+            problems,
+            Acceptance::SmallHost,
+            "IEC1804",
+            format!("{} has too little memory for a {role}", subject.name()),
+            format!(
+                "{} in all, {} are needed",
+                size(capacity.memory_total),
+                size(least)
+            ),
+            "give the host more memory, or another role",
         );
     }
-    if subject.is_control_plane() && capacity.cpus < CONTROL_PLANE_CPUS {
-        problems.push(
-            subject
-                .error(
-                    "IEC1805",
-                    format!("{} has too few processors for a control plane", subject.name()),
-                )
-                .evidence(format!(
-                    "{} can be used, {CONTROL_PLANE_CPUS} are needed",
-                    capacity.cpus
-                ))
-                .hint("give the host another processor, or another role"),
+    if capacity.cpus < processors {
+        degraded::report(
+            subject,
+            problems,
+            Acceptance::SmallHost,
+            "IEC1805",
+            format!("{} has too few processors for a {role}", subject.name()),
+            format!("{} can be used, {processors} are needed", capacity.cpus),
+            "give the host another processor, or another role",
         );
     }
     if let Some(millis) = capacity.hash_millis.filter(|_| capacity.is_slow()) {
