@@ -16,6 +16,7 @@ pub mod plan;
 pub mod probe;
 pub mod reach;
 pub mod release;
+pub mod render;
 pub mod report;
 pub mod reset;
 pub mod schema;

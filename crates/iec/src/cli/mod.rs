@@ -3,6 +3,7 @@
 mod content;
 mod hosts;
 mod lab;
+mod render;
 mod site;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use content::{Bundle, BundleBuild, BundleFolder};
 pub use hosts::{Apply, Credentials, Log, Plan, Reach, Recover, Reset, Status, Verify};
 pub use lab::{Demo, Distribution, Lab, LabDown, LabExec, LabList, LabUp};
+pub use render::{Render, RenderContent, RenderPlace, RenderScript, RenderSecrets};
 pub use site::{Check, HostArgument, Init, Role, SitePath};
 
 /// Turn bare Debian and Ubuntu hosts into a verified Kubernetes edge cloud
@@ -88,6 +90,8 @@ pub enum Command {
     Status(Status),
     Log(Log),
     Reset(Reset),
+    #[command(subcommand)]
+    Render(Render),
     #[command(subcommand)]
     Credentials(Credentials),
     #[command(subcommand)]

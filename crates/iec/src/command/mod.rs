@@ -18,6 +18,7 @@ mod plan;
 mod planning;
 mod reach;
 mod recover;
+mod render;
 mod reset;
 mod run_result;
 mod run_view;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: &Command, settings: &Settings, ui: &Ui) -> Result<Out
         Command::Status(arguments) => status::run(arguments, settings, ui),
         Command::Log(arguments) => log::run(arguments, settings, ui),
         Command::Reset(arguments) => reset::run(arguments, settings, ui),
+        Command::Render(format) => render::run(format, settings, ui),
         Command::Credentials(Credentials::Recover(arguments)) => recover::run(arguments, settings, ui),
         Command::Bundle(command) => bundle::run(command, settings, ui),
         Command::Lab(command) => lab::run(command, settings, ui),

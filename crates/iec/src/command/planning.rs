@@ -79,23 +79,11 @@ pub(super) fn planned_for(
     facts: &Path,
     ui: &Ui,
 ) -> Result<Planned, CliError> {
-    let text =
-        std::fs::read_to_string(facts).map_err(|error| unreadable("IEC1094", "facts file", facts, &error))?;
-    let facts = Facts::from_json(&text).map_err(|error| {
-        CliError::of(Kind::Refused, error.code(), &error)
-            .next("iec check --probe --facts-out FILE writes one")
-    })?;
-    let place = file.secrets();
-    let known = credentials::load(&place)?;
-    allow(file, &content.release, &facts, known.as_ref(), ui)?;
+    let facts = facts_in(facts)?;
     for (host, section) in facts.assumed() {
         ui.say(&format!("Nobody observed {section} of {host}: it is assumed."));
     }
-    let credentials = match known {
-        Some(credentials) => credentials,
-        None => new_credentials(&place, file, content, &facts, ui)?,
-    };
-    let plan = plan_of(file, content, &facts, &credentials)?;
+    let plan = planned_unasked(file, content, &facts, ui)?;
     let observation = Observation {
         observed: bare(&plan),
         ..Observation::default()
@@ -106,6 +94,39 @@ pub(super) fn planned_for(
         observation,
         changes,
     })
+}
+
+/// The facts in a facts file.
+///
+/// # Errors
+/// When the file cannot be read, or when it is none.
+pub(super) fn facts_in(path: &Path) -> Result<Facts, CliError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| unreadable("IEC1094", "facts file", path, &error))?;
+    Facts::from_json(&text).map_err(|error| {
+        CliError::of(Kind::Refused, error.code(), &error)
+            .next("iec check --probe --facts-out FILE writes one")
+    })
+}
+
+/// The plan for hosts that are what these facts say, with the site's credentials, which are made if there are none.
+///
+/// # Errors
+/// When the facts do not allow the site.
+pub(super) fn planned_unasked(
+    file: &SiteFile,
+    content: &Content,
+    facts: &Facts,
+    ui: &Ui,
+) -> Result<Plan, CliError> {
+    let place = file.secrets();
+    let known = credentials::load(&place)?;
+    allow(file, &content.release, facts, known.as_ref(), ui)?;
+    let credentials = match known {
+        Some(credentials) => credentials,
+        None => new_credentials(&place, file, content, facts, ui)?,
+    };
+    plan_of(file, content, facts, &credentials)
 }
 
 /// What would be found on hosts that have nothing: no file is there, and all that does something is to be done.

@@ -45,6 +45,7 @@ documents! {
     Labs => "labs", "`lab list`: the labs and the states of their hosts.";
     Log => "log", "A record of a host's journal.";
     Plan => "plan", "`plan`: every step with its action, what is missing, and the files that it would write.";
+    Render => "render", "The end of `render`: the folder, its files with their modes, which of them are secret, and what of the hosts was assumed.";
     Report => "report", "The end of `verify`: all rows, their counts, the verdict.";
     Reset => "reset", "The end of `reset`: what became of each host, and the files that were removed here.";
     ResetPlan => "reset.plan", "What `reset` is about to take back.";

@@ -1,7 +1,8 @@
 //! Questions to a person. Every question has an option that answers it beforehand.
 
 use dialoguer::console::Term;
-use dialoguer::{Confirm, Input};
+use dialoguer::{Confirm, Input, Password};
+use iec_core::secret::Secret;
 
 use super::Ui;
 use crate::error::{CliError, Kind};
@@ -45,6 +46,20 @@ impl Ui {
             .with_prompt(question)
             .default(false)
             .interact_on(&Term::stderr())
+            .map_err(stopped)
+    }
+
+    /// Asks for a passphrase, twice, without showing it.
+    ///
+    /// # Errors
+    /// When nobody is there to answer, naming the `option` that answers beforehand, or when the person stopped.
+    pub fn ask_passphrase(&self, question: &str, option: &str) -> Result<Secret<String>, CliError> {
+        self.must_ask(question, option)?;
+        Password::new()
+            .with_prompt(question)
+            .with_confirmation("The same again", "these are not the same")
+            .interact_on(&Term::stderr())
+            .map(Secret::new)
             .map_err(stopped)
     }
 

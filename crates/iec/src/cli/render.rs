@@ -1,0 +1,79 @@
+//! The commands that render a plan for methods without IEC's own connection to hosts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::SitePath;
+
+/// Write the plan as files: for other ways of installing, and for other installers
+///
+/// No host is asked anything. What the hosts are comes from a facts file, else from what the site file assumes, else
+/// a bare Debian host; what nobody observed is named. Every format is a reading of the same plan.
+#[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "what a variant holds is documented, and its documentation is the manual"
+)]
+pub enum Render {
+    Script(RenderScript),
+}
+
+/// From what is rendered, and to where: the same for every format.
+#[derive(Debug, Args)]
+pub struct RenderPlace {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// The folder to write to; it is made, and must be empty
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Write into a folder that is not empty, over files of the same names
+    #[arg(long)]
+    pub force: bool,
+    /// The hosts are what this file says; `iec check --probe --facts-out` writes it
+    #[arg(long, value_name = "FILE")]
+    pub facts: Option<PathBuf>,
+}
+
+/// How the secrets of hosts go along.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct RenderSecrets {
+    /// Encrypt the hosts' secrets with the first line of this file; without it, and with a terminal, it is asked for
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Write the hosts' secrets as they are: only for a medium that is guarded otherwise
+    #[arg(long)]
+    pub plain_secrets: bool,
+    /// Write no secrets
+    #[arg(long)]
+    pub no_secrets: bool,
+}
+
+/// Where the hosts get the blobs of the bundle from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RenderContent {
+    /// Copied into the folder
+    Copy,
+    /// From somewhere else, named when the installation is started
+    None,
+}
+
+/// Write a script for each host, which installs and joins it without IEC
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec render script --out usb\n  \
+    iec render script shop/site.yaml --out usb --facts facts.json --passphrase-file phrase\n  \
+    iec render script --out usb --plain-secrets --content none")]
+pub struct RenderScript {
+    /// From what, and to where
+    #[command(flatten)]
+    pub place: RenderPlace,
+    /// How secrets go along
+    #[command(flatten)]
+    pub secrets: RenderSecrets,
+    /// Where the hosts get the blobs of the bundle from
+    #[arg(long, value_name = "FROM", default_value = "copy")]
+    pub content: RenderContent,
+}

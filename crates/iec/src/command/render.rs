@@ -1,0 +1,194 @@
+//! `iec render`: the plan as files, for methods without a connection from here to the hosts.
+
+mod folder;
+mod seal;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use iec_core::facts::{Facts, HostFacts};
+use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, render};
+use iec_core::secret::Secret;
+use serde_json::{Value, json};
+
+use self::folder::{Written, write};
+use super::apply::run_name;
+use super::content::Content;
+use super::planning::{facts_in, planned_unasked};
+use super::site_file;
+use crate::cli::{Render, RenderContent, RenderPlace, RenderSecrets};
+use crate::error::{CliError, Outcome, unreadable};
+use crate::settings::Settings;
+use crate::ui::{Document, Ui, count, size};
+
+/// Renders the plan into a folder.
+pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    match render {
+        Render::Script(script) => {
+            let job = Job {
+                name: "script",
+                format: Format::Script,
+                place: &script.place,
+                secrets: Some(&script.secrets),
+                content: script.content.into(),
+            };
+            job.run(settings, ui)
+        }
+    }
+}
+
+impl From<RenderContent> for ContentFrom {
+    fn from(content: RenderContent) -> Self {
+        match content {
+            RenderContent::Copy => Self::Copied,
+            RenderContent::None => Self::Elsewhere,
+        }
+    }
+}
+
+/// One rendering.
+struct Job<'a> {
+    /// The format's name on the command line.
+    name: &'static str,
+    format: Format,
+    place: &'a RenderPlace,
+    /// How secrets go along; nothing for a format that has none.
+    secrets: Option<&'a RenderSecrets>,
+    content: ContentFrom,
+}
+
+impl Job<'_> {
+    fn run(&self, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+        folder::refuse(&self.place.out, self.place.force)?;
+        let file = site_file::read(&self.place.site)?;
+        ui.diagnostics(&file.warnings, &file.text);
+        let content = Content::open(&file, settings)?;
+        let (secrets, passphrase) = self.secrets(ui)?;
+        let facts = match &self.place.facts {
+            Some(path) => facts_in(path)?,
+            None => Facts::assume(&file.site),
+        };
+        let plan = planned_unasked(&file, &content, &facts, ui)?;
+        let moment = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let run = run_name();
+        let subject = Subject {
+            site: &file.site,
+            facts: &facts,
+            release: &content.release,
+            content: &content.bundle.manifest,
+            plan: &plan,
+            moment: &moment,
+            who: &settings.who,
+            run: run.as_str(),
+        };
+        let options = Options {
+            secrets,
+            content: self.content.clone(),
+        };
+        let files = render(&subject, self.format, &options).map_err(|problems| {
+            CliError::refused(
+                "IEC3920",
+                format!(
+                    "the site {} cannot be rendered as {}",
+                    file.site.name(),
+                    self.name
+                ),
+            )
+            .with_diagnostics(file.text.clone(), problems)
+        })?;
+        let written = write(&files, &self.place.out, passphrase.as_ref(), &content)?;
+        let assumed = assumed(&facts);
+        let value = json!({
+            "site": file.site.name(),
+            "format": self.name,
+            "out": self.place.out,
+            "run": run.as_str(),
+            "files": written.iter().map(Written::json).collect::<Vec<_>>(),
+            "assumed": assumed.iter().map(|(host, sections)| json!({ "host": host, "sections": sections })).collect::<Vec<Value>>(),
+        });
+        ui.result(Document::Render, &value, || self.text(&written, &assumed));
+        Ok(Outcome::Done)
+    }
+
+    /// How secrets go along, and the passphrase where there is one.
+    fn secrets(&self, ui: &Ui) -> Result<(Secrets, Option<Secret<String>>), CliError> {
+        let Some(secrets) = self.secrets else {
+            return Ok((Secrets::None, None));
+        };
+        if secrets.no_secrets {
+            return Ok((Secrets::None, None));
+        }
+        if secrets.plain_secrets {
+            return Ok((Secrets::Plain, None));
+        }
+        let passphrase = match &secrets.passphrase_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map(Secret::new)
+                    .map_err(|error| unreadable("IEC3923", "passphrase file", path, &error))?;
+                text.map(|text| text.lines().next().unwrap_or_default().to_owned())
+            }
+            None => ui.ask_passphrase(
+                "Passphrase for the hosts' secrets",
+                "--passphrase-file or --plain-secrets",
+            )?,
+        };
+        if passphrase.expose().chars().count() < LEAST_PASSPHRASE {
+            return Err(CliError::refused(
+                "IEC3924",
+                format!("the passphrase has fewer than {LEAST_PASSPHRASE} characters"),
+            )
+            .next("take four or five words that nobody would guess"));
+        }
+        Ok((Secrets::Encrypted, Some(passphrase)))
+    }
+
+    fn text(&self, written: &[Written], assumed: &BTreeMap<String, Vec<&'static str>>) -> String {
+        let mut text = String::new();
+        let (blobs, others): (Vec<_>, Vec<_>) = written.iter().partition(|file| file.blob);
+        for file in others {
+            let note = match (file.secret, file.encrypted) {
+                (true, true) => "  secret, encrypted",
+                (true, false) => "  SECRET, as it is",
+                (false, _) => "",
+            };
+            let _ = writeln!(text, "  {:o} {}{note}", file.mode, file.path);
+        }
+        if !blobs.is_empty() {
+            let total: u64 = blobs.iter().map(|file| file.size).sum();
+            let _ = writeln!(
+                text,
+                "  and {} of the bundle below blobs ({})",
+                count(blobs.len(), "file"),
+                size(total)
+            );
+        }
+        for (host, sections) in assumed {
+            let what = if sections.len() == HostFacts::SECTIONS.len() {
+                "everything".to_owned()
+            } else {
+                sections.join(", ")
+            };
+            let _ = writeln!(text, "Assumed of {host}, since nobody observed it: {what}.");
+        }
+        let _ = writeln!(
+            text,
+            "Wrote {} to {}",
+            count(written.len(), "file"),
+            self.place.out.display()
+        );
+        text
+    }
+}
+
+/// Fewer characters than these are found by trying.
+const LEAST_PASSPHRASE: usize = 12;
+
+/// What nobody observed, by host.
+fn assumed(facts: &Facts) -> BTreeMap<String, Vec<&'static str>> {
+    let mut hosts: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for (host, section) in facts.assumed() {
+        hosts.entry(host.to_owned()).or_default().push(section);
+    }
+    hosts
+}

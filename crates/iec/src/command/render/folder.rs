@@ -1,0 +1,150 @@
+//! The folder of a rendering: refused where it is in use, then filled file by file, each whole or not at all.
+
+use std::fs::{self, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use iec_core::plan::StoreBlob;
+use iec_core::render::{FileContent, Files};
+use iec_core::secret::Secret;
+use serde_json::{Value, json};
+
+use super::super::content::Content;
+use super::seal::seal;
+use crate::error::{CliError, unreadable, unwritable};
+
+/// A file that was written.
+pub(super) struct Written {
+    /// Its path below the folder.
+    pub(super) path: String,
+    /// Its permission bits.
+    pub(super) mode: u32,
+    /// Its length in bytes.
+    pub(super) size: u64,
+    /// It holds secrets.
+    pub(super) secret: bool,
+    /// They are encrypted.
+    pub(super) encrypted: bool,
+    /// It is a blob of the bundle.
+    pub(super) blob: bool,
+}
+
+impl Written {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "path": self.path,
+            "mode": format!("{:04o}", self.mode),
+            "bytes": self.size,
+            "secret": self.secret,
+            "encrypted": self.encrypted,
+        })
+    }
+}
+
+/// Refuses a folder that is not empty, unless it is to be written over.
+///
+/// # Errors
+/// When it is not empty, is no folder, or cannot be read.
+pub(super) fn refuse(folder: &Path, force: bool) -> Result<(), CliError> {
+    let mut entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unreadable("IEC3922", "output folder", folder, &error)),
+    };
+    match entries.next() {
+        Some(_) if !force => Err(CliError::refused(
+            "IEC3921",
+            format!("the output folder {} is not empty", folder.display()),
+        )
+        .next("name another folder, or add --force to write over files of the same names")),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the files; secrets are encrypted where there is a passphrase, and then have `.enc` behind their name.
+///
+/// # Errors
+/// When one cannot be written, or when the bundle lacks a blob.
+pub(super) fn write(
+    files: &Files,
+    folder: &Path,
+    passphrase: Option<&Secret<String>>,
+    content: &Content,
+) -> Result<Vec<Written>, CliError> {
+    let mut written = Vec::new();
+    for (path, file) in files {
+        let mut entry = Written {
+            path: path.clone(),
+            mode: file.mode,
+            size: 0,
+            secret: false,
+            encrypted: false,
+            blob: false,
+        };
+        match &file.content {
+            FileContent::Text(text) => {
+                entry.size = put(folder, path, file.mode, text.as_bytes())?;
+            }
+            FileContent::Secret(secret) => {
+                entry.secret = true;
+                if let Some(passphrase) = passphrase {
+                    entry.encrypted = true;
+                    entry.path = format!("{path}.enc");
+                    let sealed = seal(secret, passphrase)?;
+                    entry.size = put(folder, &entry.path, file.mode, sealed.as_bytes())?;
+                } else {
+                    entry.size = put(folder, path, file.mode, secret.expose().as_bytes())?;
+                }
+            }
+            FileContent::Blob { digest, size } => {
+                entry.blob = true;
+                entry.size = *size;
+                let blob = StoreBlob {
+                    digest: *digest,
+                    size: *size,
+                    name: String::new(),
+                };
+                copy(&content.file_of(&blob), folder, path, *size)?;
+            }
+        }
+        written.push(entry);
+    }
+    Ok(written)
+}
+
+/// Writes one file with its mode; what was under its name is replaced at once. Gives its length in bytes.
+fn put(folder: &Path, path: &str, mode: u32, bytes: &[u8]) -> Result<u64, CliError> {
+    let place = folder.join(path);
+    let parent = place.parent().unwrap_or(folder);
+    let write = || {
+        fs::create_dir_all(parent)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".iec-")
+            .permissions(Permissions::from_mode(mode & 0o700 | 0o600))
+            .tempfile_in(parent)?;
+        file.write_all(bytes)?;
+        // The permissions of a new file are cut by the umask: a script must be executable all the same.
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file.persist(&place).map_err(|error| error.error)?;
+        Ok(bytes.len() as u64)
+    };
+    write().map_err(|error| unwritable("IEC3922", "file", &place, &error))
+}
+
+/// Copies a blob; one that is there with its length stays, since its name is its digest and hosts compare it.
+fn copy(from: &Path, folder: &Path, path: &str, size: u64) -> Result<(), CliError> {
+    let place = folder.join(path);
+    if fs::metadata(&place).is_ok_and(|present| present.len() == size) {
+        return Ok(());
+    }
+    let parent = place.parent().unwrap_or(folder);
+    let partial = place.with_extension("partial");
+    let write = || {
+        fs::create_dir_all(parent)?;
+        fs::copy(from, &partial)?;
+        fs::set_permissions(&partial, Permissions::from_mode(0o644))?;
+        fs::rename(&partial, &place)
+    };
+    write().map_err(|error| unwritable("IEC3922", "copy of a blob", &place, &error))
+}
