@@ -7,6 +7,7 @@ mod packages;
 mod program;
 mod proof;
 mod record;
+mod requirements;
 mod stage;
 mod suite;
 mod terminal;
@@ -36,6 +37,10 @@ const TASKS: &[(&str, &str)] = &[
         "build the bundle twice and compare; writes docs/tested.md",
     ),
     (
+        "proof requirements",
+        "find the smallest hosts that work; writes docs/requirements.md",
+    ),
+    (
         "bench main-job [--pairs N]",
         "against the shortest script; writes docs/benchmarks.md",
     ),
@@ -63,6 +68,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["test", "fast"] => suite::run(&root, Extent::Fast),
         ["e2e", words @ ..] => e2e::run(&root, &e2e::Options::parse(words)?),
         ["proof", "reproducible"] => proof::reproducible(&root),
+        ["proof", "requirements"] => requirements::run(&root),
         ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),
         _ => {
             usage();

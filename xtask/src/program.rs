@@ -60,6 +60,12 @@ impl<'a> Program<'a> {
         Self { command, interrupt }
     }
 
+    /// The same with more words.
+    pub(crate) fn words(mut self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.args(words);
+        self
+    }
+
     /// The same with a variable of the environment.
     pub(crate) fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);

@@ -104,7 +104,8 @@ pub(crate) struct Host {
     pub(crate) role: String,
     /// How it is reached.
     pub(crate) addresses: Vec<String>,
-    container: String,
+    /// The container that it is.
+    pub(crate) container: String,
 }
 
 /// Running hosts. They are removed when this is dropped, unless they are to be kept.
