@@ -7,26 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
+use iec_core::plan::image_names;
+use iec_core::site::Role;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Images that only a control plane runs. The same lists as the plan's, for the same role-only content.
-const CONTROL_PLANE_IMAGES: [&str; 4] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-];
-/// Images that any node may run.
-const NODE_IMAGES: [&str; 7] = [
-    "pause",
-    "kube-proxy",
-    "coredns",
-    "calico-node",
-    "calico-cni",
-    "calico-kube-controllers",
-    "nginx",
-];
 /// Programs and where they belong; CNI plugins are found by their names.
 const PROGRAMS: [(&str, &str); 7] = [
     ("containerd", "usr/local/bin"),
@@ -97,10 +82,10 @@ pub(super) fn lay_out(bundle: &Path, folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    let mut all = NODE_IMAGES.to_vec();
-    layout.tree(&folder.join("worker"), &all)?;
-    all.extend(CONTROL_PLANE_IMAGES);
-    layout.tree(&folder.join("control-plane"), &all)?;
+    // The same role-only content as the plan's.
+    for (name, role) in Role::WORDS {
+        layout.tree(&folder.join(name), &image_names(role))?;
+    }
     layout.link(
         "calico-vxlan.yaml",
         &folder.join("control-plane/var/tmp/calico.yaml"),
@@ -256,7 +241,7 @@ mod tests {
         {
             items.push(json!({"name": name, "digest": file(name), "kind": {"type": "binary"}}));
         }
-        for name in NODE_IMAGES.iter().chain(&CONTROL_PLANE_IMAGES) {
+        for name in image_names(Role::ControlPlane) {
             let blob =
                 |part: &str| json!({"mediaType": "x", "digest": file(&format!("{name}-{part}")), "size": 1});
             items.push(json!({"name": name, "digest": file(&format!("{name}-manifest")), "kind": {

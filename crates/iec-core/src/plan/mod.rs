@@ -21,6 +21,7 @@ pub use op::{
     FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, Require, SecretName, StoreBlob, Unit, Wait,
 };
 pub use part::HostPart;
+pub use phase::image_names;
 pub use step::{Phase, Step, StepId};
 
 use crate::content::{Digest, Manifest};

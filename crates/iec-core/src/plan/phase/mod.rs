@@ -17,6 +17,7 @@ pub(super) use join::join;
 pub(super) use kubernetes::kubernetes;
 pub(super) use network::network;
 pub(super) use node::node;
+pub use runtime::image_names;
 pub(super) use runtime::runtime;
 pub(super) use system::system;
 

@@ -25,6 +25,16 @@ const NODE_IMAGES: [&str; 7] = [
     "nginx",
 ];
 
+/// The names in the bundle of the images that a host of this role gets.
+#[must_use]
+pub fn image_names(role: Role) -> Vec<&'static str> {
+    let mut names = NODE_IMAGES.to_vec();
+    if role == Role::ControlPlane {
+        names.extend(CONTROL_PLANE_IMAGES);
+    }
+    names
+}
+
 pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
     let programs: Vec<_> = [
         ("containerd", "/usr/local/bin/containerd"),
@@ -111,11 +121,10 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
         op,
     );
 
-    let mut names = NODE_IMAGES.to_vec();
-    if part.host.role() == Role::ControlPlane {
-        names.extend(CONTROL_PLANE_IMAGES);
-    }
-    let images: Vec<_> = names.into_iter().filter_map(|name| part.image(name)).collect();
+    let images: Vec<_> = image_names(part.host.role())
+        .into_iter()
+        .filter_map(|name| part.image(name))
+        .collect();
     let title = format!("Import {} images", images.len());
     let why =
         "No registry is asked, now or later: the images are pinned, so that the kubelet never removes them.";
