@@ -36,6 +36,9 @@ pub struct Credentials {
     /// The aggregation layer's certificate authority (`front-proxy-ca.crt`, `front-proxy-ca.key`), common name
     /// `front-proxy-ca`.
     pub front_proxy_ca: KeyPair,
+    /// The certificate authority of Calico's own etcd, common name `calico-etcd-ca`; only sites that have such an etcd
+    /// need one.
+    pub calico_etcd_ca: Option<KeyPair>,
     /// The keys for service account tokens (`sa.key`, `sa.pub`).
     pub service_account: ServiceAccountKeys,
     /// The bootstrap token by which hosts join, `<id>.<secret>`. It belongs to a run, not to the site.

@@ -13,9 +13,9 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use iec_core::plan::{Op, Plan, Undo, lower};
-use iec_core::site::Role;
+use iec_core::site::{Role, SiteHost};
 use iec_sh::Mode;
-use support::{SEEDED_SECRET, facts, plain_host, plan_of, site, site_names, sites};
+use support::{SEEDED_SECRET, facts, plain_host, plan_of, site, site_names, sites, try_plan_of};
 
 fn plans() -> Vec<(String, Plan)> {
     site_names()
@@ -145,6 +145,42 @@ fn no_script_and_no_step_shows_a_secret() {
                 part.host
             );
             assert!(!part.secrets.is_empty());
+        }
+    }
+}
+
+/// Pods have their addresses from where Calico has its data: an empty datastore would give them out a second time.
+#[test]
+fn calicos_datastore_stays_where_it_is() {
+    let installed = |etcd: bool| {
+        move |host: &SiteHost| {
+            let mut facts = plain_host(host);
+            facts.previous.value_mut().site = Some("depot-12".to_owned());
+            let cluster = facts.cluster.value_mut();
+            cluster.cni_files = vec!["10-calico.conflist".to_owned()];
+            cluster.kubernetes_files = vec!["manifests/etcd.yaml".to_owned()];
+            if etcd {
+                cluster
+                    .kubernetes_files
+                    .push("manifests/calico-etcd.yaml".to_owned());
+            }
+            facts
+        }
+    };
+    for (name, etcd, allowed) in [
+        ("calico-etcd", true, true),
+        ("calico-etcd", false, false),
+        ("single-host", true, false),
+        ("single-host", false, true),
+    ] {
+        let site = site(name);
+        let planned = try_plan_of(&site, &facts(&site, installed(etcd)));
+        match planned {
+            Ok(_) => assert!(allowed, "{name}"),
+            Err(problems) => {
+                assert!(!allowed, "{name}: {problems}");
+                assert!(problems.to_string().contains("IEC3007"), "{problems}");
+            }
         }
     }
 }

@@ -480,6 +480,22 @@ fn ports() {
 }
 
 #[test]
+fn calicos_own_etcd_needs_ports_on_the_control_plane() {
+    let judge = |more: &str, on_worker: bool| {
+        let (mut first, mut second) = (healthy("edge-1", 11), healthy("edge-2", 12));
+        let busy = if on_worker { &mut second } else { &mut first };
+        let ports = [6666, 6667, 6668].map(|port| listen(Protocol::Tcp, port));
+        busy.listeners.value_mut().extend(ports);
+        let facts = both(first, second);
+        codes(&preflight(&site(more), &facts, &reference()))
+    };
+    let etcd = "  network: {cni: {calico: {datastore: etcd}}}\n";
+    assert_eq!(judge(etcd, false), ["IEC1833", "IEC1833", "IEC1833"]);
+    assert_eq!(judge(etcd, true), [""; 0]);
+    assert_eq!(judge("", false), [""; 0]);
+}
+
+#[test]
 fn a_worker_does_not_need_the_control_planes_ports() {
     let mut worker = healthy("edge-2", 12);
     worker

@@ -284,4 +284,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Run `iec reset` with the other site's file, or correct the address in this one.",
         "",
     ),
+    row(
+        "IEC1705",
+        "data of another etcd of Calico",
+        "The site wants an etcd for Calico on this host, and its folder has data that this site has not made. Calico would go on with the addresses of another cluster.",
+        "Move the folder away if nobody needs it, then run `iec apply` again.",
+        "mv /var/lib/calico-etcd /root/calico-etcd.old",
+    ),
 ];

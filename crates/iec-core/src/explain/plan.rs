@@ -40,11 +40,18 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
-        "IEC3006",
-        "Calico with an etcd of its own",
-        "The site file may ask for it, as the founding page did, but this version of IEC plans Calico on the Kubernetes API only.",
-        "Write `datastore: kubernetes`, or leave it out. Upstream advises the same.",
-        "cni: {calico: {datastore: kubernetes}}",
+        "IEC3007",
+        "Calico keeps its data elsewhere than the site says",
+        "The site was installed with another `datastore`. Pods have their addresses from there; beside them, an empty one would give the same addresses a second time.",
+        "Write the datastore that was there. To change it, take the site back with `iec reset`, by the file as it was, and apply it anew.",
+        "cni: {calico: {datastore: etcd}}",
+    ),
+    row(
+        "IEC3008",
+        "no authority for Calico's own etcd",
+        "The site wants Calico's data in an etcd of its own, whose certificates are signed by an authority in the secrets file. A file from before the site wanted that has none.",
+        "Run `iec plan` or `iec apply`: each adds it to the secrets file.",
+        "",
     ),
     row(
         "IEC3101",

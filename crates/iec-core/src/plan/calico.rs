@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::plan::document;
-use crate::site::{Calico, Destination, Encapsulation, Network, NodeAddress};
+use crate::plan::{calico_etcd, document};
+use crate::site::{Calico, Datastore, Destination, Encapsulation, NodeAddress, Site};
 
 /// Bytes that VXLAN adds to a packet over IPv4.
 const VXLAN_OVERHEAD: u32 = 50;
+/// The group and user that Calico's controllers run as, in upstream's image and in the bundle's.
+const CONTROLLERS_GROUP: u32 = 999;
 
 /// Why the bundle's manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +30,15 @@ pub(super) struct Patch {
     pub(super) mtu: u32,
     /// Seconds between probes and until they give up, on slow hosts.
     pub(super) probe_seconds: Option<u32>,
+    /// Where Calico's own etcd is, if it has one.
+    pub(super) etcd: Option<String>,
 }
 
 impl Patch {
     /// What the site and the slowest of its hosts ask for. `interface_mtu` is the least among the hosts' node addresses.
     #[must_use]
-    pub(super) fn new(network: &Network, calico: &Calico, interface_mtu: Option<u32>, slow: bool) -> Self {
+    pub(super) fn new(site: &Site, calico: &Calico, interface_mtu: Option<u32>, slow: bool) -> Self {
+        let network = site.network();
         let vxlan = match calico.encapsulation() {
             Encapsulation::Vxlan => "Always",
             Encapsulation::VxlanCrossSubnet => "CrossSubnet",
@@ -69,6 +74,7 @@ impl Patch {
             ],
             mtu,
             probe_seconds: slow.then_some(60),
+            etcd: (calico.datastore() == Datastore::Etcd).then(|| calico_etcd::endpoint(site)),
         }
     }
 
@@ -83,6 +89,9 @@ impl Patch {
         let config = find(&mut objects, "ConfigMap", "calico-config")
             .ok_or(CalicoError::Missing("ConfigMap calico-config"))?;
         config["data"]["veth_mtu"] = json!(self.mtu.to_string());
+        if let Some(endpoint) = &self.etcd {
+            configure_etcd(config, endpoint);
+        }
         let daemon_set = find(&mut objects, "DaemonSet", "calico-node")
             .ok_or(CalicoError::Missing("DaemonSet calico-node"))?;
         let container = daemon_set["spec"]["template"]["spec"]["containers"]
@@ -95,6 +104,16 @@ impl Patch {
             .and_then(Value::as_object_mut)
             .ok_or(CalicoError::Missing("container calico-node"))?;
         self.patch_container(container)?;
+        if self.etcd.is_some() {
+            without_bird(container)?;
+            let controllers = find(&mut objects, "Deployment", "calico-kube-controllers")
+                .ok_or(CalicoError::Missing("Deployment calico-kube-controllers"))?;
+            // The controllers do not run as root, and a Secret's files belong to root unless a group is named.
+            controllers["spec"]["template"]["spec"]["securityContext"] =
+                json!({"fsGroup": CONTROLLERS_GROUP});
+            // The empty one of the manifest would take the keys away again.
+            objects.retain(|object| !is(object, "Secret", calico_etcd::SECRET));
+        }
         Ok(document::documents(&objects))
     }
 
@@ -103,9 +122,26 @@ impl Patch {
             .get_mut("env")
             .and_then(Value::as_array_mut)
             .ok_or(CalicoError::Missing("environment of calico-node"))?;
-        for (name, value) in &self.environment {
+        let mut set = |name: &str, rest: Value| {
             environment.retain(|variable| variable["name"] != *name);
-            environment.push(json!({"name": name, "value": value}));
+            let mut variable = json!({"name": name});
+            if let (Some(variable), Value::Object(rest)) = (variable.as_object_mut(), rest) {
+                variable.extend(rest);
+            }
+            environment.push(variable);
+        };
+        for (name, value) in &self.environment {
+            set(name, json!({"value": value}));
+        }
+        if self.etcd.is_some() {
+            // As the manifest for the Kubernetes datastore has them.
+            set("DATASTORE_TYPE", json!({"value": "etcdv3"}));
+            set("WAIT_FOR_DATASTORE", json!({"value": "true"}));
+            set(
+                "NODENAME",
+                json!({"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}),
+            );
+            set("CALICO_IPV4POOL_IPIP", json!({"value": "Never"}));
         }
         if let Some(seconds) = self.probe_seconds {
             for probe in ["livenessProbe", "readinessProbe"] {
@@ -121,8 +157,160 @@ impl Patch {
     }
 }
 
+/// Where Calico's etcd is and where its pods find their certificate; VXLAN, where upstream's manifest has IPIP and BGP,
+/// for which the bundle has no BIRD.
+fn configure_etcd(config: &mut Value, endpoint: &str) {
+    let file = |name: &str| format!("/calico-secrets/{name}");
+    for (key, value) in [
+        ("etcd_endpoints", endpoint.to_owned()),
+        ("etcd_ca", file("etcd-ca")),
+        ("etcd_cert", file("etcd-cert")),
+        ("etcd_key", file("etcd-key")),
+        ("calico_backend", "vxlan".to_owned()),
+    ] {
+        config["data"][key] = json!(value);
+    }
+}
+
+/// Takes the questions about BIRD out of the probes.
+fn without_bird(container: &mut Map<String, Value>) -> Result<(), CalicoError> {
+    for probe in ["livenessProbe", "readinessProbe"] {
+        container
+            .get_mut(probe)
+            .and_then(|probe| probe.pointer_mut("/exec/command"))
+            .and_then(Value::as_array_mut)
+            .ok_or(CalicoError::Missing("commands in the probes of calico-node"))?
+            .retain(|word| !word.as_str().is_some_and(|word| word.starts_with("-bird-")));
+    }
+    Ok(())
+}
+
+fn is(object: &Value, kind: &str, name: &str) -> bool {
+    object["kind"] == kind && object["metadata"]["name"] == name
+}
+
 fn find<'a>(objects: &'a mut [Value], kind: &str, name: &str) -> Option<&'a mut Value> {
-    objects
-        .iter_mut()
-        .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+    objects.iter_mut().find(|object| is(object, kind, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What upstream's manifest for an etcd has where the patch changes it.
+    const MANIFEST: &str = "\
+kind: Secret
+apiVersion: v1
+metadata: {name: calico-etcd-secrets, namespace: kube-system}
+data: null
+---
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: calico-config, namespace: kube-system}
+data: {etcd_endpoints: 'http://<ETCD_IP>:<ETCD_PORT>', etcd_ca: '', calico_backend: bird, veth_mtu: '0'}
+---
+kind: DaemonSet
+apiVersion: apps/v1
+metadata: {name: calico-node, namespace: kube-system}
+spec:
+  template:
+    spec:
+      containers:
+      - name: calico-node
+        env:
+        - {name: CALICO_IPV4POOL_IPIP, value: Always}
+        - {name: CALICO_IPV4POOL_VXLAN, value: Never}
+        livenessProbe: {exec: {command: [/bin/calico-node, -felix-live, -bird-live]}}
+        readinessProbe: {exec: {command: [/bin/calico-node, -felix-ready, -bird-ready]}}
+---
+kind: Deployment
+apiVersion: apps/v1
+metadata: {name: calico-kube-controllers, namespace: kube-system}
+spec: {template: {spec: {hostNetwork: true}}}
+";
+
+    fn patched(etcd: Option<&str>) -> Vec<Value> {
+        let patch = Patch {
+            environment: vec![("CALICO_IPV4POOL_VXLAN", "Always".to_owned())],
+            mtu: 1450,
+            probe_seconds: None,
+            etcd: etcd.map(str::to_owned),
+        };
+        let text = patch.apply(MANIFEST).expect("the patch fits");
+        serde_saphyr::from_multiple(&text).expect("it is YAML")
+    }
+
+    #[test]
+    fn with_its_own_etcd_calico_has_tls_vxlan_and_no_bird() {
+        let mut objects = patched(Some("https://10.0.0.11:6666"));
+        let config = find(&mut objects, "ConfigMap", "calico-config").expect("it stays");
+        assert_eq!(
+            config["data"],
+            json!({
+                "etcd_endpoints": "https://10.0.0.11:6666",
+                "etcd_ca": "/calico-secrets/etcd-ca",
+                "etcd_cert": "/calico-secrets/etcd-cert",
+                "etcd_key": "/calico-secrets/etcd-key",
+                "calico_backend": "vxlan",
+                "veth_mtu": "1450",
+            })
+        );
+        let node = find(&mut objects, "DaemonSet", "calico-node").expect("it stays");
+        let container = &node["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(
+            container["livenessProbe"]["exec"]["command"],
+            json!(["/bin/calico-node", "-felix-live"])
+        );
+        assert_eq!(
+            container["readinessProbe"]["exec"]["command"],
+            json!(["/bin/calico-node", "-felix-ready"])
+        );
+        let variable = |name: &str| {
+            let all = container["env"].as_array().expect("a list");
+            let mut found = all.iter().filter(|variable| variable["name"] == name);
+            let one = found.next().cloned().expect("it is set");
+            assert!(found.next().is_none(), "{name} is there twice");
+            one
+        };
+        assert_eq!(variable("CALICO_IPV4POOL_IPIP")["value"], "Never");
+        assert_eq!(variable("CALICO_IPV4POOL_VXLAN")["value"], "Always");
+        assert_eq!(variable("DATASTORE_TYPE")["value"], "etcdv3");
+        assert_eq!(
+            variable("NODENAME")["valueFrom"]["fieldRef"]["fieldPath"],
+            "spec.nodeName"
+        );
+        let controllers = find(&mut objects, "Deployment", "calico-kube-controllers").expect("it stays");
+        assert_eq!(
+            controllers["spec"]["template"]["spec"]["securityContext"]["fsGroup"],
+            CONTROLLERS_GROUP
+        );
+        assert!(
+            find(&mut objects, "Secret", calico_etcd::SECRET).is_none(),
+            "a step makes the Secret"
+        );
+    }
+
+    #[test]
+    fn without_it_the_patch_leaves_all_that_alone() {
+        let mut objects = patched(None);
+        assert!(find(&mut objects, "Secret", calico_etcd::SECRET).is_some());
+        let config = find(&mut objects, "ConfigMap", "calico-config").expect("it stays");
+        assert_eq!(config["data"]["calico_backend"], "bird");
+    }
+
+    #[test]
+    fn a_manifest_that_does_not_fit_is_refused_by_what_it_lacks() {
+        let patch = Patch {
+            environment: vec![],
+            mtu: 0,
+            probe_seconds: None,
+            etcd: Some("https://10.0.0.11:6666".to_owned()),
+        };
+        let without = MANIFEST.replace("calico-kube-controllers", "others");
+        let error = patch.apply(&without).expect_err("the controllers are missing");
+        assert!(
+            error.to_string().ends_with("Deployment calico-kube-controllers"),
+            "{error}"
+        );
+    }
 }

@@ -108,7 +108,8 @@ impl JoinPhase {
     }
 }
 
-const API: &str = "kubeadm.k8s.io/v1beta4";
+/// The form of kubeadm's configuration.
+pub(super) const API: &str = "kubeadm.k8s.io/v1beta4";
 
 /// kubeadm's configuration for the first control plane, without the token.
 #[must_use]

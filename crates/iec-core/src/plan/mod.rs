@@ -1,6 +1,7 @@
 //! Site + facts + release + content + credentials → plan: what has to be done on each host, and nothing left to choose.
 
 mod calico;
+mod calico_etcd;
 mod containerd;
 mod document;
 mod kubeadm;

@@ -75,6 +75,13 @@ pub enum Op {
         /// The name under which the digest is kept.
         name: String,
     },
+    /// Certificates of Calico's own etcd, issued by its authority.
+    CalicoEtcdCertificates {
+        /// kubeadm's configuration for issuing them, without any secret.
+        configuration: String,
+    },
+    /// The Secret by which Calico gets one of them.
+    CalicoEtcdSecret,
     /// The labels that the site gives to the node of this host, by its own credentials.
     Labels {
         /// The node.
@@ -147,6 +154,8 @@ pub enum SecretName {
     FrontProxyCaKey,
     /// The key that signs service account tokens.
     ServiceAccountKey,
+    /// The key of the certificate authority of Calico's own etcd.
+    CalicoEtcdCaKey,
     /// kubeadm's configuration with the bootstrap token in it.
     InitConfiguration,
     /// The configuration by which a host joins.
@@ -162,6 +171,7 @@ impl SecretName {
             Self::EtcdCaKey => "etcd-ca.key",
             Self::FrontProxyCaKey => "front-proxy-ca.key",
             Self::ServiceAccountKey => "sa.key",
+            Self::CalicoEtcdCaKey => "calico-etcd-ca.key",
             Self::InitConfiguration => "kubeadm-init.yaml",
             Self::JoinConfiguration => "kubeadm-join.yaml",
         }

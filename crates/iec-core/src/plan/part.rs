@@ -259,7 +259,7 @@ impl<'a> PartBuilder<'a> {
 
     fn secrets(&self) -> BTreeMap<SecretName, Secret<String>> {
         let credentials = self.inputs.credentials;
-        match self.host.role() {
+        let mut secrets = match self.host.role() {
             Role::ControlPlane => BTreeMap::from([
                 (SecretName::ClusterCaKey, credentials.cluster_ca.key_pem.clone()),
                 (SecretName::EtcdCaKey, credentials.etcd_ca.key_pem.clone()),
@@ -280,6 +280,13 @@ impl<'a> PartBuilder<'a> {
                 SecretName::JoinConfiguration,
                 kubeadm::join_configuration(self.inputs, self.host, self.facts),
             )]),
+        };
+        if let Some(authority) = &credentials.calico_etcd_ca
+            && self.host.role() == Role::ControlPlane
+            && self.inputs.site.network().has_calico_etcd()
+        {
+            secrets.insert(SecretName::CalicoEtcdCaKey, authority.key_pem.clone());
         }
+        secrets
     }
 }

@@ -52,6 +52,14 @@ impl Network {
         &self.cni
     }
 
+    /// Whether Calico keeps its data in an etcd of its own.
+    #[must_use]
+    pub fn has_calico_etcd(&self) -> bool {
+        self.cni
+            .calico()
+            .is_some_and(|calico| calico.datastore() == Datastore::Etcd)
+    }
+
     /// Where the site file gives the pod network, unless it is the default.
     #[must_use]
     pub fn pods_place(&self) -> Option<&Place> {

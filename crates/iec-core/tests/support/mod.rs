@@ -9,6 +9,7 @@ use iec_core::content::{
     MEDIA_TYPE_LAYER_ZSTD, Manifest,
 };
 use iec_core::credentials::{Credentials, KeyPair, ServiceAccountKeys};
+use iec_core::diagnostic::Diagnostics;
 use iec_core::facts::{Ability, Fact, Facts, HostAnswer, HostFacts};
 use iec_core::plan::{Inputs, Plan, plan};
 use iec_core::release::Release;
@@ -120,6 +121,7 @@ pub(crate) fn credentials() -> Credentials {
         cluster_ca: pair("cluster"),
         etcd_ca: pair("etcd"),
         front_proxy_ca: pair("frontproxy"),
+        calico_etcd_ca: Some(pair("calicoetcd")),
         service_account: ServiceAccountKeys {
             public_pem: "-----BEGIN PUBLIC KEY-----\nsa\n-----END PUBLIC KEY-----\n".to_owned(),
             private_pem: Secret::new(format!("{SEEDED_SECRET} sa")),
@@ -232,12 +234,22 @@ spec:
         env:
         - {name: CALICO_IPV4POOL_VXLAN, value: CrossSubnet}
         - {name: DATASTORE_TYPE, value: kubernetes}
-        livenessProbe: {periodSeconds: 10}
-        readinessProbe: {periodSeconds: 10}
+        livenessProbe: {periodSeconds: 10, exec: {command: [/bin/calico-node, -felix-live]}}
+        readinessProbe: {periodSeconds: 10, exec: {command: [/bin/calico-node, -felix-ready]}}
+---
+kind: Deployment
+apiVersion: apps/v1
+metadata: {name: calico-kube-controllers, namespace: kube-system}
+spec: {template: {spec: {}}}
 ";
 
 /// The plan for a site whose hosts have these facts.
 pub(crate) fn plan_of(site: &Site, facts: &Facts) -> Plan {
+    try_plan_of(site, facts).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// The same, or why there is none.
+pub(crate) fn try_plan_of(site: &Site, facts: &Facts) -> Result<Plan, Diagnostics> {
     let release = Release::bundled(site.release()).expect("a release of the program");
     let content = manifest(&release);
     let credentials = credentials();
@@ -255,5 +267,5 @@ pub(crate) fn plan_of(site: &Site, facts: &Facts) -> Plan {
         calico_manifest: CALICO,
         charts: &charts,
     };
-    plan(&inputs).unwrap_or_else(|problems| panic!("{problems}"))
+    plan(&inputs)
 }

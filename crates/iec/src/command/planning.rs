@@ -47,10 +47,7 @@ pub(super) async fn planned(
     let place = file.secrets();
     let known = credentials::load(&place)?;
     allow(file, &content.release, &probed.facts, known.as_ref(), ui)?;
-    let credentials = match known {
-        Some(credentials) => credentials,
-        None => new_credentials(&place, file, content, &probed.facts, ui)?,
-    };
+    let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
     let plan = plan_of(file, content, &probed.facts, &credentials)?;
     let mut board = ui.board("plan");
     for part in &plan.hosts {
@@ -122,10 +119,7 @@ pub(super) fn planned_unasked(
     let place = file.secrets();
     let known = credentials::load(&place)?;
     allow(file, &content.release, facts, known.as_ref(), ui)?;
-    let credentials = match known {
-        Some(credentials) => credentials,
-        None => new_credentials(&place, file, content, facts, ui)?,
-    };
+    let credentials = credentials_for(known, &place, file, content, facts, ui)?;
     plan_of(file, content, facts, &credentials)
 }
 
@@ -238,6 +232,25 @@ pub(super) fn allow(
     }
     ui.host_warnings(&problems);
     Ok(())
+}
+
+/// The credentials of the site: those that are there, else new ones, with all that the site wants today.
+fn credentials_for(
+    known: Option<Credentials>,
+    place: &Place,
+    file: &SiteFile,
+    content: &Content,
+    facts: &Facts,
+    ui: &Ui,
+) -> Result<Credentials, CliError> {
+    let credentials = match known {
+        Some(credentials) => credentials,
+        None => new_credentials(place, file, content, facts, ui)?,
+    };
+    if file.site.network().has_calico_etcd() {
+        return credentials::complete(place, credentials, content.source_date()?);
+    }
+    Ok(credentials)
 }
 
 /// Makes the credentials of a new site. Where there is a cluster already, they are lost rather than new.

@@ -29,6 +29,11 @@ const FILES: [&str; 9] = [
     "/etc/kubernetes/pki/sa.pub",
     "/etc/kubernetes/pki/sa.key",
 ];
+/// What is read too where Calico has an etcd of its own.
+const CALICO_ETCD_FILES: [&str; 2] = [
+    "/etc/kubernetes/pki/calico-etcd/etcd/ca.crt",
+    "/etc/kubernetes/pki/calico-etcd/etcd/ca.key",
+];
 /// The line before each file in the host's answer. No PEM text and no mark of a site has it.
 const HEAD: &str = "iec-file ";
 
@@ -60,9 +65,17 @@ pub(super) fn run(arguments: &Recover, settings: &Settings, ui: &Ui) -> Result<O
     Ok(Outcome::Done)
 }
 
+/// The files that a control plane of this site has.
+fn files(site: &Site) -> impl Iterator<Item = &'static str> {
+    let more = CALICO_ETCD_FILES
+        .into_iter()
+        .filter(|_| site.network().has_calico_etcd());
+    FILES.into_iter().chain(more)
+}
+
 /// The answer of the first control plane that has all of the files.
 async fn ask(site: &Site, fleet: &Fleet) -> Result<(SiteHost, Secret<String>), CliError> {
-    let steps = FILES.map(|path| {
+    let steps = files(site).map(|path| {
         Expr::all([
             Cmd::new(Program::Printf).words(["%s%s\\n", HEAD, path]),
             Cmd::new(Program::Cat).words(["--", path]),
@@ -115,6 +128,11 @@ fn credentials_of(site: &Site, host: &str, answer: &Secret<String>) -> Result<Cr
         cluster_ca: pair("ca")?,
         etcd_ca: pair("etcd/ca")?,
         front_proxy_ca: pair("front-proxy-ca")?,
+        calico_etcd_ca: site
+            .network()
+            .has_calico_etcd()
+            .then(|| pair("calico-etcd/etcd/ca"))
+            .transpose()?,
         service_account: ServiceAccountKeys {
             public_pem: get("/etc/kubernetes/pki/sa.pub")?.expose().clone(),
             private_pem: get("/etc/kubernetes/pki/sa.key")?,
@@ -153,8 +171,17 @@ mod tests {
         .0
     }
 
+    fn site_with_etcd() -> Site {
+        load(
+            include_str!("../../../../sites/calico-etcd/site.yaml"),
+            "site.yaml",
+        )
+        .unwrap()
+        .0
+    }
+
     fn answer(mark: &str, made: &Credentials) -> Secret<String> {
-        let contents = [
+        let mut contents = vec![
             mark,
             &made.cluster_ca.certificate_pem,
             made.cluster_ca.key_pem.expose(),
@@ -165,7 +192,10 @@ mod tests {
             &made.service_account.public_pem,
             made.service_account.private_pem.expose(),
         ];
-        let parts = FILES.iter().zip(contents);
+        if let Some(authority) = &made.calico_etcd_ca {
+            contents.extend([&authority.certificate_pem, authority.key_pem.expose().as_str()]);
+        }
+        let parts = FILES.iter().chain(&CALICO_ETCD_FILES).zip(contents);
         Secret::new(
             parts
                 .map(|(path, content)| format!("{HEAD}{path}\n{}\n", content.trim_end()))
@@ -180,6 +210,20 @@ mod tests {
         assert_eq!(found.discovery_hash, made.discovery_hash);
         assert_eq!(found.site_id, made.site_id);
         assert_ne!(found.token, made.token);
+    }
+
+    #[test]
+    fn the_authority_of_calicos_etcd_comes_back_where_the_site_has_one() {
+        let mut made = credentials::generate("0011223344556677".into(), 1, date(2026, 9, 1)).unwrap();
+        let site = site_with_etcd();
+        let mark = format!("{} 0011223344556677", site.name());
+        let error = credentials_of(&site, "edge-1", &answer(&mark, &made)).unwrap_err();
+        assert!(error.cause.contains("calico-etcd/etcd/ca.crt"), "{error}");
+        made.calico_etcd_ca = Some(credentials::calico_etcd_authority(date(2026, 9, 1)).unwrap());
+        let found = credentials_of(&site, "edge-1", &answer(&mark, &made)).unwrap();
+        let (found, made) = (found.calico_etcd_ca.unwrap(), made.calico_etcd_ca.unwrap());
+        assert_eq!(found.key_pem.expose().trim(), made.key_pem.expose().trim());
+        assert_eq!(files(&site).count(), files(&self::site()).count() + 2);
     }
 
     #[test]

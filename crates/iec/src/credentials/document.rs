@@ -54,6 +54,9 @@ struct Form {
     cluster_authority: Authority,
     etcd_authority: Authority,
     front_proxy_authority: Authority,
+    /// Only in the files of sites that want it, and in none that older versions have written.
+    #[serde(default)]
+    calico_etcd_authority: Option<Authority>,
     service_account: Keys,
 }
 
@@ -85,11 +88,16 @@ pub(super) fn print(site: &str, credentials: &Credentials) -> Secret<String> {
         credentials.generation,
         credentials.token.expose(),
     );
-    for (name, pair) in [
-        ("clusterAuthority", &credentials.cluster_ca),
-        ("etcdAuthority", &credentials.etcd_ca),
-        ("frontProxyAuthority", &credentials.front_proxy_ca),
-    ] {
+    let authorities = [
+        ("clusterAuthority", Some(&credentials.cluster_ca)),
+        ("etcdAuthority", Some(&credentials.etcd_ca)),
+        ("frontProxyAuthority", Some(&credentials.front_proxy_ca)),
+        ("calicoEtcdAuthority", credentials.calico_etcd_ca.as_ref()),
+    ];
+    for (name, pair) in authorities
+        .into_iter()
+        .filter_map(|(name, pair)| Some((name, pair?)))
+    {
         let _ = writeln!(text, "{name}:");
         block(&mut text, "certificate", &pair.certificate_pem);
         block(&mut text, "key", pair.key_pem.expose());
@@ -121,6 +129,11 @@ pub(super) fn parse(text: &str) -> Result<Document, DocumentError> {
     let (cluster_ca, cluster_key) = pair("cluster authority", form.cluster_authority)?;
     let (etcd_ca, _) = pair("etcd authority", form.etcd_authority)?;
     let (front_proxy_ca, _) = pair("front-proxy authority", form.front_proxy_authority)?;
+    let calico_etcd_ca = form
+        .calico_etcd_authority
+        .map(|authority| pair("authority of Calico's etcd", authority))
+        .transpose()?
+        .map(|(authority, _)| authority);
     let account_key = key("service account key", &form.service_account.private)?;
     if normal(&account_key.public_key_pem()) != normal(&form.service_account.public) {
         return Err(DocumentError::Pair("public service account key"));
@@ -134,6 +147,7 @@ pub(super) fn parse(text: &str) -> Result<Document, DocumentError> {
             cluster_ca,
             etcd_ca,
             front_proxy_ca,
+            calico_etcd_ca,
             service_account: ServiceAccountKeys {
                 public_pem: form.service_account.public,
                 private_pem: form.service_account.private,
@@ -197,7 +211,7 @@ fn token_id(token: &str) -> Option<String> {
 mod tests {
     use jiff::civil::date;
 
-    use super::super::generate::generate;
+    use super::super::generate::{calico_etcd_authority, generate};
     use super::*;
 
     fn credentials() -> Credentials {
@@ -218,6 +232,20 @@ mod tests {
                 .unwrap()
                 .credentials
         );
+    }
+
+    #[test]
+    fn the_authority_of_calicos_etcd_may_be_there() {
+        let mut credentials = credentials();
+        assert!(!print("a", &credentials).expose().contains("calicoEtcd"));
+        credentials.calico_etcd_ca = Some(calico_etcd_authority(date(2026, 9, 1)).unwrap());
+        let read = parse(print("a", &credentials).expose()).unwrap().credentials;
+        let (read, written) = (
+            read.calico_etcd_ca.unwrap(),
+            credentials.calico_etcd_ca.as_ref().unwrap(),
+        );
+        assert_eq!(read.certificate_pem.trim(), written.certificate_pem.trim());
+        assert_eq!(read.key_pem.expose().trim(), written.key_pem.expose().trim());
     }
 
     #[test]

@@ -49,11 +49,20 @@ pub fn generate(site_id: String, generation: u32, source_date: Date) -> Result<C
         cluster_ca,
         etcd_ca,
         front_proxy_ca,
+        calico_etcd_ca: None,
         service_account: service_account_keys()?,
         token,
         token_id,
         discovery_hash,
     })
+}
+
+/// The certificate authority of Calico's own etcd, for a site that wants one.
+///
+/// # Errors
+/// When the operating system gives no randomness, or the date is beyond all bounds.
+pub fn calico_etcd_authority(source_date: Date) -> Result<KeyPair, GenerateError> {
+    authority("calico-etcd-ca", source_date).map(|(pair, _)| pair)
 }
 
 /// A new random id for a site: 16 hexadecimal digits.

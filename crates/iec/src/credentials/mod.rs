@@ -4,8 +4,8 @@ mod document;
 mod generate;
 mod store;
 
-pub use generate::{GenerateError, generate, new_site_id, new_token};
-pub use store::{Place, create, load, replace};
+pub use generate::{GenerateError, calico_etcd_authority, generate, new_site_id, new_token};
+pub use store::{Place, complete, create, load, replace};
 
 use iec_core::credentials::Credentials;
 

@@ -10,7 +10,7 @@ use iec_core::secret::Secret;
 use jiff::civil::Date;
 
 use super::document;
-use super::generate::{GenerateError, generate, new_site_id};
+use super::generate::{GenerateError, calico_etcd_authority, generate, new_site_id};
 use crate::error::{CliError, unreadable, unwritable};
 
 /// Where the secrets of a site are, and to which site they must belong.
@@ -94,6 +94,24 @@ pub fn create(place: &Place, source_date: Date) -> Result<Credentials, CliError>
         .map_err(|error| unwritable("IEC3907", "secrets file", &place.path, &error.error))?;
     sync_folder(place);
     Ok(credentials)
+}
+
+/// Adds the authority of Calico's own etcd to credentials that lack it, and to their file.
+///
+/// # Errors
+/// When there is no randomness, or when the file cannot be written.
+pub fn complete(place: &Place, credentials: Credentials, source_date: Date) -> Result<Credentials, CliError> {
+    if credentials.calico_etcd_ca.is_some() {
+        return Ok(credentials);
+    }
+    let authority = calico_etcd_authority(source_date)
+        .map_err(|error| CliError::refused("IEC3906", "the credentials cannot be made").caused_by(&error))?;
+    let complete = Credentials {
+        calico_etcd_ca: Some(authority),
+        ..credentials
+    };
+    replace(place, &complete)?;
+    Ok(complete)
 }
 
 /// Writes changed credentials over the file: either the old or the new ones are there, never half of them.
@@ -196,6 +214,20 @@ mod tests {
             ..place
         };
         assert_eq!(load(&other).unwrap_err().code, "IEC3902");
+    }
+
+    #[test]
+    fn what_an_older_file_lacks_is_added_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        let old = create(&place, date(2026, 9, 1)).unwrap();
+        assert!(old.calico_etcd_ca.is_none());
+        let new = complete(&place, old.clone(), date(2026, 9, 1)).unwrap();
+        assert_eq!((&new.cluster_ca, &new.site_id), (&old.cluster_ca, &old.site_id));
+        let read = load(&place).unwrap().unwrap();
+        assert!(read.calico_etcd_ca.is_some());
+        let again = complete(&place, read.clone(), date(2026, 9, 1)).unwrap();
+        assert_eq!(again.calico_etcd_ca, read.calico_etcd_ca);
     }
 
     #[test]

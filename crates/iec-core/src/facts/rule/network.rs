@@ -35,6 +35,14 @@ const PORTS: [(Protocol, u16, &str, bool); 11] = [
     (Protocol::Udp, VXLAN_PORT, "VXLAN", false),
 ];
 const VXLAN_PORT: u16 = 4789;
+/// The port on which Calico's own etcd answers the hosts.
+const CALICO_ETCD_PORT: u16 = 6666;
+/// Ports of Calico's own etcd, where a site has one.
+const CALICO_ETCD_PORTS: [(Protocol, u16, &str, bool); 3] = [
+    (Protocol::Tcp, CALICO_ETCD_PORT, "Calico's etcd", true),
+    (Protocol::Tcp, 6667, "Calico's etcd", true),
+    (Protocol::Tcp, 6668, "Calico's etcd", true),
+];
 
 fn is_own(interface: &str) -> bool {
     OWN_INTERFACES
@@ -146,7 +154,10 @@ pub(super) fn ports(subject: &Subject<'_>, problems: &mut Diagnostics) {
         "the API server",
         true,
     );
-    let wanted = PORTS.iter().chain(std::iter::once(&api));
+    let etcd = CALICO_ETCD_PORTS
+        .iter()
+        .filter(|_| subject.site.network().has_calico_etcd());
+    let wanted = PORTS.iter().chain(etcd).chain(std::iter::once(&api));
     let here = |(_, port, _, control_plane_only): &&(Protocol, u16, &str, bool)| {
         (control_plane || !control_plane_only) && (vxlan || *port != VXLAN_PORT)
     };
@@ -209,6 +220,9 @@ pub(super) fn firewall(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let mut ports = vec!["10250/tcp".to_owned(), "30000:32767/tcp".to_owned()];
     if subject.host.role() == Role::ControlPlane {
         ports.insert(0, format!("{api}/tcp"));
+        if subject.site.network().has_calico_etcd() {
+            ports.insert(1, format!("{}/tcp", CALICO_ETCD_PORT));
+        }
     }
     if subject
         .site

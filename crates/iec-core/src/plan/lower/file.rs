@@ -10,10 +10,16 @@ use crate::plan::op::{FileContent, FileOp, Program as StoreProgram, ProgramOwner
 
 /// The folder in which systemd finds the units of the host's administrator.
 const UNIT_FOLDER: &str = "/etc/systemd/system/";
+/// The folder whose files the kubelet runs as pods, but for hidden ones.
+const STATIC_PODS: &str = "/etc/kubernetes/manifests/";
 
 pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
     let path = file.path.as_str();
-    let new = format!("{path}.iec-new");
+    let new = match path.strip_prefix(STATIC_PODS) {
+        // Under a name that shows, the kubelet would start the pod twice.
+        Some(name) => format!("{STATIC_PODS}.{name}.iec-new"),
+        None => format!("{path}.iec-new"),
+    };
     let mode = format!("{:04o}", file.mode);
     let mut check = vec![no_link(path), has_mode(path, file.mode)];
     let install = Cmd::new(Program::Install).words(["-m", &mode, "-o", "root", "-g", "root"]);

@@ -7,11 +7,12 @@ use iec_sh::{Cmd, Expr, Program, Question};
 use super::ask::{kubectl_admin, question, run, test};
 use super::undo::{note_contents, note_folders, remove_contents, remove_empty_folders};
 use super::{Lowered, SECRETS, Undo};
+use crate::plan::calico_etcd;
 use crate::plan::kubeadm::{INIT_FILE, InitPhase, JoinPhase, PKI};
 use crate::plan::op::SecretName;
 
 /// The folders that kubeadm, the kubelet and Calico make; the first kubeadm step notes which were there before.
-const CREATED_FOLDERS: [&str; 17] = [
+const CREATED_FOLDERS: [&str; 18] = [
     "/etc/kubernetes",
     "/var/lib/kubelet",
     "/var/lib/etcd",
@@ -29,6 +30,7 @@ const CREATED_FOLDERS: [&str; 17] = [
     "/run/nri",
     "/run/netns",
     "/run/xtables.lock",
+    calico_etcd::DATA,
 ];
 
 /// Folders of the distribution that the kubelet and mounts of pods have made on a host without them, the higher ones

@@ -3,6 +3,7 @@
 //! Executor, scripts, runbook and differences read [`Lowered`] and nothing else.
 
 mod ask;
+pub(super) mod calico_etcd;
 mod content;
 mod file;
 mod helm;
@@ -72,6 +73,8 @@ pub fn lower(step: &Step) -> Lowered {
         Op::Init(phase) => kubeadm::init(id, phase),
         Op::Join(phase) => kubeadm::join(id, phase),
         Op::Manifest { path, digest, name } => kubernetes::manifest(path, *digest, name),
+        Op::CalicoEtcdCertificates { configuration } => calico_etcd::certificates(configuration),
+        Op::CalicoEtcdSecret => calico_etcd::secret(),
         Op::Labels { node, labels } => kubernetes::labels(node, labels),
         Op::Schedulable { node } => kubernetes::schedulable(node),
         Op::Token { id: token } => kubernetes::token(token),

@@ -2,9 +2,11 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
+use crate::plan::calico_etcd;
 use crate::plan::op::{Op, Require};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
+use crate::site::Role;
 
 /// The file that says to which site a host belongs.
 const SITE_FILE: &str = "/etc/iec/site";
@@ -57,6 +59,22 @@ pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
         what,
         Expr::any([none, ours]),
     );
+
+    if part.host.role() == Role::ControlPlane && part.inputs.site.network().has_calico_etcd() {
+        let is_there = |path: &str| Expr::from(Cmd::new(Program::Test).words(["-e", path]));
+        let ours = is_there(calico_etcd::POD_FILE);
+        let none = is_there(calico_etcd::MEMBER).not();
+        require(
+            part,
+            "calico-etcd",
+            "Is there data of another etcd of Calico?",
+            format!(
+                "IEC1705: no earlier etcd of Calico has left data in {}",
+                calico_etcd::DATA
+            ),
+            Expr::any([none, ours]),
+        );
+    }
 
     let site = format!("{} {}", part.inputs.site.name(), part.inputs.credentials.site_id);
     let none = Expr::from(Cmd::new(Program::Test).words(["-e", SITE_FILE])).not();

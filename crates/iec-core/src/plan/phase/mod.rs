@@ -1,6 +1,7 @@
 //! The phases of an installation, one file each: which steps a host needs, and why.
 
 mod admission;
+mod calico_etcd;
 mod control_plane;
 mod helm;
 mod join;
@@ -11,6 +12,7 @@ mod runtime;
 mod system;
 
 pub(super) use admission::admission;
+use calico_etcd::calico_etcd;
 pub(super) use control_plane::control_plane;
 pub(super) use helm::helm;
 pub(super) use join::join;

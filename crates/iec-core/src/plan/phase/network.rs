@@ -6,7 +6,7 @@ use crate::plan::calico::Patch;
 use crate::plan::op::Op;
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
-use crate::site::{Cni, Datastore};
+use crate::site::Cni;
 
 /// The manifest on the control plane.
 const MANIFEST_FILE: &str = "/etc/iec/manifests/calico.yaml";
@@ -14,12 +14,12 @@ const MANIFEST_FILE: &str = "/etc/iec/manifests/calico.yaml";
 pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
     let site = part.inputs.site;
     let Cni::Calico(calico) = site.network().cni();
-    if calico.datastore() == Datastore::Etcd {
-        let problem = "Calico with an etcd of its own cannot be installed by this version of IEC";
-        part.problem(
-            Diagnostic::error("IEC3006", problem).hint("write `datastore: kubernetes`, or leave it out"),
-        );
+    if let Some(problem) = other_datastore(part) {
+        part.problem(problem);
         return;
+    }
+    if site.network().has_calico_etcd() {
+        super::calico_etcd(part);
     }
     let hosts = || {
         site.present_hosts()
@@ -29,7 +29,7 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
         .filter_map(|(host, facts)| facts.network.mtu_of(host.node_address().into()))
         .min();
     let slow = hosts().any(|(_, facts)| facts.is_slow());
-    let patch = Patch::new(site.network(), calico, mtu, slow);
+    let patch = Patch::new(site, calico, mtu, slow);
     let manifest = match patch.apply(part.inputs.calico_manifest) {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -60,4 +60,31 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
         3,
         op,
     );
+}
+
+/// Why Calico cannot keep its data where the site wants it: it has them elsewhere already, and pods have their addresses
+/// from there.
+fn other_datastore(part: &PartBuilder<'_>) -> Option<Diagnostic> {
+    let cluster = &part.facts.cluster;
+    let has = |files: &[String], name: &str| files.iter().any(|file| file == name);
+    let (present, other) = if part.inputs.site.network().has_calico_etcd() {
+        let calico = part.facts.previous.site.is_some() && has(&cluster.cni_files, "10-calico.conflist");
+        let own = has(&cluster.kubernetes_files, "manifests/calico-etcd.yaml");
+        (calico && !own, "kubernetes")
+    } else {
+        (
+            has(&cluster.kubernetes_files, "manifests/calico-etcd.yaml"),
+            "etcd",
+        )
+    };
+    present.then(|| {
+        let host = part.host.name();
+        Diagnostic::error(
+            "IEC3007",
+            format!("Calico on {host} keeps its data elsewhere than the site now says"),
+        )
+        .hint(format!(
+            "write `datastore: {other}` again; to change it, `iec reset` first, with the file as it was"
+        ))
+    })
 }
