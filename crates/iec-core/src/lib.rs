@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod explain;
 pub mod facts;
+pub mod import;
 pub mod journal;
 pub mod name;
 mod nearest;

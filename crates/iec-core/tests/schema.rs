@@ -40,14 +40,20 @@ fn document() -> Value {
                 "address": "10.0.0.11",
                 "role": "control-plane",
                 "taints": [{ "key": "a", "effect": "NoSchedule" }],
+                "hardware": {
+                    "management": { "protocol": "ipmi", "address": "10.9.0.11" },
+                    "disks": [{}],
+                    "interfaces": [{}],
+                },
             }],
+            "facility": { "networks": [{ "name": "admin" }] },
             "helm": { "releases": [{ "name": "a", "chart": "./a.tgz" }] },
         },
     })
 }
 
 /// Every definition of the schema with the place of one such mapping in [`document`].
-const PLACES: [(&str, &str); 17] = [
+const PLACES: [(&str, &str); 23] = [
     ("Metadata", "/metadata"),
     ("SiteSpec", "/spec"),
     ("Content", "/spec/content"),
@@ -65,6 +71,12 @@ const PLACES: [(&str, &str); 17] = [
     ("SystemReserved", "/spec/kubelet/systemReserved"),
     ("Helm", "/spec/helm"),
     ("HelmRelease", "/spec/helm/releases/0"),
+    ("Hardware", "/spec/hosts/0/hardware"),
+    ("Management", "/spec/hosts/0/hardware/management"),
+    ("Disk", "/spec/hosts/0/hardware/disks/0"),
+    ("Interface", "/spec/hosts/0/hardware/interfaces/0"),
+    ("Facility", "/spec/facility"),
+    ("FacilityNetwork", "/spec/facility/networks/0"),
 ];
 
 #[test]

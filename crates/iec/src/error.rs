@@ -92,6 +92,8 @@ pub struct CliError {
 pub struct SourceDiagnostics {
     /// The text that the places point into.
     pub text: String,
+    /// Further texts that places point into, by the names of their files.
+    pub further: Vec<(String, String)>,
     /// The problems.
     pub diagnostics: Diagnostics,
 }
@@ -154,8 +156,20 @@ impl CliError {
     pub fn with_diagnostics(mut self, text: impl Into<String>, diagnostics: Diagnostics) -> Self {
         self.diagnostics = Some(Box::new(SourceDiagnostics {
             text: text.into(),
+            further: Vec::new(),
             diagnostics,
         }));
+        self
+    }
+}
+
+impl CliError {
+    /// The same, with one more text that the problems point into, by the name of its file.
+    #[must_use]
+    pub fn with_further_text(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
+        if let Some(source) = &mut self.diagnostics {
+            source.further.push((file.into(), text.into()));
+        }
         self
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use serde_json::{Map, Value};
 
 use super::rule::network::{free_network, overlap};
 use super::validate::{DEFAULT_PODS, DEFAULT_SERVICES};
@@ -25,6 +26,14 @@ pub struct Example<'e> {
     pub identity: Option<&'e str>,
     /// The hosts, in the order of the file.
     pub hosts: &'e [ExampleHost<'e>],
+    /// The network of the pods; without one, a network that keeps clear of the others.
+    pub pods: Option<&'e str>,
+    /// The network of the services; without one, a network that keeps clear of the others.
+    pub services: Option<&'e str>,
+    /// Further networks that chosen ones keep clear of.
+    pub avoid: &'e [Ipv4Net],
+    /// Further keys of `spec`, as the site file has them.
+    pub further: Map<String, Value>,
 }
 
 /// A host of a first site file.
@@ -38,6 +47,8 @@ pub struct ExampleHost<'e> {
     pub role: Role,
     /// The SSH host key; without one, the line is there as a comment.
     pub host_key: Option<&'e str>,
+    /// Further keys of the host, as the site file has them.
+    pub further: Map<String, Value>,
 }
 
 /// The text of a first site file; its networks keep clear of the hosts' addresses.
@@ -82,10 +93,54 @@ pub fn example(example: &Example<'_>) -> String {
     line("");
     line("  network:");
     line("    # None of the hosts may know these networks, neither as an address nor as a route.");
-    let (pods, services) = networks(example.hosts);
-    line(&format!("    pods: {pods}"));
-    line(&format!("    services: {services}"));
+    let (pods, services) = networks(example);
+    line(&format!("    pods: {}", scalar(&pods)));
+    line(&format!("    services: {}", scalar(&services)));
+    if !example.further.is_empty() {
+        line("");
+        mapping(&example.further, 1, &mut line);
+    }
     text
+}
+
+/// The entries of a mapping, each on lines of its own.
+fn mapping(entries: &Map<String, Value>, level: usize, line: &mut impl FnMut(&str)) {
+    let indentation = "  ".repeat(level);
+    for (key, value) in entries {
+        let key = format!("{indentation}{}:", scalar(key));
+        match value {
+            Value::Object(inner) if !inner.is_empty() => {
+                line(&key);
+                mapping(inner, level + 1, line);
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                line(&key);
+                for item in items {
+                    line(&format!("{indentation}  - {}", in_line(item)));
+                }
+            }
+            other => line(&format!("{key} {}", in_line(other))),
+        }
+    }
+}
+
+/// A value on one line.
+fn in_line(value: &Value) -> String {
+    match value {
+        Value::String(text) => scalar(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(in_line).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(entries) => {
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{}: {}", scalar(key), in_line(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
 }
 
 fn hosts_entry(host: &ExampleHost<'_>, line: &mut impl FnMut(&str)) {
@@ -98,17 +153,23 @@ fn hosts_entry(host: &ExampleHost<'_>, line: &mut impl FnMut(&str)) {
         line("      # Pin the host's key: the two words of its /etc/ssh/ssh_host_ed25519_key.pub.");
         line("      # hostKey: ssh-ed25519 AAAA…");
     }
+    mapping(&host.further, 3, line);
 }
 
-/// Networks for pods and services that keep clear of the /16 around each host.
-fn networks(hosts: &[ExampleHost<'_>]) -> (Ipv4Net, Ipv4Net) {
-    let addresses = hosts
-        .iter()
-        .filter_map(|host| host.address.parse::<Ipv4Addr>().ok());
+/// Networks for pods and services: the given ones, else some that keep clear of the /16 around each host.
+fn networks(example: &Example<'_>) -> (String, String) {
+    let addresses = example.hosts.iter().flat_map(|host| {
+        let node_address = host.further.get("nodeAddress").and_then(Value::as_str);
+        [Some(host.address), node_address]
+    });
     let mut taken: Vec<Ipv4Net> = addresses
-        .filter_map(|address| Ipv4Net::new(address, 16).ok())
+        .flatten()
+        .filter_map(|address| Ipv4Net::new(address.parse::<Ipv4Addr>().ok()?, 16).ok())
         .map(|network| network.trunc())
+        .chain(example.avoid.iter().copied())
         .collect();
+    let given = [example.pods, example.services].into_iter().flatten();
+    taken.extend(given.filter_map(|network| network.parse::<Ipv4Net>().ok()));
     let choose = |default: Ipv4Net, taken: &[Ipv4Net]| {
         let clear = !taken.iter().any(|network| overlap(*network, default));
         if clear {
@@ -117,9 +178,16 @@ fn networks(hosts: &[ExampleHost<'_>]) -> (Ipv4Net, Ipv4Net) {
             free_network(default.prefix_len(), taken).unwrap_or(default)
         }
     };
-    let services = choose(DEFAULT_SERVICES, &taken);
-    taken.push(services);
-    (choose(DEFAULT_PODS, &taken), services)
+    let services = example.services.map_or_else(
+        || {
+            let services = choose(DEFAULT_SERVICES, &taken);
+            taken.push(services);
+            services.to_string()
+        },
+        str::to_owned,
+    );
+    let pods = || choose(DEFAULT_PODS, &taken).to_string();
+    (example.pods.map_or_else(pods, str::to_owned), services)
 }
 
 /// The text as it stands where that is safe, otherwise in quotes.
@@ -161,6 +229,7 @@ mod tests {
             address,
             role,
             host_key: None,
+            further: Map::new(),
         }
     }
 
@@ -172,6 +241,10 @@ mod tests {
             user: "edge",
             identity: None,
             hosts,
+            pods: None,
+            services: None,
+            avoid: &[],
+            further: Map::new(),
         }
     }
 
@@ -189,6 +262,40 @@ mod tests {
         assert_eq!(site.network().pods(), DEFAULT_PODS);
         assert_eq!((site.content(), site.access().identity()), (None, None));
         assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+
+    #[test]
+    fn further_keys_are_written_as_the_site_file_has_them() {
+        let further = serde_json::json!({
+            "labels": {"zone": "yes", "x/y": ""},
+            "assume": {"architecture": "arm64", "nameservers": ["10.0.0.1"]},
+        });
+        let Value::Object(further) = further else { panic!() };
+        let hosts = [ExampleHost {
+            further,
+            ..host("edge-1", "10.0.0.11", Role::ControlPlane)
+        }];
+        let facility = serde_json::json!({"facility": {"owner": "a: b", "networks": [
+            {"name": "admin", "cidr": "10.0.0.0/24", "interface": 0, "vlan": "101"},
+        ]}});
+        let Value::Object(further) = facility else {
+            panic!()
+        };
+        let avoid = ["192.168.0.0/24".parse().unwrap()];
+        let text = example(&Example {
+            further,
+            avoid: &avoid,
+            services: Some("10.96.0.0/16"),
+            ..of(&hosts)
+        });
+        let (site, warnings) =
+            site::load(&text, "site.yaml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        assert!(warnings.is_empty(), "{warnings}");
+        assert_eq!(site.facility().owner.as_deref(), Some("a: b"));
+        assert_eq!(site.facility().networks[0].vlan.as_deref(), Some("101"));
+        assert_eq!(site.hosts()[0].assume().nameservers().len(), 1);
+        assert_eq!(site.network().services().to_string(), "10.96.0.0/16");
+        assert_ne!(site.network().pods(), DEFAULT_PODS);
     }
 
     #[test]

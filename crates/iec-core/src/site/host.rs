@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+use super::hardware::Hardware;
 use crate::architecture::Architecture;
 use crate::diagnostic::Place;
 use crate::facts::CgroupVersion;
@@ -26,6 +27,8 @@ pub struct SiteHost {
     pub(in crate::site) user: Option<UserName>,
     pub(in crate::site) port: Option<u16>,
     pub(in crate::site) assume: Assumed,
+    #[serde(skip_serializing_if = "Hardware::is_empty")]
+    pub(in crate::site) hardware: Hardware,
     #[serde(skip)]
     pub(in crate::site) place: Place,
 }
@@ -101,6 +104,12 @@ impl SiteHost {
     #[must_use]
     pub fn assume(&self) -> &Assumed {
         &self.assume
+    }
+
+    /// What the site says about the machine, for installers of whole machines.
+    #[must_use]
+    pub fn hardware(&self) -> &Hardware {
+        &self.hardware
     }
 
     /// Where the site file speaks about the host, for later diagnostics.

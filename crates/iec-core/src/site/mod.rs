@@ -3,10 +3,11 @@
 mod access;
 mod cluster;
 mod example;
+mod hardware;
 mod helm;
 mod host;
 mod network;
-mod rule;
+pub(crate) mod rule;
 mod validate;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,10 @@ pub use cluster::{
     Acceptance, ControlPlane, Endpoint, EndpointHost, EvictionSignal, Kubelet, ReservedResource, Runtime,
 };
 pub use example::{Example, ExampleHost, example};
+pub use hardware::{
+    AddressRange, Disk, Facility, FacilityNetwork, Hardware, Interface, InterfaceAddress, MacAddress,
+    Management, ManagementProtocol, ParseMacError, ParseRangeError,
+};
 pub use helm::HelmRelease;
 pub use host::{Assumed, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
 pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, NodeAddress};
@@ -42,6 +47,8 @@ pub struct Site {
     runtime: Runtime,
     kubelet: Kubelet,
     helm: Vec<HelmRelease>,
+    #[serde(skip_serializing_if = "Facility::is_empty")]
+    facility: Facility,
     accept: BTreeSet<Acceptance>,
 }
 
@@ -129,6 +136,12 @@ impl Site {
     #[must_use]
     pub fn helm(&self) -> &[HelmRelease] {
         &self.helm
+    }
+
+    /// What the site says about the place where its hosts stand.
+    #[must_use]
+    pub fn facility(&self) -> &Facility {
+        &self.facility
     }
 
     /// The degradations that the site accepts.

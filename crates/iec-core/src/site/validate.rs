@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::rule::host::Seen;
-use super::rule::{self, cluster, cni, document, endpoint, fleet, helm, host, network};
-use super::{ControlPlane, Kubelet, Network, Runtime, Site, SiteHost};
+use super::rule::{self, cluster, cni, document, endpoint, fleet, hardware, helm, host, network};
+use super::{ControlPlane, Facility, Kubelet, Network, Runtime, Site, SiteHost};
 use crate::diagnostic::{Diagnostics, Place};
 use crate::name::SiteName;
 use crate::spec::{self, ContentSpec, Field, NetworkSpec, SiteSpec, Spanned, Spec};
@@ -57,6 +57,7 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
         runtime,
         kubelet,
         helm,
+        facility,
         accept,
         ..
     } = &body.value;
@@ -84,6 +85,13 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
             .map(|take_over| Runtime { take_over })
     });
     let helm = rule::optional(helm, Vec::new(), |given| helm::releases(&given.value, problems));
+    let facility = rule::optional(facility, Facility::default(), |given| {
+        hardware::facility(&given.value, problems)
+    });
+    if let Some(hosts) = body.value.hosts.value() {
+        let networks = facility.as_ref().map_or(&[][..], |facility| &facility.networks);
+        hardware::check_together(hosts, networks, problems);
+    }
     let accept = rule::optional(accept, BTreeSet::new(), |given| {
         cluster::accepted(&given.value, problems)
     });
@@ -98,6 +106,7 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
         runtime: runtime?,
         kubelet: kubelet?,
         helm: helm?,
+        facility: facility?,
         accept: accept?,
     })
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 
 use super::field::{Entries, Field, List};
+use super::hardware::HardwareSpec;
 use super::read::read_mapping;
 
 /// One host of the site.
@@ -45,6 +46,9 @@ pub struct HostSpec {
     /// What to believe about the host in a plan that is made without looking at it. `iec apply` never believes it.
     #[schemars(default)]
     pub assume: Field<AssumeSpec>,
+    /// What installers of whole machines must know about the host. IEC keeps it for `iec render`; installing over SSH needs none of it.
+    #[schemars(default)]
+    pub hardware: Field<HardwareSpec>,
 }
 
 read_mapping! {
@@ -61,6 +65,7 @@ read_mapping! {
         user: "user",
         port: "port",
         assume: "assume",
+        hardware: "hardware",
     }
 }
 

@@ -5,13 +5,14 @@
 
 mod cluster;
 mod field;
+mod hardware;
 mod host;
 mod json;
 mod network;
 pub(crate) mod read;
-mod scalar;
-mod source;
-mod tree;
+pub(crate) mod scalar;
+pub(crate) mod source;
+pub(crate) mod tree;
 
 use schemars::JsonSchema;
 
@@ -20,6 +21,9 @@ pub use cluster::{
     RuntimeSpec, SystemReservedSpec,
 };
 pub use field::{Entries, Field, List, Spanned};
+pub use hardware::{
+    DiskSpec, FacilityNetworkSpec, FacilitySpec, HardwareSpec, InterfaceSpec, ManagementSpec,
+};
 pub use host::{AssumeSpec, HostSpec, TaintSpec};
 pub use network::{CalicoSpec, CniSpec, NetworkSpec, NodeAddressSpec};
 
@@ -78,7 +82,7 @@ pub fn parse(text: &str, file: &str) -> Result<Spec, Diagnostics> {
 pub fn parse_leniently(text: &str, file: &str) -> Result<Spec, Diagnostics> {
     let mut problems = Diagnostics::new();
     let source = Source::new(text, file);
-    let document = tree::parse(&source, &mut problems).and_then(|root| {
+    let document = tree::parse(&source, tree::SITE, &mut problems).and_then(|root| {
         Some((
             Document::read(&root, &mut Reader::new(&mut problems))?,
             root.place.clone(),
@@ -152,12 +156,15 @@ pub struct SiteSpec {
     /// What Helm installs once the cluster stands.
     #[schemars(default)]
     pub helm: Field<HelmSpec>,
+    /// What installers of whole machines must know about the place. IEC keeps it for `iec render`; installing over SSH needs none of it.
+    #[schemars(default)]
+    pub facility: Field<FacilitySpec>,
     /// What lowers support, and is accepted nevertheless.
     #[schemars(default, extend("items" = {"type": "string", "enum": ["cgroup-v1", "container-host", "restricted-capabilities", "small-host"]}))]
     pub accept: Field<List<String>>,
 }
 
-read_mapping! { SiteSpec { release: "release", content: "content", access: "access", hosts: "hosts", control_plane: "controlPlane", network: "network", runtime: "runtime", kubelet: "kubelet", helm: "helm", accept: "accept" } }
+read_mapping! { SiteSpec { release: "release", content: "content", access: "access", hosts: "hosts", control_plane: "controlPlane", network: "network", runtime: "runtime", kubelet: "kubelet", helm: "helm", facility: "facility", accept: "accept" } }
 
 #[cfg(test)]
 mod tests {
@@ -200,6 +207,12 @@ mod tests {
         agree::<SystemReservedSpec>();
         agree::<HelmSpec>();
         agree::<HelmReleaseSpec>();
+        agree::<FacilitySpec>();
+        agree::<FacilityNetworkSpec>();
+        agree::<HardwareSpec>();
+        agree::<ManagementSpec>();
+        agree::<DiskSpec>();
+        agree::<InterfaceSpec>();
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A derive-based reader stops at its first error; a site file should be reported on as a whole. So the
 //! text becomes this tree first, and [`super::read`] walks it and collects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -44,15 +44,33 @@ pub(crate) enum Content {
 }
 
 /// A key and its value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) key_place: Place,
     pub(crate) value: Rc<Node>,
 }
 
+/// What kind of file is read, and whether it may use what YAML 1.2 dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// How messages call such a file: `a site file`.
+    pub(crate) called: &'static str,
+    /// What to do about a file without a document, or with several.
+    pub(crate) one_document: &'static str,
+    /// Whether `<<` takes over the keys of another mapping, as in YAML 1.1.
+    pub(crate) merge_keys: bool,
+}
+
+/// A site file.
+pub(crate) const SITE: Kind = Kind {
+    called: "a site file",
+    one_document: "`iec init` writes a first site file; keep each site in a file of its own",
+    merge_keys: false,
+};
+
 /// Reads the one document of `source`; `None` when there is nothing that can be walked.
-pub(crate) fn parse(source: &Source<'_>, problems: &mut Diagnostics) -> Option<Rc<Node>> {
+pub(crate) fn parse(source: &Source<'_>, kind: Kind, problems: &mut Diagnostics) -> Option<Rc<Node>> {
     if source.text.len() > MAXIMUM_BYTES {
         let message = format!(
             "the file has {} bytes, at most {MAXIMUM_BYTES} are read",
@@ -67,6 +85,7 @@ pub(crate) fn parse(source: &Source<'_>, problems: &mut Diagnostics) -> Option<R
     }
     let mut builder = Builder {
         source,
+        kind,
         problems,
         open: Vec::new(),
         anchors: BTreeMap::new(),
@@ -96,14 +115,14 @@ pub(crate) fn parse(source: &Source<'_>, problems: &mut Diagnostics) -> Option<R
     } = builder;
     if documents != 1 {
         let message = if documents == 0 {
-            "the file is empty, a site file has one YAML document".to_owned()
+            format!("the file is empty, {} has one YAML document", kind.called)
         } else {
-            format!("the file has {documents} YAML documents, a site file has one")
+            format!("the file has {documents} YAML documents, {} has one", kind.called)
         };
         problems.push(
             Diagnostic::error("IEC0002", message)
                 .at(&source.place(0..0))
-                .hint("`iec init` writes a first site file; keep each site in a file of its own"),
+                .hint(kind.one_document),
         );
         return None;
     }
@@ -151,6 +170,8 @@ enum OpenContent {
         entries: Vec<Entry>,
         seen: BTreeMap<String, Place>,
         key: Option<Key>,
+        /// The mappings whose keys are taken over, unless the mapping has them itself.
+        merged: Vec<Rc<Node>>,
     },
 }
 
@@ -162,10 +183,13 @@ enum Key {
     },
     /// It was reported already; its value is dropped.
     Refused,
+    /// `<<`: the value is a mapping, or a list of them, whose keys are taken over.
+    Merge,
 }
 
 struct Builder<'b, 't> {
     source: &'b Source<'t>,
+    kind: Kind,
     problems: &'b mut Diagnostics,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Rc<Node>>,
@@ -207,6 +231,7 @@ impl Builder<'_, '_> {
                     entries: Vec::new(),
                     seen: BTreeMap::new(),
                     key: None,
+                    merged: Vec::new(),
                 };
                 self.begin(span, *anchor, content)?;
             }
@@ -232,7 +257,7 @@ impl Builder<'_, '_> {
     fn refuse_tag(&mut self, tagged: bool, span: &Range<usize>) {
         if tagged {
             self.problems.push(
-                Diagnostic::error("IEC0009", "a site file has no YAML tags (`!…`)")
+                Diagnostic::error("IEC0009", format!("{} has no YAML tags (`!…`)", self.kind.called))
                     .at(&self.source.place(span.clone()))
                     .hint("remove the tag; put quotes around what is meant as text"),
             );
@@ -276,7 +301,9 @@ impl Builder<'_, '_> {
         };
         let content = match open.content {
             OpenContent::Sequence(items) => Content::Sequence(items),
-            OpenContent::Mapping { entries, .. } => Content::Mapping(entries),
+            OpenContent::Mapping { entries, merged, .. } => {
+                Content::Mapping(with_merged(entries, &merged, self.problems))
+            }
         };
         let end = if span.end > span.start { span.end } else { open.end };
         let node = Node {
@@ -309,9 +336,15 @@ impl Builder<'_, '_> {
         parent.end = parent.end.max(at.end);
         match &mut parent.content {
             OpenContent::Sequence(items) => items.push(node),
-            OpenContent::Mapping { entries, seen, key } => match key.take() {
-                None => *key = Some(key_of(&node, seen, self.problems)),
+            OpenContent::Mapping {
+                entries,
+                seen,
+                key,
+                merged,
+            } => match key.take() {
+                None => *key = Some(key_of(&node, self.kind, seen, self.problems)),
                 Some(Key::Refused) => {}
+                Some(Key::Merge) => merged.push(node),
                 Some(Key::Text { key, place }) => entries.push(Entry {
                     key,
                     key_place: place,
@@ -343,8 +376,39 @@ impl Builder<'_, '_> {
     }
 }
 
+/// The entries with those of merged mappings; the mapping's own come first and win, then the earlier mapping.
+fn with_merged(mut entries: Vec<Entry>, merged: &[Rc<Node>], problems: &mut Diagnostics) -> Vec<Entry> {
+    let mut mappings: Vec<&Rc<Node>> = Vec::new();
+    for node in merged {
+        match &node.content {
+            Content::Sequence(items) => mappings.extend(items),
+            _ => mappings.push(node),
+        }
+    }
+    let mut own: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    for node in mappings {
+        match &node.content {
+            Content::Mapping(others) => {
+                entries.extend(
+                    others
+                        .iter()
+                        .filter(|other| own.insert(other.key.clone()))
+                        .cloned(),
+                );
+            }
+            Content::Refused => {}
+            Content::Scalar { .. } | Content::Sequence(_) => problems.push(
+                Diagnostic::error("IEC0009", "only the keys of a mapping can be taken over by `<<`")
+                    .at(&node.place)
+                    .hint("name the anchor of a mapping: `<<: *anchor`"),
+            ),
+        }
+    }
+    entries
+}
+
 /// Takes a node as a key, unless it cannot be one or is there already.
-fn key_of(node: &Node, seen: &mut BTreeMap<String, Place>, problems: &mut Diagnostics) -> Key {
+fn key_of(node: &Node, kind: Kind, seen: &mut BTreeMap<String, Place>, problems: &mut Diagnostics) -> Key {
     let (text, plain) = match &node.content {
         Content::Scalar { text, plain } => (text, plain),
         Content::Refused => return Key::Refused,
@@ -358,10 +422,13 @@ fn key_of(node: &Node, seen: &mut BTreeMap<String, Place>, problems: &mut Diagno
         }
     };
     if *plain && text == "<<" {
+        if kind.merge_keys {
+            return Key::Merge;
+        }
         problems.push(
             Diagnostic::error(
                 "IEC0009",
-                "a site file has no merge keys (`<<`), YAML 1.2 dropped them",
+                format!("{} has no merge keys (`<<`), YAML 1.2 dropped them", kind.called),
             )
             .at(&node.place)
             .hint("write the keys out"),
@@ -390,8 +457,43 @@ mod tests {
 
     fn read(text: &str) -> (Option<Rc<Node>>, Diagnostics) {
         let mut problems = Diagnostics::new();
-        let root = parse(&Source::new(text, "site.yaml"), &mut problems);
+        let root = parse(&Source::new(text, "site.yaml"), SITE, &mut problems);
         (root, problems)
+    }
+
+    #[test]
+    fn merge_keys_are_followed_where_they_are_allowed() {
+        let kind = Kind {
+            merge_keys: true,
+            ..SITE
+        };
+        let keys = |text: &str| {
+            let mut problems = Diagnostics::new();
+            let root = parse(&Source::new(text, "pdf.yaml"), kind, &mut problems);
+            let Some(Content::Mapping(entries)) = root.map(|root| match &root.content {
+                Content::Mapping(entries) => Content::Mapping(entries.clone()),
+                _ => Content::Refused,
+            }) else {
+                panic!("{problems}")
+            };
+            let Content::Mapping(last) = &entries[entries.len() - 1].value.content else {
+                panic!("a mapping")
+            };
+            let keys: Vec<String> = last
+                .iter()
+                .map(|entry| match &entry.value.content {
+                    Content::Scalar { text, .. } => format!("{}={text}", entry.key),
+                    _ => entry.key.clone(),
+                })
+                .collect();
+            (keys, problems)
+        };
+        let (found, problems) = keys("a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], x: 9}\n");
+        assert_eq!(found, ["x=9", "y=2", "z=4"]);
+        assert!(problems.is_empty(), "{problems}");
+        let (found, problems) = keys("a: &a [1]\nc: {<<: *a, x: 9}\n");
+        assert_eq!(found, ["x=9"]);
+        assert_eq!(problems.len(), 1, "{problems}");
     }
 
     fn codes(text: &str) -> Vec<&'static str> {

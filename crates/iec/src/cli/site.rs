@@ -23,7 +23,8 @@ pub struct SitePath {
 #[command(after_help = "Examples:\n  \
     iec init\n  \
     iec init --name store-0417 --host edge-1=10.0.0.11 --host edge-2=10.0.0.12\n  \
-    iec init shop/site.yaml --host edge-1=10.0.0.11:control-plane --host edge-2=10.0.0.12:worker --user admin")]
+    iec init shop/site.yaml --host edge-1=10.0.0.11:control-plane --host edge-2=10.0.0.12:worker --user admin\n  \
+    iec init --from-pdf pod1.yaml --idf idf-pod1.yaml --name store-0417")]
 pub struct Init {
     /// The site file to write
     #[arg(value_name = "SITE", default_value = "site.yaml")]
@@ -45,9 +46,30 @@ pub struct Init {
     /// The bundle to install from
     #[arg(long, value_name = "FOLDER")]
     pub bundle: Option<PathBuf>,
+    /// Make the site of this OPNFV Pod Descriptor File
+    ///
+    /// What IEC makes nothing of is named, and so is each password, which never comes into the site file. A
+    /// --host then gives the address or the role of a node that the descriptors do not have.
+    #[arg(long, value_name = "FILE", requires = "idf")]
+    pub from_pdf: Option<PathBuf>,
+    /// The Installer Descriptor File that belongs to it
+    #[arg(long, value_name = "FILE", requires = "from_pdf")]
+    pub idf: Option<PathBuf>,
+    /// The form of the descriptors
+    #[arg(long, value_name = "DIALECT", default_value = "pharos", requires = "from_pdf")]
+    pub dialect: Dialect,
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,
+}
+
+/// The form of OPNFV descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Dialect {
+    /// As Pharos' schemas say; a deviation is an error
+    Pharos,
+    /// As Kuberef wrote them; a deviation is a warning
+    Kuberef,
 }
 
 /// Check a site file, and with --probe its hosts

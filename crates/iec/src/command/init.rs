@@ -11,17 +11,21 @@ use iec_sh::Word;
 use serde_json::json;
 
 use super::check::describe;
+use super::descriptors;
 use crate::cli::{self, HostArgument, Init};
 use crate::error::{CliError, Outcome, unwritable};
 use crate::ui::{Document, Ui};
 
 /// The account that the example names where nobody says another.
-const DEFAULT_USER: &str = "edge";
+pub(super) const DEFAULT_USER: &str = "edge";
 
 /// Writes the file, after asking for what the options leave open if somebody is there to answer.
 pub(super) fn run(arguments: &Init, ui: &Ui) -> Result<Outcome, CliError> {
     if arguments.site.exists() && !arguments.force {
         return Err(exists(&arguments.site));
+    }
+    if let (Some(pdf), Some(idf)) = (&arguments.from_pdf, &arguments.idf) {
+        return descriptors::run(arguments, pdf, idf, ui);
     }
     let asks = arguments.hosts.is_empty() && ui.can_ask();
     let name = name(arguments, asks, ui)?;
@@ -39,7 +43,11 @@ pub(super) fn run(arguments: &Init, ui: &Ui) -> Result<Outcome, CliError> {
         None if asks => ui.ask("User to log in as", "--user", Some(DEFAULT_USER), |_| Ok(()))?,
         None => DEFAULT_USER.to_owned(),
     };
-    let text = text(arguments, &name, &user, &hosts);
+    finish(arguments, text(arguments, &name, &user, &hosts), ui)
+}
+
+/// Reads the text as `iec check` would, writes it, and says so.
+pub(super) fn finish(arguments: &Init, text: String, ui: &Ui) -> Result<Outcome, CliError> {
     let path = arguments.site.to_string_lossy();
     let site = match load(&text, &path) {
         Ok((site, _)) => site,
@@ -77,14 +85,19 @@ fn exists(path: &Path) -> CliError {
 }
 
 fn name(arguments: &Init, asks: bool, ui: &Ui) -> Result<String, CliError> {
-    let folder = std::path::absolute(&arguments.site).ok();
-    let folder = folder.as_deref().and_then(Path::parent).and_then(Path::file_name);
-    let usual = folder.map_or_else(|| "site".to_owned(), |name| usual_name(&name.to_string_lossy()));
+    let usual = name_of_folder(arguments);
     match &arguments.name {
         Some(name) => Ok(name.clone()),
         None if asks => ui.ask("Name of the site", "--name", Some(&usual), |_| Ok(())),
         None => Ok(usual),
     }
+}
+
+/// The name of a site that has no other: its folder's.
+pub(super) fn name_of_folder(arguments: &Init) -> String {
+    let folder = std::path::absolute(&arguments.site).ok();
+    let folder = folder.as_deref().and_then(Path::parent).and_then(Path::file_name);
+    folder.map_or_else(|| "site".to_owned(), |name| usual_name(&name.to_string_lossy()))
 }
 
 /// A folder's name made into one that a site may have.
@@ -144,6 +157,7 @@ fn text(arguments: &Init, name: &str, user: &str, hosts: &[HostArgument]) -> Str
             address: &host.address,
             role: role(index, host),
             host_key: None,
+            further: serde_json::Map::new(),
         })
         .collect();
     let bundle = arguments.bundle.as_ref().map(|bundle| bundle.to_string_lossy());
@@ -154,6 +168,10 @@ fn text(arguments: &Init, name: &str, user: &str, hosts: &[HostArgument]) -> Str
         user,
         identity: arguments.identity.as_deref(),
         hosts: &hosts,
+        pods: None,
+        services: None,
+        avoid: &[],
+        further: serde_json::Map::new(),
     })
 }
 

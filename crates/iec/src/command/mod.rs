@@ -8,6 +8,7 @@ mod completion;
 mod content;
 mod control_plane;
 mod demo;
+mod descriptors;
 mod explain;
 mod init;
 mod interrupt;

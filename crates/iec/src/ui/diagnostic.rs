@@ -8,8 +8,14 @@ use miette::{
     ThemeCharacters, ThemeStyles,
 };
 
-/// Draws all problems, one after the other. `text` is what their places point into.
-pub(super) fn draw(diagnostics: &Diagnostics, text: &str, color: bool, width: usize) -> String {
+/// Draws all problems, one after the other. `text` is what their places point into, unless `further` has their file.
+pub(super) fn draw(
+    diagnostics: &Diagnostics,
+    text: &str,
+    further: &[(String, String)],
+    color: bool,
+    width: usize,
+) -> String {
     let styles = if color {
         ThemeStyles::ansi()
     } else {
@@ -24,11 +30,10 @@ pub(super) fn draw(diagnostics: &Diagnostics, text: &str, color: bool, width: us
         .with_links(false);
     let mut drawn = String::new();
     for diagnostic in diagnostics {
+        let file: &str = diagnostic.place.as_ref().map_or("", |place| &place.file);
+        let own = further.iter().find(|(name, _)| name == file);
         let problem = Drawable {
-            source: NamedSource::new(
-                diagnostic.place.as_ref().map_or("", |place| &place.file),
-                text.to_owned(),
-            ),
+            source: NamedSource::new(file, own.map_or(text, |(_, text)| text).to_owned()),
             diagnostic,
         };
         handler

@@ -150,6 +150,7 @@ impl Ui {
             self.write_stderr(diagnostic::draw(
                 &source.diagnostics,
                 &source.text,
+                &source.further,
                 self.settings.color_stderr,
                 self.settings.width,
             ));
@@ -168,7 +169,13 @@ impl Ui {
                 &serde_json::json!({ "diagnostics": diagnostics }),
             ));
         } else if self.settings.messages {
-            let drawn = diagnostic::draw(diagnostics, text, self.settings.color_stderr, self.settings.width);
+            let drawn = diagnostic::draw(
+                diagnostics,
+                text,
+                &[],
+                self.settings.color_stderr,
+                self.settings.width,
+            );
             self.write_stderr(&drawn);
         }
     }

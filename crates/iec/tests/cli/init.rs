@@ -148,3 +148,83 @@ fn a_host_that_is_none_is_a_usage_error() {
     For more information, try '--help'.
     ");
 }
+
+/// The descriptors that the library's tests read too.
+fn descriptor(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iec-core/tests/descriptors/");
+    std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+}
+
+#[test]
+fn descriptors_become_a_site_file_without_their_password() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pdf.yaml", &descriptor("pdf.yaml"));
+    sandbox.write("idf.yaml", &descriptor("idf.yaml"));
+    let words = [
+        "init",
+        "--from-pdf",
+        "pdf.yaml",
+        "--idf",
+        "idf.yaml",
+        "--name",
+        "shop",
+    ];
+    let shown = sandbox.run(&words);
+    assert!(shown.starts_with("exit code: 0\n"), "{shown}");
+    assert!(
+        shown.contains("Wrote site.yaml: site shop, release 1.36, 1 control plane and 1 worker."),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("it stands in pdf.yaml, line 32, as plain text"),
+        "{shown}"
+    );
+    assert!(!shown.contains("seeded-secret"), "{shown}");
+    assert!(!sandbox.read("site.yaml").contains("seeded-secret"));
+    assert!(sandbox.run(&["check"]).starts_with("exit code: 0\n"));
+}
+
+#[test]
+fn descriptors_with_errors_are_drawn_without_their_password() {
+    let sandbox = Sandbox::new();
+    // The error stands in the line below the password, which is drawn too.
+    let pdf = descriptor("pdf.yaml")
+        .replace("    user: admin\n", "")
+        .replace("7f3a9c\n", "7f3a9c\n    uesr: admin\n");
+    sandbox.write("pdf.yaml", &pdf);
+    sandbox.write(
+        "idf.yaml",
+        &descriptor("idf.yaml").replace("version: 0.1", "version: 1"),
+    );
+    let shown = sandbox.run(&[
+        "init",
+        "--from-pdf",
+        "pdf.yaml",
+        "--idf",
+        "idf.yaml",
+        "--name",
+        "shop",
+    ]);
+    assert!(shown.starts_with("exit code: 1\n"), "{shown}");
+    for part in [
+        "╭─[pdf.yaml:32:5]",
+        "╭─[idf.yaml:3:12]",
+        "help: did you mean `user`?",
+        "pass: *",
+        "error[IEC0820]",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in:\n{shown}");
+    }
+    assert!(!shown.contains("seeded-secret"), "{shown}");
+    let json = sandbox.run(&[
+        "init",
+        "--from-pdf",
+        "pdf.yaml",
+        "--idf",
+        "idf.yaml",
+        "-o",
+        "json",
+    ]);
+    assert!(!json.contains("seeded-secret"), "{json}");
+    assert!(!sandbox.path().join("site.yaml").exists());
+}

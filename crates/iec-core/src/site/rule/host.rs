@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Kind, PORTS, label, name, network, number, optional, printable, required, word};
+use super::{Kind, PORTS, hardware, label, name, network, number, optional, printable, required, word};
 use crate::architecture::Architecture;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::facts::CgroupVersion;
 use crate::name::{HostName, UserName};
-use crate::site::{Assumed, HostKey, HostState, Role, SiteHost};
+use crate::site::{Assumed, Hardware, HostKey, HostState, Role, SiteHost};
 use crate::spec::{AssumeSpec, Field, HostSpec, List, Spanned};
 
 /// What is known about a host even if something about it is wrong, for the rules about all hosts together.
@@ -54,6 +54,7 @@ pub(in crate::site) fn host<'s>(
         host_key,
         user,
         assume,
+        hardware,
         ..
     } = &given.value;
     let labels = optional(labels, BTreeMap::new(), |given| {
@@ -64,6 +65,9 @@ pub(in crate::site) fn host<'s>(
     let user = optional(user, None, |given| user_name(given, problems).map(Some));
     let assume = optional(assume, Assumed::default(), |given| {
         assumed(&given.value, problems)
+    });
+    let hardware = optional(hardware, Hardware::default(), |given| {
+        hardware::hardware(&given.value, problems)
     });
     let whole = || {
         let (name, place) = seen.name.clone()?;
@@ -80,6 +84,7 @@ pub(in crate::site) fn host<'s>(
             user: user?,
             port: seen.port?,
             assume: assume?,
+            hardware: hardware?,
             place: place.clone(),
         })
     };

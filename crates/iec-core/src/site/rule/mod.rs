@@ -7,6 +7,7 @@ pub(super) mod cni;
 pub(super) mod document;
 pub(super) mod endpoint;
 pub(super) mod fleet;
+pub(crate) mod hardware;
 pub(super) mod helm;
 pub(super) mod host;
 pub(super) mod label;
@@ -139,7 +140,7 @@ fn name<T>(
 }
 
 /// The text with small letters, and `-` for what names do not have; a domain is cut off.
-fn tamed(text: &str) -> String {
+pub(crate) fn tamed(text: &str) -> String {
     let first_label = text.split('.').next().unwrap_or_default();
     let letters = first_label.chars().map(|letter| match letter {
         letter if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
@@ -149,7 +150,7 @@ fn tamed(text: &str) -> String {
 }
 
 /// At most 60 characters of `text`, with control characters made visible.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(60)

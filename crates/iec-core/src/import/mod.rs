@@ -1,0 +1,3 @@
+//! Descriptions of sites that were written for other tools, made into site files: one module for each source.
+
+pub mod opnfv;

@@ -1,0 +1,542 @@
+//! What two descriptors say, put together, checked against each other, and written as a site file.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use super::form::deviation;
+use super::idf::Idf;
+use super::pdf::{Pdf, PdfNode};
+use crate::architecture::Architecture;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::name::{HostName, SiteName};
+use crate::site::rule::hardware::{outside, repeated};
+use crate::site::rule::{printable, tamed};
+use crate::site::{Example, ExampleHost, Facility, Hardware, MacAddress, Role, example};
+use crate::spec::Spanned;
+
+/// What descriptors do not say, and what the user would have otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<'w> {
+    /// The name of the site; without one, the descriptors' own or [`Self::usual_name`].
+    pub name: Option<&'w str>,
+    /// The name of a site that has none.
+    pub usual_name: &'w str,
+    /// The release to install.
+    pub release: &'w str,
+    /// The bundle.
+    pub bundle: Option<&'w str>,
+    /// The account to log in with.
+    pub user: &'w str,
+    /// The file of the private key.
+    pub identity: Option<&'w str>,
+    /// What the user says about hosts, by their names in the descriptors or in the site.
+    pub hosts: &'w [HostChoice<'w>],
+}
+
+/// What the user says about a host.
+#[derive(Debug, Clone, Copy)]
+pub struct HostChoice<'w> {
+    /// Its name.
+    pub name: &'w str,
+    /// Its address.
+    pub address: &'w str,
+    /// What it is to be, if the user says it.
+    pub role: Option<Role>,
+}
+
+/// A host, once everything about it is decided.
+struct Host {
+    name: String,
+    address: String,
+    node_address: Option<Ipv4Addr>,
+    role: Role,
+    architecture: Option<Architecture>,
+    distribution: Option<String>,
+    hardware: Hardware,
+}
+
+/// Roles that make a node a control plane, old and new.
+const CONTROL_PLANE: [&str; 4] = ["kube-master", "kube_control_plane", "control-plane", "master"];
+
+/// The text of the site file and the site's name; problems say what is wrong and what was decided.
+pub(super) fn assemble(
+    pdf: Pdf,
+    idf: &Idf,
+    dialect: Dialect,
+    wanted: &Wanted<'_>,
+    problems: &mut Diagnostics,
+) -> (String, String) {
+    check_counts(&pdf, idf, problems);
+    check_indices(&pdf, idf, problems);
+    check_macs(&pdf, problems);
+    let mut facility = pdf.facility.clone();
+    facility.networks = idf
+        .networks
+        .iter()
+        .map(|network| network.network.clone())
+        .collect();
+    check_addresses(&pdf, &facility, dialect, problems);
+    let name = site_name(idf, wanted, problems);
+    let names = host_names(&pdf, idf, problems);
+    check_choices(&pdf, &names, wanted, problems);
+    let roles = roles(&pdf, idf, &names, wanted, problems);
+    let hosts: Vec<Host> = pdf
+        .nodes
+        .into_iter()
+        .enumerate()
+        .map(|(index, node)| {
+            host(
+                index,
+                node,
+                &names[index],
+                roles[index],
+                &facility,
+                idf,
+                wanted,
+                problems,
+            )
+        })
+        .collect();
+    (text(&name, &hosts, &facility, idf, wanted), name)
+}
+
+/// Reports lists of the IDF that are in the order of the PDF's nodes and have another length.
+fn check_counts(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) {
+    let nodes = pdf.nodes.len();
+    for (way, count, place) in idf.counts.iter().filter(|(_, count, _)| *count != nodes) {
+        let message = format!("`{way}` has {count} items, but the Pod Descriptor File has {nodes} nodes");
+        problems.push(
+            Diagnostic::error("IEC0815", message)
+                .at(&place.head())
+                .label(&pdf.nodes_place.head(), "the nodes")
+                .hint("give every node an item, in the same order; or take the descriptors of the same pod"),
+        );
+    }
+    let known = |name: &str| pdf.nodes.iter().any(|node| node.name.value == name);
+    let roles = idf
+        .roles
+        .iter()
+        .map(|(name, roles)| (name, &roles.place, "nodes_roles"));
+    let names = idf
+        .hostnames
+        .iter()
+        .map(|(name, given)| (name, &given.place, "hostnames"));
+    for (name, place, key) in roles.chain(names).filter(|(name, ..)| !known(name)) {
+        let message = format!(
+            "`{key}` has the node `{}`, which the Pod Descriptor File does not have",
+            printable(name)
+        );
+        problems.push(
+            Diagnostic::error("IEC0815", message)
+                .at(place)
+                .label(&pdf.nodes_place.head(), "the nodes")
+                .hint("correct the name, or take the descriptors of the same pod"),
+        );
+    }
+}
+
+/// Reports networks on an interface that nodes do not have.
+fn check_indices(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) {
+    for network in &idf.networks {
+        let Some((index, place)) = network.network.interface.zip(network.interface_place.as_ref()) else {
+            continue;
+        };
+        let lacking: Vec<&str> = pdf
+            .nodes
+            .iter()
+            .filter(|node| node.hardware.interfaces.len() <= index)
+            .map(|node| node.name.value.as_str())
+            .collect();
+        if lacking.is_empty() || pdf.nodes.is_empty() {
+            continue;
+        }
+        let name = &network.network.name;
+        let which = if lacking.len() == pdf.nodes.len() {
+            "no node has".to_owned()
+        } else {
+            format!("these nodes do not have: {}", printable(&lacking.join(", ")))
+        };
+        let message = format!("network `{name}` is on interface {index}, which {which}");
+        let hint = "interfaces are counted from 0, in the order of the Pod Descriptor File";
+        let problem = Diagnostic::warning("IEC0815", message);
+        problems.push(problem.at(place).hint(hint));
+    }
+}
+
+/// Reports hardware addresses that two machines share. One machine may have one twice: a card and its VLANs.
+fn check_macs(pdf: &Pdf, problems: &mut Diagnostics) {
+    let mut first: BTreeMap<MacAddress, (usize, &Place)> = BTreeMap::new();
+    for (index, node) in pdf.nodes.iter().enumerate() {
+        for mac in &node.macs {
+            let (owner, earlier) = *first.entry(mac.value).or_insert((index, &mac.place));
+            if owner != index {
+                problems.push(repeated(mac.value, &mac.place, earlier));
+            }
+        }
+    }
+}
+
+fn check_addresses(pdf: &Pdf, facility: &Facility, dialect: Dialect, problems: &mut Diagnostics) {
+    let networks: Vec<Ipv4Net> = facility
+        .networks
+        .iter()
+        .filter_map(|network| network.cidr)
+        .collect();
+    for address in pdf.nodes.iter().flat_map(|node| &node.addresses).flatten() {
+        if let Some(mut problem) = outside(address.value.address, &networks, &address.place) {
+            problem.severity = deviation(dialect, problem.code, String::new()).severity;
+            problems.push(problem);
+        }
+    }
+}
+
+fn site_name(idf: &Idf, wanted: &Wanted<'_>, problems: &mut Diagnostics) -> String {
+    if let Some(name) = wanted.name {
+        return name.to_owned();
+    }
+    let own = idf.pod_name.as_deref().map(tamed);
+    let own = own.filter(|name| SiteName::new(name.as_str()).is_ok());
+    let why = if own.is_some() {
+        "as `engine` calls the pod"
+    } else {
+        "after its folder, for the descriptors have no name for it"
+    };
+    let name = own.unwrap_or_else(|| wanted.usual_name.to_owned());
+    problems.push(
+        Diagnostic::warning(
+            "IEC0819",
+            format!("the site is called {}, {why}", printable(&name)),
+        )
+        .hint("type --name to call it otherwise"),
+    );
+    name
+}
+
+/// The names of the hosts, in the order of the nodes.
+fn host_names(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for node in &pdf.nodes {
+        let given = idf.hostnames.get(&node.name.value).unwrap_or(&node.name);
+        let name = tamed(&given.value);
+        if HostName::new(name.as_str()).is_err() || name == "localhost" {
+            let message = format!("`{}` cannot be the name of a host", printable(&given.value));
+            problems.push(Diagnostic::error("IEC0102", message).at(&given.place).hint(
+                "small letters, digits and `-` are allowed; `hostnames` of the IDF can give another name",
+            ));
+        } else if names.contains(&name) {
+            let message = format!("two nodes would be called `{name}`");
+            problems.push(
+                Diagnostic::error("IEC0201", message)
+                    .at(&given.place)
+                    .hint("give each node a name of its own"),
+            );
+        } else if name != given.value {
+            let message = format!("the node `{}` becomes the host `{name}`", printable(&given.value));
+            problems.push(
+                Diagnostic::warning("IEC0819", message)
+                    .at(&given.place)
+                    .hint("hosts have small letters, digits and `-` in their names"),
+            );
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// Reports what the user says about hosts that are not there.
+fn check_choices(pdf: &Pdf, names: &[String], wanted: &Wanted<'_>, problems: &mut Diagnostics) {
+    for choice in wanted.hosts {
+        let known = names.iter().any(|name| name == choice.name)
+            || pdf.nodes.iter().any(|node| node.name.value == choice.name);
+        if !known {
+            let message = format!(
+                "--host names `{}`, which is no node of the descriptors",
+                printable(choice.name)
+            );
+            problems.push(
+                Diagnostic::error("IEC0815", message)
+                    .at(&pdf.nodes_place.head())
+                    .hint(format!("the nodes are {}", printable(&names.join(", ")))),
+            );
+        }
+    }
+}
+
+fn choice_of<'w>(node: &PdfNode, name: &str, wanted: &Wanted<'w>) -> Option<HostChoice<'w>> {
+    let named = |choice: &&HostChoice<'_>| choice.name == name || choice.name == node.name.value;
+    wanted.hosts.iter().find(named).copied()
+}
+
+/// What each host is to be. IEC installs one control plane: the first one that is named, else the first node.
+fn roles(
+    pdf: &Pdf,
+    idf: &Idf,
+    names: &[String],
+    wanted: &Wanted<'_>,
+    problems: &mut Diagnostics,
+) -> Vec<Role> {
+    let asked = |index: usize, node: &PdfNode| match choice_of(node, &names[index], wanted) {
+        Some(HostChoice { role: Some(role), .. }) => role == Role::ControlPlane,
+        _ => idf.roles.get(&node.name.value).is_some_and(|roles| {
+            let mut roles = roles.value.iter();
+            roles.any(|role| CONTROL_PLANE.contains(&role.as_str()))
+        }),
+    };
+    let control_planes: Vec<usize> = (0..pdf.nodes.len())
+        .filter(|index| asked(*index, &pdf.nodes[*index]))
+        .collect();
+    let chosen = control_planes.first().copied().unwrap_or(0);
+    let note = match control_planes.len() {
+        0 => "no node has the role of a control plane".to_owned(),
+        1 => return roles_with(chosen, pdf.nodes.len()),
+        count => format!("{count} nodes have the role of a control plane, IEC installs one"),
+    };
+    if let Some(name) = names.get(chosen) {
+        let problem = Diagnostic::warning(
+            "IEC0819",
+            format!("{name} becomes the control plane, the others workers"),
+        );
+        problems.push(problem.at(&pdf.nodes_place.head()).evidence(note).hint(format!(
+            "type --host {name}=ADDRESS:control-plane to choose, or change `role` in the site file"
+        )));
+    }
+    roles_with(chosen, pdf.nodes.len())
+}
+
+fn roles_with(control_plane: usize, count: usize) -> Vec<Role> {
+    let role = |index| {
+        if index == control_plane {
+            Role::ControlPlane
+        } else {
+            Role::Worker
+        }
+    };
+    (0..count).map(role).collect()
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a host is where everything that was read comes together"
+)]
+fn host(
+    index: usize,
+    node: PdfNode,
+    name: &str,
+    role: Role,
+    facility: &Facility,
+    idf: &Idf,
+    wanted: &Wanted<'_>,
+    problems: &mut Diagnostics,
+) -> Host {
+    let choice = choice_of(&node, name, wanted);
+    let PdfNode {
+        name: given,
+        architecture,
+        os,
+        mut hardware,
+        management_place,
+        addresses,
+        password,
+        ..
+    } = node;
+    for (interface, card) in hardware
+        .interfaces
+        .iter_mut()
+        .zip(idf.interfaces.get(index).into_iter().flatten())
+    {
+        interface.name = card.name.clone().or_else(|| interface.name.take());
+        interface.bus_address.clone_from(&card.bus_address);
+    }
+    move_password_out(
+        name,
+        &mut hardware,
+        password.as_ref(),
+        management_place.as_ref(),
+        problems,
+    );
+    let own: Vec<Ipv4Addr> = addresses
+        .iter()
+        .flatten()
+        .map(|address| address.value.address)
+        .collect();
+    let by_use = |uses: &[&str]| address_for(uses, &own, facility, idf);
+    let address = choice.map(|choice| choice.address.to_owned()).or_else(|| {
+        let first = by_use(&["net_admin", "admin", "net_mgmt", "mgmt", "net_public", "public"]);
+        first.or(own.first().copied()).map(|address| address.to_string())
+    });
+    let address = address.unwrap_or_else(|| {
+        let message = format!("the descriptors have no address of {}", printable(&given.value));
+        problems.push(
+            Diagnostic::error("IEC0818", message)
+                .at(&given.place)
+                .hint(format!(
+                    "add `address` to one of its interfaces, or type --host {name}=ADDRESS"
+                )),
+        );
+        String::new()
+    });
+    let node_address = by_use(&["net_mgmt", "mgmt"]).filter(|found| found.to_string() != address);
+    Host {
+        name: name.to_owned(),
+        address,
+        node_address,
+        role,
+        architecture: architecture.and_then(Architecture::from_uname),
+        distribution: os.and_then(|os| distribution(&os, problems)),
+        hardware,
+    }
+}
+
+/// The address in the first of these networks in which there is one.
+fn address_for(uses: &[&str], own: &[Ipv4Addr], facility: &Facility, idf: &Idf) -> Option<Ipv4Addr> {
+    uses.iter().find_map(|name| {
+        let name = idf.mapping.get(*name).map_or(*name, String::as_str);
+        own.iter().copied().find(|address| {
+            facility
+                .network_of(*address)
+                .is_some_and(|network| network.name == name)
+        })
+    })
+}
+
+/// Gives the password a name, and says where it stood.
+fn move_password_out(
+    name: &str,
+    hardware: &mut Hardware,
+    password: Option<&Place>,
+    management: Option<&Place>,
+    problems: &mut Diagnostics,
+) {
+    let Some(password) = password else { return };
+    let reference = format!("{name}-bmc");
+    // Without a place: what is drawn there would be the password itself.
+    let message = format!(
+        "the password of {name}'s management controller is not taken over; the site file names it `{reference}`"
+    );
+    let mut problem = Diagnostic::warning("IEC0816", message).evidence(format!(
+        "it stands in {}, line {}, as plain text",
+        password.file, password.line
+    ));
+    if let Some(place) = management {
+        problem = problem.evidence(format!("the controller is in line {}", place.line));
+    }
+    problems.push(
+        problem.hint(format!("keep it where passwords are kept, under the name {reference}, and change it if others could read the descriptor")),
+    );
+    if let Some(management) = &mut hardware.management {
+        management.credentials = Some(reference);
+    }
+}
+
+/// The distribution and its version as a site file has them: `ubuntu-24.04`.
+fn distribution(os: &Spanned<String>, problems: &mut Diagnostics) -> Option<String> {
+    let text = os.value.to_ascii_lowercase();
+    let known = ["debian", "ubuntu"].into_iter().find_map(|id| {
+        let version = text.strip_prefix(id)?.trim_start_matches(['-', ' ', '_']);
+        // Kuberef writes ubuntu1804.
+        let dotted = match version {
+            four if id == "ubuntu" && four.len() == 4 && four.bytes().all(|digit| digit.is_ascii_digit()) => {
+                format!("{}.{}", &four[..2], &four[2..])
+            }
+            other => other.to_owned(),
+        };
+        let mut parts = dotted.split('.');
+        let numbers = parts.clone().count() <= 2
+            && parts.all(|part| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit()));
+        numbers.then(|| format!("{id}-{dotted}"))
+    });
+    if known.is_none() && text != super::pdf::UNKNOWN {
+        problems.push(
+            Diagnostic::warning(
+                "IEC0817",
+                "`os` is left out: IEC installs on Debian and Ubuntu".to_owned(),
+            )
+            .at(&os.place)
+            .hint("`iec check --probe` asks the host itself"),
+        );
+    }
+    known
+}
+
+fn text(name: &str, hosts: &[Host], facility: &Facility, idf: &Idf, wanted: &Wanted<'_>) -> String {
+    let hosts: Vec<ExampleHost<'_>> = hosts
+        .iter()
+        .map(|host| ExampleHost {
+            name: &host.name,
+            address: &host.address,
+            role: host.role,
+            host_key: None,
+            further: further(host),
+        })
+        .collect();
+    let avoid: Vec<Ipv4Net> = facility
+        .networks
+        .iter()
+        .filter_map(|network| network.cidr)
+        .collect();
+    let mut spec = Map::new();
+    if !facility.is_empty() {
+        spec.insert("facility".to_owned(), plain(facility));
+    }
+    let network = |given: &Option<Spanned<Ipv4Net>>| given.as_ref().map(|given| given.value.to_string());
+    let (pods, services) = (network(&idf.pods), network(&idf.services));
+    example(&Example {
+        name,
+        release: wanted.release,
+        bundle: wanted.bundle,
+        user: wanted.user,
+        identity: wanted.identity,
+        hosts: &hosts,
+        pods: pods.as_deref(),
+        services: services.as_deref(),
+        avoid: &avoid,
+        further: spec,
+    })
+}
+
+fn further(host: &Host) -> Map<String, Value> {
+    let mut further = Map::new();
+    if let Some(address) = host.node_address {
+        further.insert("nodeAddress".to_owned(), json!(address));
+    }
+    let mut assume = Map::new();
+    if let Some(architecture) = host.architecture {
+        assume.insert("architecture".to_owned(), json!(architecture.go_name()));
+    }
+    if let Some(distribution) = &host.distribution {
+        assume.insert("distribution".to_owned(), json!(distribution));
+    }
+    if let Some(memory) = host.hardware.memory.as_deref().and_then(mebibytes) {
+        assume.insert("memoryMib".to_owned(), json!(memory));
+    }
+    if !assume.is_empty() {
+        further.insert("assume".to_owned(), Value::Object(assume));
+    }
+    if !host.hardware.is_empty() {
+        further.insert("hardware".to_owned(), plain(&host.hardware));
+    }
+    further
+}
+
+/// The value as the site file has it.
+fn plain(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("what a site says has text keys only")
+}
+
+/// A size in MiB, if a site file takes it as the memory of a host.
+fn mebibytes(size: &str) -> Option<u64> {
+    let size = size.strip_suffix('B').unwrap_or(size);
+    let unit = match size.chars().next_back()? {
+        'M' => 1,
+        'G' => 1024,
+        _ => 1024 * 1024,
+    };
+    let number: u64 = size[..size.len() - 1].parse().ok()?;
+    number
+        .checked_mul(unit)
+        .filter(|size| (256..=4_194_304).contains(size))
+}
