@@ -7,6 +7,7 @@ mod assemble;
 mod build;
 mod bundle;
 mod cache;
+mod chart;
 mod debian;
 mod elf;
 mod error;
@@ -23,5 +24,6 @@ mod tree;
 
 pub use self::build::{BuildRequest, build, check_tools};
 pub use self::bundle::{Bundle, BundleError, ItemSize, Problem, VerifyReport, inspect, open, verify};
+pub use self::chart::{Chart, ChartError, chart};
 pub use self::error::BuildError;
 pub use self::jobs::{BuildEvent, How};

@@ -147,9 +147,9 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC2904",
         "a chart cannot be read",
-        "The site file names a chart of Helm, and there is no such file, or it cannot be read.",
-        "Put the packaged chart (.tgz) where the site file says, relative to that file.",
-        "",
+        "The site file names a chart of Helm, and there is none: no such file or folder, or something else than a chart.",
+        "Put the packaged chart (.tgz), or its folder, where the site file says, relative to that file.",
+        "helm package ./shop   # makes shop-1.2.3.tgz",
     ),
     row(
         "IEC2905",
@@ -170,6 +170,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "kubectl cannot be taken out of the bundle",
         "The bundle has none for this machine, or it could not be written beside the lab.",
         "Look at the cause in the message.",
+        "",
+    ),
+    row(
+        "IEC2908",
+        "a chart of another version",
+        "A release in the site file says which version its chart must have, and the chart's own Chart.yaml says another.",
+        "Put the right chart there, or change `version`.",
         "",
     ),
 ];

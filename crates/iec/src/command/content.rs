@@ -1,19 +1,20 @@
 //! The content that a site is made from: its bundle, Calico's manifest in it, and the charts beside the site file.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use iec_bundle::Bundle;
 use iec_core::content::Digest;
 use iec_core::plan::StoreBlob;
 use iec_core::release::Release;
-use iec_core::site::{Cni, Datastore};
+use iec_core::site::{Cni, Datastore, HelmRelease};
 use jiff::civil::Date;
 
 use super::bundle::{bundle_failed, release};
 use super::reach::path_beside;
 use super::site_file::SiteFile;
-use crate::error::{CliError, Kind, unreadable};
+use crate::error::{CliError, Kind, unreadable, unwritable};
 use crate::settings::Settings;
 
 /// What a site is made from.
@@ -72,17 +73,40 @@ impl Content {
             charts: BTreeMap::new(),
             chart_files: BTreeMap::new(),
         };
-        for helm in site.helm() {
-            let path = path_beside(&file.path, helm.chart(), settings);
-            let bytes =
-                std::fs::read(&path).map_err(|error| unreadable("IEC2904", "chart", &path, &error))?;
-            let digest = Digest::of(&bytes);
-            content
-                .charts
-                .insert(helm.name().to_string(), (digest, bytes.len() as u64));
-            content.chart_files.insert(digest, path);
+        for release in site.helm() {
+            content.add_chart(release, file, settings)?;
         }
         Ok(content)
+    }
+
+    /// Reads the chart of a release and keeps its archive, which hosts get as it is now.
+    fn add_chart(
+        &mut self,
+        release: &HelmRelease,
+        file: &SiteFile,
+        settings: &Settings,
+    ) -> Result<(), CliError> {
+        let path = path_beside(&file.path, release.chart(), settings);
+        let chart = iec_bundle::chart(&path).map_err(|error| {
+            CliError::of(Kind::Refused, "IEC2904", &error)
+                .next("`chart` is a folder with a Chart.yaml, or what `helm package` makes of one")
+        })?;
+        if let Some(version) = release.version().filter(|version| *version != chart.version) {
+            let cause = format!(
+                "the chart of Helm release {} is of another version than the site asks for",
+                release.name()
+            );
+            return Err(CliError::refused("IEC2908", cause)
+                .evidence(format!("{} is {} {}", path.display(), chart.name, chart.version))
+                .evidence(format!("the site asks for {version}")));
+        }
+        let digest = Digest::of(&chart.archive);
+        let archive = settings.cache.join("charts").join(digest.hex());
+        keep(&archive, &chart.archive).map_err(|error| unwritable("IEC2904", "chart", &archive, &error))?;
+        let size = chart.archive.len() as u64;
+        self.charts.insert(release.name().to_string(), (digest, size));
+        self.chart_files.insert(digest, archive);
+        Ok(())
     }
 
     /// Where the file of a blob is on this machine.
@@ -101,6 +125,16 @@ impl Content {
                 .caused_by(&error)
         })
     }
+}
+
+/// Writes a file that is there whole or not at all.
+fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn calico_manifest(bundle: &Bundle, file: &SiteFile) -> Result<String, CliError> {
