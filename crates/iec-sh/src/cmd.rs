@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::layout::layout;
 use crate::{Program, Word};
 
 /// What a command reads on its standard input.
@@ -150,20 +151,33 @@ impl Cmd {
     /// The call as a statement of its own, with `after` (such as ` || return`) behind it.
     /// Its text comes as a here-document where that is exact, since a person reads that best.
     pub(crate) fn statement(&self, after: &str) -> String {
+        self.broken(after, str::to_owned)
+    }
+
+    /// The same on lines that a person can read.
+    pub(crate) fn page(&self, after: &str) -> String {
+        self.broken(after, layout)
+    }
+
+    fn broken(&self, after: &str, layout: impl Fn(&str) -> String) -> String {
         match &self.input {
             Input::Text(text) if text.ends_with('\n') && !text.contains('\0') => {
-                let delimiter = free_delimiter(text);
-                format!("{} <<'{delimiter}'{after}\n{text}{delimiter}", self.line())
+                let delimiter = free_delimiter(text, "EOF");
+                // The text begins with the next line, so nothing behind the call may go there.
+                format!(
+                    "{} <<'{delimiter}'{after}\n{text}{delimiter}",
+                    layout(&self.line())
+                )
             }
-            Input::Text(_) if !after.is_empty() => format!("{{ {}; }}{after}", self.inline()),
-            _ => format!("{}{after}", self.inline()),
+            Input::Text(_) if !after.is_empty() => layout(&format!("{{ {}; }}{after}", self.inline())),
+            _ => layout(&format!("{}{after}", self.inline())),
         }
     }
 }
 
-/// A here-document delimiter that is no line of this text.
-fn free_delimiter(text: &str) -> String {
-    let mut delimiter = "EOF".to_owned();
+/// A here-document delimiter that is no line of this text: `usual`, or a longer one.
+pub(crate) fn free_delimiter(text: &str, usual: &str) -> String {
+    let mut delimiter = usual.to_owned();
     while text.lines().any(|line| line == delimiter) {
         delimiter.push('F');
     }

@@ -1,5 +1,6 @@
 //! `Expr`: commands joined by pipes and conditions, printed as POSIX shell.
 
+use crate::layout::layout;
 use crate::{Cmd, Program, Word};
 
 /// Something that a shell runs and that ends with an exit code.
@@ -118,6 +119,19 @@ impl Expr {
             _ if after.is_empty() => self.inline(),
             Self::If { .. } | Self::Poll { .. } => format!("{}{after}", self.inline()),
             _ => format!("{}{after}", self.grouped()),
+        }
+    }
+
+    /// The same statement on lines that a person can read.
+    #[must_use]
+    pub fn page(&self, after: &str) -> String {
+        match self {
+            Self::Run(cmd) => cmd.page(after),
+            Self::All(parts) if after.is_empty() => {
+                let parts: Vec<String> = parts.iter().map(|part| layout(&part.inline())).collect();
+                parts.join(" &&\n  ")
+            }
+            _ => layout(&self.statement(after)),
         }
     }
 

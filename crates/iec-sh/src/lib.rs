@@ -6,12 +6,15 @@
 
 mod cmd;
 mod expr;
+mod layout;
+mod paste;
 mod program;
 mod runner;
 mod word;
 
 pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
+pub use paste::{PasteContent, PasteStep, Preface};
 pub use program::Program;
 pub use runner::{LockQuestion, Mode, Question, RunnerScript, RunnerStep, UndoScript, events};
 pub use word::Word;

@@ -2,9 +2,13 @@
 //!
 //! Each format is a reading of the same plan, in a file or folder of its own, and adds no knowledge of what a step does.
 
+mod carried;
+pub mod runbook;
 mod script;
 
 use std::collections::BTreeMap;
+
+use carried::carried;
 
 use crate::content::{Digest, Manifest};
 use crate::diagnostic::Diagnostics;
@@ -43,6 +47,8 @@ pub struct Subject<'a> {
 pub enum Format {
     /// A script for each host, and one that carries them there.
     Script,
+    /// A book for somebody who installs by hand.
+    Runbook,
 }
 
 /// What a rendering leaves open.
@@ -147,5 +153,6 @@ impl File {
 pub fn render(subject: &Subject<'_>, format: Format, options: &Options) -> Result<Files, Diagnostics> {
     match format {
         Format::Script => Ok(script::files(subject, options)),
+        Format::Runbook => Ok(runbook::files(subject, options)),
     }
 }

@@ -17,6 +17,7 @@ use super::SitePath;
 )]
 pub enum Render {
     Script(RenderScript),
+    Runbook(RenderRunbook),
 }
 
 /// From what is rendered, and to where: the same for every format.
@@ -67,6 +68,24 @@ pub enum RenderContent {
     iec render script shop/site.yaml --out usb --facts facts.json --passphrase-file phrase\n  \
     iec render script --out usb --plain-secrets --content none")]
 pub struct RenderScript {
+    /// From what, and to where
+    #[command(flatten)]
+    pub place: RenderPlace,
+    /// How secrets go along
+    #[command(flatten)]
+    pub secrets: RenderSecrets,
+    /// Where the hosts get the blobs of the bundle from
+    #[arg(long, value_name = "FROM", default_value = "copy")]
+    pub content: RenderContent,
+}
+
+/// Write a book for installing by hand: every question and command, as Markdown and as HTML to print
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec render runbook --out book\n  \
+    iec render runbook shop/site.yaml --out book --facts facts.json --passphrase-file phrase\n  \
+    iec render runbook --out book --no-secrets --content none")]
+pub struct RenderRunbook {
     /// From what, and to where
     #[command(flatten)]
     pub place: RenderPlace,

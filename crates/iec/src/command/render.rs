@@ -34,6 +34,16 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             };
             job.run(settings, ui)
         }
+        Render::Runbook(runbook) => {
+            let job = Job {
+                name: "runbook",
+                format: Format::Runbook,
+                place: &runbook.place,
+                secrets: Some(&runbook.secrets),
+                content: runbook.content.into(),
+            };
+            job.run(settings, ui)
+        }
     }
 }
 
