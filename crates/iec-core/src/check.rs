@@ -183,7 +183,7 @@ checks! {
     CONTROL_PLANE_PODS = "control-plane.pods", "IEC5201", settles: true,
         "etcd, API server, controller manager and scheduler run on the control plane",
         next: "On that host, see `crictl ps -a` and `/var/log/pods/kube-system_*` for the one that does not run.",
-        about: "The four static pods of each control plane exist and are ready.";
+        about: "The static pods of each control plane exist and are ready: four, and Calico's etcd where the site has one.";
     CALICO_DAEMONSET = "calico.daemonset", "IEC5202", settles: true,
         "calico-node runs on every node in its present version",
         next: "See `kubectl -n kube-system describe pods -l k8s-app=calico-node` and the log of the one that is not ready.",
@@ -195,10 +195,10 @@ checks! {
     CALICO_ADDRESS = "calico.address", "IEC5204", settles: true,
         "Calico uses the node's declared address",
         next: "Compare `cni.calico.nodeAddress` in the site file with the host's interfaces, then run `iec apply`.",
-        about: "The node's annotation `projectcalico.org/IPv4Address` equals its nodeAddress, and with VXLAN the node has a tunnel address.";
+        about: "Calico's address of the node (the annotation `projectcalico.org/IPv4Address`, or its data in an etcd of its own) equals its nodeAddress, and with VXLAN the node has a tunnel address.";
     CALICO_POOL = "calico.pool", "IEC5205", settles: true,
         "Calico's address pool is the declared pod network",
-        next: "Compare `network.pods` and `cni.calico` in the site file with `kubectl get ippools.crd.projectcalico.org -o yaml`.",
+        next: "Compare `network.pods` and `cni.calico` in the site file with `kubectl get ippools.crd.projectcalico.org -o yaml`; with an etcd of Calico's own, the row itself has what is there.",
         about: "There is one enabled IPv4 pool, with the site's pod network, encapsulation and block size.";
     PROXY_DAEMONSET = "proxy.daemonset", "IEC5206", settles: true,
         "kube-proxy runs on every node in its present version",

@@ -1,8 +1,10 @@
 //! The cluster: reading it and the workloads that prove it.
 
+mod calico;
 mod certificate;
 mod cluster;
 mod error;
+mod exec;
 mod expected;
 mod fetch;
 mod proof;

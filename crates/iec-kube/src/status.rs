@@ -97,7 +97,7 @@ pub async fn status(cluster: &Cluster, expected: &Expected, sink: RowSink<'_>) -
     };
     if let Some(server) = ready {
         let (snapshot, version) = tokio::join!(
-            Snapshot::read(&server.client, cluster.call_deadline()),
+            Snapshot::read(&server.client, expected, cluster.call_deadline()),
             read_version(cluster, server)
         );
         for row in snapshot.judge(expected) {

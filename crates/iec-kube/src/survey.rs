@@ -7,22 +7,22 @@ use iec_core::report::{Outcome, Row, Scope};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::ListParams;
 use kube::{Api, Client};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::calico::CalicoData;
 use crate::check::{self, Check};
 use crate::cluster::within;
 use crate::expected::Expected;
 use crate::judge::{
-    IpPool, judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
+    judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
     judge_dns_endpoints, judge_ip_pools, judge_nodes, judge_system_pods,
 };
 use crate::recorder::Recorder;
 
 /// The namespace of everything that kubeadm and Calico's manifest install.
-const SYSTEM: &str = "kube-system";
+pub(crate) const SYSTEM: &str = "kube-system";
 /// How long to wait before reading again what may yet settle.
 const PAUSE: Duration = Duration::from_millis(700);
 
@@ -36,17 +36,17 @@ pub(crate) struct Snapshot {
     pub(crate) deployments: Read<Vec<Deployment>>,
     pub(crate) pods: Read<Vec<Pod>>,
     pub(crate) dns_slices: Read<Vec<EndpointSlice>>,
-    pub(crate) ip_pools: Read<Vec<IpPool>>,
+    pub(crate) calico: Read<CalicoData>,
     seconds: f64,
 }
 
 impl Snapshot {
     /// Reads everything at once. What cannot be read does not keep the rest from being read.
-    pub(crate) async fn read(client: &Client, deadline: Duration) -> Self {
+    pub(crate) async fn read(client: &Client, expected: &Expected, deadline: Duration) -> Self {
         let start = Instant::now();
         let all = ListParams::default();
         let dns = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
-        let (nodes, daemon_sets, deployments, pods, dns_slices, ip_pools) = tokio::join!(
+        let (nodes, daemon_sets, deployments, pods, dns_slices, calico) = tokio::join!(
             list(Api::all(client.clone()), &all, "nodes", deadline),
             list(
                 Api::namespaced(client.clone(), SYSTEM),
@@ -67,7 +67,7 @@ impl Snapshot {
                 "EndpointSlices",
                 deadline
             ),
-            list_ip_pools(client, deadline),
+            CalicoData::read(client, expected, deadline),
         );
         let seconds = start.elapsed().as_secs_f64();
         Self {
@@ -76,7 +76,7 @@ impl Snapshot {
             deployments,
             pods,
             dns_slices,
-            ip_pools,
+            calico,
             seconds,
         }
     }
@@ -86,12 +86,7 @@ impl Snapshot {
         let mut rows = either(&self.nodes, &check::NODE_SET, |nodes| {
             judge_nodes(expected, nodes)
         });
-        rows.extend(either(&self.nodes, &check::CALICO_ADDRESS, |nodes| {
-            judge_calico_addresses(expected, nodes)
-        }));
-        rows.extend(either(&self.ip_pools, &check::CALICO_POOL, |pools| {
-            vec![judge_ip_pools(expected, pools)]
-        }));
+        rows.extend(self.judge_calico(expected));
         rows.extend(either(&self.dns_slices, &check::DNS_ENDPOINTS, |slices| {
             vec![judge_dns_endpoints(slices)]
         }));
@@ -116,6 +111,24 @@ impl Snapshot {
         for row in &mut rows {
             row.seconds = self.seconds;
         }
+        rows
+    }
+
+    fn judge_calico(&self, expected: &Expected) -> Vec<Row> {
+        let both = self
+            .calico
+            .as_ref()
+            .and_then(|calico| Ok((calico, self.nodes.as_ref()?)));
+        let mut rows = match both {
+            Ok((calico, nodes)) => {
+                judge_calico_addresses(expected, nodes, |node| calico.node(expected, node))
+            }
+            Err(reason) => vec![check::CALICO_ADDRESS.could_not_tell(Scope::Cluster, reason)],
+        };
+        rows.push(match &self.calico {
+            Ok(calico) => judge_ip_pools(expected, &calico.pools),
+            Err(reason) => check::CALICO_POOL.could_not_tell(Scope::Cluster, reason),
+        });
         rows
     }
 
@@ -191,7 +204,7 @@ pub(crate) async fn survey(
     loop {
         let last = settling.is_over(start, changed);
         let mut still_open = Vec::new();
-        for mut row in Snapshot::read(client, deadline).await.judge(expected) {
+        for mut row in Snapshot::read(client, expected, deadline).await.judge(expected) {
             let key = (row.id.clone(), row.scope.clone());
             if recorded.contains(&key) {
                 continue;
@@ -246,24 +259,6 @@ where
     answer.map(|list| list.items).map_err(|error| error.chain())
 }
 
-/// A pool lists as an object of Calico's own kind. Where Calico keeps its data elsewhere, the kind does not exist.
-async fn list_ip_pools(client: &Client, deadline: Duration) -> Read<Vec<IpPool>> {
-    let kind = GroupVersionKind::gvk("crd.projectcalico.org", "v1", "IPPool");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "ippools");
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let parameters = ListParams::default();
-    match within(deadline, "listing Calico's pools", api.list(&parameters)).await {
-        Ok(list) => list.items.iter().map(pool_of).collect(),
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        Err(error) => Err(error.chain()),
-    }
-}
-
-fn pool_of(object: &DynamicObject) -> Read<IpPool> {
-    let spec = object.data.get("spec").unwrap_or(&serde_json::Value::Null);
-    IpPool::deserialize(spec).map_err(|error| format!("reading a Calico pool: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,7 +276,7 @@ mod tests {
         ));
         assert!(!may_settle(&check::NODE_READY.passed(Scope::Cluster)));
         assert!(!may_settle(
-            &check::CALICO_POOL.not_applicable(Scope::Cluster, "etcd")
+            &check::CALICO_POOL.not_applicable(Scope::Cluster, "none")
         ));
     }
 

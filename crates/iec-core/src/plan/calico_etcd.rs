@@ -19,6 +19,8 @@ const PROBE_PORT: u16 = 6668;
 pub(super) const PKI: &str = "/etc/kubernetes/pki/calico-etcd";
 /// Calico's certificate and key in that folder, without an ending.
 pub(super) const CALICO_CLIENT: &str = "apiserver-etcd-client";
+/// The name of its pod, before the name of its host.
+pub const POD: &str = "calico-etcd";
 /// Its static pod.
 pub(super) const POD_FILE: &str = "/etc/kubernetes/manifests/calico-etcd.yaml";
 /// Its data; `reset` removes it with everything else that the kubelet's containers have made.
@@ -32,6 +34,23 @@ pub(super) const NAMESPACE: &str = "kube-system";
 
 /// How long certificates are valid: as long as their authority. Nothing renews them, unlike those of the cluster.
 const VALIDITY: &str = "87600h0m0s";
+
+/// The command that prints what Calico keeps below `folder`, an object a line, in the container of [`POD`].
+#[must_use]
+pub fn reading(folder: &str) -> Vec<String> {
+    let words = [
+        "etcdctl".to_owned(),
+        format!("--endpoints=https://127.0.0.1:{CLIENT_PORT}"),
+        format!("--cacert={PKI}/etcd/ca.crt"),
+        format!("--cert={PKI}/{CALICO_CLIENT}.crt"),
+        format!("--key={PKI}/{CALICO_CLIENT}.key"),
+        "get".to_owned(),
+        "--prefix".to_owned(),
+        "--print-value-only".to_owned(),
+        format!("/calico/resources/v3/projectcalico.org/{folder}/"),
+    ];
+    words.to_vec()
+}
 
 /// Where Calico on every host finds it: on the control plane.
 pub(super) fn endpoint(site: &Site) -> String {
@@ -82,9 +101,9 @@ pub(super) fn pod(node: &str, address: Ipv4Addr, image: &str) -> String {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": "calico-etcd",
+            "name": POD,
             "namespace": NAMESPACE,
-            "labels": {"component": "calico-etcd", "tier": "control-plane"},
+            "labels": {"component": POD, "tier": "control-plane"},
         },
         "spec": {
             "hostNetwork": true,

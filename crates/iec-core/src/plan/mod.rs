@@ -15,6 +15,7 @@ mod step;
 
 use std::collections::BTreeMap;
 
+pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
 pub use kubeadm::{InitPhase, JoinPhase};
 pub(crate) use lower::BLOB_QUESTION;
 pub use lower::{HOME, Lowered, SECRETS, Undo, lower};

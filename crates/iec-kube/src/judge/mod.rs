@@ -4,7 +4,7 @@ mod network;
 mod node;
 mod pods;
 
-pub use network::{IpPool, judge_calico_addresses, judge_dns_endpoints, judge_ip_pools};
+pub use network::{CalicoNode, IpPool, judge_calico_addresses, judge_dns_endpoints, judge_ip_pools};
 pub use node::{judge_node, judge_nodes};
 pub use pods::{
     judge_control_plane_pods, judge_daemon_set, judge_deployment, judge_system_pods, restarts_of,

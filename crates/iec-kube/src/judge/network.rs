@@ -1,7 +1,7 @@
 //! Judging the pod network as the API shows it: addresses, pools, DNS endpoints.
 
 use iec_core::report::{Row, Scope};
-use iec_core::site::{Datastore, Encapsulation};
+use iec_core::site::Encapsulation;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::Deserialize;
@@ -14,9 +14,26 @@ const ADDRESS_ANNOTATION: &str = "projectcalico.org/IPv4Address";
 /// Calico's annotation with the address of a node's VXLAN device.
 const TUNNEL_ANNOTATION: &str = "projectcalico.org/IPv4VXLANTunnelAddr";
 
-/// Why rows that read Calico's data through the Kubernetes API do not apply.
-const OTHER_DATASTORE: &str =
-    "Calico keeps its data in an etcd of its own, which the Kubernetes API does not show";
+/// What Calico says of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CalicoNode {
+    /// The address that it uses, in the form `10.0.0.11/24`.
+    pub address: Option<String>,
+    /// The address of its VXLAN device.
+    pub tunnel: Option<String>,
+}
+
+impl CalicoNode {
+    /// As Calico writes it into the node's annotations when it keeps its data in the Kubernetes API.
+    #[must_use]
+    pub fn annotated(node: &Node) -> Self {
+        let annotation = |key: &str| node.metadata.annotations.as_ref()?.get(key).cloned();
+        Self {
+            address: annotation(ADDRESS_ANNOTATION),
+            tunnel: annotation(TUNNEL_ANNOTATION),
+        }
+    }
+}
 
 /// The fields of Calico's IPPool (`spec` of `crd.projectcalico.org/v1`) that a site decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -34,9 +51,14 @@ pub struct IpPool {
     pub disabled: bool,
 }
 
-/// One row for each declared node that exists: Calico's address is the declared one.
+/// One row for each declared node that exists: Calico's address is the declared one. `calico` gives what Calico says of
+/// a node.
 #[must_use]
-pub fn judge_calico_addresses(expected: &Expected, nodes: &[Node]) -> Vec<Row> {
+pub fn judge_calico_addresses(
+    expected: &Expected,
+    nodes: &[Node],
+    calico: impl Fn(&Node) -> CalicoNode,
+) -> Vec<Row> {
     let named = |name: &str| {
         nodes
             .iter()
@@ -45,34 +67,29 @@ pub fn judge_calico_addresses(expected: &Expected, nodes: &[Node]) -> Vec<Row> {
     expected
         .nodes
         .iter()
-        .filter_map(|declared| Some(judge_calico_address(expected, declared, named(&declared.name)?)))
+        .filter_map(|declared| {
+            let found = calico(named(&declared.name)?);
+            Some(judge_calico_address(expected, declared, &found))
+        })
         .collect()
 }
 
-fn judge_calico_address(expected: &Expected, declared: &ExpectedNode, node: &Node) -> Row {
+fn judge_calico_address(expected: &Expected, declared: &ExpectedNode, node: &CalicoNode) -> Row {
     let check = &check::CALICO_ADDRESS;
     let scope = Scope::host(&declared.name);
-    if expected.calico.datastore == Datastore::Etcd {
-        return check.not_applicable(scope, OTHER_DATASTORE);
-    }
-    let annotation = |key: &str| node.metadata.annotations.as_ref()?.get(key).map(String::as_str);
     let wanted = declared.address.to_string();
-    let Some(address) = annotation(ADDRESS_ANNOTATION) else {
-        let found = format!("no annotation {ADDRESS_ANNOTATION}: calico-node has not started there");
+    let Some(address) = &node.address else {
+        let found = "no address: calico-node has not started there";
         return check.failed(scope, wanted, found, vec![]);
     };
-    let bare = address.split_once('/').map_or(address, |(bare, _)| bare);
+    let bare = address.split_once('/').map_or(address.as_str(), |(bare, _)| bare);
     if bare != wanted {
-        return check.failed(
-            scope,
-            wanted,
-            bare,
-            vec![format!("{ADDRESS_ANNOTATION}: {address}")],
-        );
+        let evidence = format!("Calico has {address} for {}", declared.name);
+        return check.failed(scope, wanted, bare, vec![evidence]);
     }
-    if expected.calico.encapsulation != Encapsulation::None && annotation(TUNNEL_ANNOTATION).is_none() {
-        let found = format!("no annotation {TUNNEL_ANNOTATION}");
-        return check.failed(scope, "an address for the node's VXLAN device", found, vec![]);
+    if expected.calico.encapsulation != Encapsulation::None && node.tunnel.is_none() {
+        let wanted = "an address for the node's VXLAN device";
+        return check.failed(scope, wanted, "none", vec![]);
     }
     check.passed(scope)
 }
@@ -81,9 +98,6 @@ fn judge_calico_address(expected: &Expected, declared: &ExpectedNode, node: &Nod
 #[must_use]
 pub fn judge_ip_pools(expected: &Expected, pools: &[IpPool]) -> Row {
     let check = &check::CALICO_POOL;
-    if expected.calico.datastore == Datastore::Etcd {
-        return check.not_applicable(Scope::Cluster, OTHER_DATASTORE);
-    }
     let wanted = describe_pool(
         &expected.pods.to_string(),
         expected.calico.encapsulation.vxlan_mode(),
@@ -165,7 +179,7 @@ mod tests {
         let mut value = node_json("edge-2");
         change(&mut value);
         let node: Node = serde_json::from_value(value).expect("a node");
-        let mut rows = judge_calico_addresses(&expected(), &[node]);
+        let mut rows = judge_calico_addresses(&expected(), &[node], CalicoNode::annotated);
         assert_eq!(rows.len(), 1, "nodes that do not exist are for node.set");
         rows.remove(0)
     }
@@ -191,7 +205,7 @@ mod tests {
                 .expect("annotations")
                 .remove(TUNNEL_ANNOTATION);
         });
-        assert!(found(&no_tunnel).contains("VXLANTunnelAddr"), "{no_tunnel:?}");
+        assert_eq!(found(&no_tunnel), "none");
     }
 
     #[test]
@@ -205,22 +219,9 @@ mod tests {
             .remove(TUNNEL_ANNOTATION);
         let node: Node = serde_json::from_value(value).expect("a node");
         assert_eq!(
-            judge_calico_addresses(&expected, &[node])[0].outcome,
+            judge_calico_addresses(&expected, &[node], CalicoNode::annotated)[0].outcome,
             Outcome::Passed
         );
-    }
-
-    #[test]
-    fn with_its_own_etcd_calicos_rows_do_not_apply() {
-        let mut expected = expected();
-        expected.calico.datastore = Datastore::Etcd;
-        let node: Node = serde_json::from_value(node_json("edge-2")).expect("a node");
-        let rows = judge_calico_addresses(&expected, &[node]);
-        assert!(matches!(rows[0].outcome, Outcome::NotApplicable { .. }));
-        assert!(matches!(
-            judge_ip_pools(&expected, &[]).outcome,
-            Outcome::NotApplicable { .. }
-        ));
     }
 
     fn pool() -> IpPool {

@@ -1,6 +1,8 @@
 //! Judging what runs: DaemonSets, Deployments, static pods and the pods of a namespace.
 
+use iec_core::plan::CALICO_ETCD_POD;
 use iec_core::report::{Row, Scope};
+use iec_core::site::Datastore;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
@@ -101,7 +103,9 @@ pub fn judge_control_plane_pods(expected: &Expected, pods: &[Pod]) -> Vec<Row> {
         .control_planes()
         .map(|node| {
             let scope = Scope::host(&node.name);
-            let troubles: Vec<String> = STATIC_PODS
+            let own_etcd = (expected.calico.datastore == Datastore::Etcd).then_some(CALICO_ETCD_POD);
+            let components: Vec<&str> = STATIC_PODS.into_iter().chain(own_etcd).collect();
+            let troubles: Vec<String> = components
                 .iter()
                 .filter_map(|component| {
                     let name = format!("{component}-{}", node.name);
@@ -115,8 +119,8 @@ pub fn judge_control_plane_pods(expected: &Expected, pods: &[Pod]) -> Vec<Row> {
             if troubles.is_empty() {
                 check::CONTROL_PLANE_PODS.passed(scope)
             } else {
-                let found = format!("{} of 4 are not", troubles.len());
-                check::CONTROL_PLANE_PODS.failed(scope, "all four static pods are ready", found, troubles)
+                let found = format!("{} of {} are not", troubles.len(), components.len());
+                check::CONTROL_PLANE_PODS.failed(scope, "all static pods are ready", found, troubles)
             }
         })
         .collect()
@@ -411,6 +415,12 @@ mod tests {
             failure(&rows[0]).expect("failed").1,
             ["etcd-edge-1: does not exist"]
         );
+        let mut with_etcd = expected();
+        with_etcd.calico.datastore = Datastore::Etcd;
+        let rows = judge_control_plane_pods(&with_etcd, &all);
+        let (found, evidence) = failure(&rows[0]).expect("failed");
+        assert_eq!(found, "1 of 5 are not");
+        assert_eq!(evidence, ["calico-etcd-edge-1: does not exist"]);
     }
 
     #[test]

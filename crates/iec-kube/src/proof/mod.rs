@@ -1,6 +1,5 @@
 //! The proof by real workloads: nginx is run, reached from everywhere, shut off by policy, and removed.
 
-mod exec;
 mod leftovers;
 mod lifetime;
 mod network;
@@ -255,7 +254,7 @@ impl<'a> Proof<'a> {
         // Each fetch is within its limit; the rest is for starting the script.
         let rounds = u32::try_from(urls.len().div_ceil(probe::AT_ONCE)).unwrap_or(u32::MAX);
         let deadline = limit.saturating_mul(rounds) + self.cluster.call_deadline();
-        match exec::run(&self.pods(), &client.name, &command, deadline).await {
+        match crate::exec::run(&self.pods(), &client.name, &command, deadline).await {
             Ok(output) => probe::parse(&output, urls.len()),
             Err(error) => vec![Fetched::unknown(error.chain()); urls.len()],
         }

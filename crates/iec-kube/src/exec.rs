@@ -24,7 +24,7 @@ pub(crate) async fn run(
     command: &[String],
     deadline: Duration,
 ) -> Result<String, KubeError> {
-    let what = || format!("running the probe in pod {pod}");
+    let what = || format!("running a command in pod {pod}");
     match timeout(deadline, attached(pods, pod, command)).await {
         Ok(Ok(output)) => Ok(output),
         Ok(Err(reason)) => Err(KubeError::Exec { what: what(), reason }),
