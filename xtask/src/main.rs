@@ -37,6 +37,10 @@ const TASKS: &[(&str, &str)] = &[
         "build the bundle twice and compare; writes docs/tested.md",
     ),
     (
+        "proof calico-etcd",
+        "Calico with an etcd of its own, on real hosts; writes docs/tested.md",
+    ),
+    (
         "proof requirements",
         "find the smallest hosts that work; writes docs/requirements.md",
     ),
@@ -68,6 +72,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["test", "fast"] => suite::run(&root, Extent::Fast),
         ["e2e", words @ ..] => e2e::run(&root, &e2e::Options::parse(words)?),
         ["proof", "reproducible"] => proof::reproducible(&root),
+        ["proof", "calico-etcd", words @ ..] => proof::calico_etcd(&root, words),
         ["proof", "requirements"] => requirements::run(&root),
         ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),
         _ => {

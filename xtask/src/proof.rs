@@ -61,6 +61,28 @@ pub(crate) fn reproducible(root: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// The main job with Calico's data in an etcd of its own, on two hosts: installed, verified, unchanged by a second run,
+/// searched for secrets, taken back without a trace, and installed anew. `words` name another program or bundle.
+///
+/// # Errors
+/// When one of these does not pass.
+pub(crate) fn calico_etcd(root: &Path, words: &[&str]) -> anyhow::Result<bool> {
+    let run = record::Run::now(root)?;
+    let proof = e2e::proof(root, "calico-etcd", words)?;
+    let row = format!(
+        "| Calico with an etcd of its own (`datastore: etcd`), from bare hosts to verified and back, 2 hosts | {} | {} | {} | {} | {} steps passed | {} |",
+        run.date,
+        run.commit,
+        run.machine,
+        content_versions(&proof.content["manifest"]),
+        proof.steps,
+        time(proof.took),
+    );
+    record::append(root, DOCUMENT, &row)?;
+    terminal::line(row);
+    Ok(true)
+}
+
 /// Builds a bundle with caches of its own; gives the digests of its files, and how long it took.
 fn built(
     folder: &Path,
@@ -135,14 +157,18 @@ fn manifest_digest(folder: &Path) -> anyhow::Result<String> {
 /// The release and the program, as the row names them.
 fn versions(folder: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(folder.join("first/bundle/manifest.json"))?;
-    let manifest: serde_json::Value = serde_json::from_str(&text)?;
+    Ok(content_versions(&serde_json::from_str(&text)?))
+}
+
+/// The same, of the bundle with this manifest.
+fn content_versions(manifest: &serde_json::Value) -> String {
     let word = |name: &str| manifest[name].as_str().unwrap_or("?").to_owned();
-    Ok(format!(
+    format!(
         "iec {}, release {}, Kubernetes {}",
         env!("CARGO_PKG_VERSION"),
         word("release"),
         word("kubernetes")
-    ))
+    )
 }
 
 /// Removes a folder; Go makes the files of its module cache read-only.

@@ -74,6 +74,12 @@ impl Stages {
         });
     }
 
+    /// What came of the last stage, and what it took; none if it did not run.
+    pub(crate) fn last(&self) -> Option<(Count, Duration)> {
+        let stage = self.0.last()?;
+        Some((stage.count?, stage.took))
+    }
+
     /// Prints the table and the sum; true when nothing failed and nothing was left out.
     pub(crate) fn finish(&self) -> bool {
         terminal::line(format_args!("\n{}", self.table()));

@@ -1,5 +1,7 @@
 //! One run of the main job: bare hosts become a verified site, stay it, and become bare hosts again.
 
+use std::fs;
+
 use anyhow::{bail, ensure};
 use serde::Deserialize;
 
@@ -30,13 +32,27 @@ struct Applied {
     changed: bool,
 }
 
-/// All of it, in a lab of this name with so many hosts; the first is the control plane.
+/// The lab of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    /// Its name.
+    pub(super) lab: &'static str,
+    /// How many hosts it has; the first is the control plane.
+    pub(super) hosts: usize,
+    /// What its site file asks for beside what every lab's does: a line of the `spec`.
+    pub(super) asks: Option<&'static str>,
+}
+
+/// All of it.
 ///
 /// # Errors
 /// Those of the first step that fails.
-pub(super) fn steps(name: &str, hosts: usize, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
-    let lab = steps.run("bare hosts are up", || Lab::up(machine, name, hosts))?;
+pub(super) fn steps(job: Job, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
+    let lab = steps.run("bare hosts are up", || Lab::up(machine, job.lab, job.hosts))?;
     let site = lab.site();
+    if let Some(line) = job.asks {
+        steps.run(&format!("the site asks for `{line}`"), || ask_for(&lab, line))?;
+    }
     steps.run("somebody else's things are there", || plant(&lab))?;
     let before = steps.run("what the hosts are is noted", || inventories(&lab))?;
     steps.run("the site file and the hosts are fit", || {
@@ -76,6 +92,13 @@ pub(super) fn steps(name: &str, hosts: usize, machine: &Machine, steps: &mut Ste
         machine.iec_done("verify-anew", &["verify", site, "-o", "json"])
     })?;
     Ok(())
+}
+
+fn ask_for(lab: &Lab, line: &str) -> anyhow::Result<()> {
+    let site = fs::read_to_string(&lab.site)?;
+    let asking = site.replace("\n  accept:", &format!("\n  {line}\n  accept:"));
+    ensure!(site != asking, "the lab's site file accepts nothing");
+    Ok(fs::write(&lab.site, asking)?)
 }
 
 fn plant(lab: &Lab) -> anyhow::Result<()> {
@@ -141,7 +164,7 @@ fn compare(lab: &Lab, machine: &Machine, before: &[Inventory]) -> anyhow::Result
                 .map(|difference| format!("{}: {difference}", host.name)),
         );
     }
-    std::fs::write(machine.logs.join("differences.log"), found.join("\n"))?;
+    fs::write(machine.logs.join("differences.log"), found.join("\n"))?;
     nothing("these things are not as they were", &found)
 }
 

@@ -9,15 +9,16 @@ mod steps;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 pub(crate) use self::lab::{Host, Lab, Machine, answer};
 use self::scenario::Scenario;
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 use crate::stage::{Count, Stages};
-use crate::{packages, terminal, workspace};
+use crate::{packages, record, terminal, workspace};
 
 /// What to run, and with what.
 #[derive(Debug, Default)]
@@ -65,6 +66,42 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// Runs the scenario of a proof with these words of the command line; gives how long the scenario took, if all passed.
+///
+/// # Errors
+/// When there is no such scenario, or something did not pass.
+pub(crate) fn proof(root: &Path, name: &str, words: &[&str]) -> anyhow::Result<Proof> {
+    let mut all: Vec<&str> = words.to_vec();
+    all.push(name);
+    let options = Options::parse(&all)?;
+    ensure!(options.scenarios.len() == 1, "a proof is one scenario");
+    let interrupt = Interrupt::watch()?;
+    let mut all = Stages::default();
+    let good = all.run("packages", || packages::install(root, &interrupt));
+    stages(root, &options, &mut all, good, &interrupt);
+    ensure!(all.finish() && !interrupt.is_set(), "the proof did not pass");
+    let last = all.last().context("there was a stage")?;
+    let mut inspect = vec!["bundle", "inspect", "-o", "json"];
+    inspect.extend(options.bundle.as_deref().and_then(Path::to_str));
+    let program = options.program.clone().unwrap_or_else(iec);
+    let program = program.to_str().context("the program has a name of plain text")?;
+    Ok(Proof {
+        steps: last.0.passed,
+        took: last.1,
+        content: serde_json::from_str(&record::ask(root, program, &inspect)?)?,
+    })
+}
+
+/// What a scenario has shown.
+pub(crate) struct Proof {
+    /// How many of its steps passed; that is all of them.
+    pub(crate) steps: usize,
+    /// How long they took.
+    pub(crate) took: Duration,
+    /// What `iec bundle inspect -o json` says of the bundle.
+    pub(crate) content: serde_json::Value,
 }
 
 /// Runs the scenarios; true when everything passed.

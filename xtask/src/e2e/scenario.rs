@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use super::lab::Machine;
-use super::main_job;
+use super::main_job::{self, Job};
 use super::steps::Steps;
 use crate::stage::Count;
 use crate::terminal;
@@ -22,21 +22,35 @@ impl Scenario {
     pub(crate) const ALL: [Self; 2] = [
         Self {
             name: "three-hosts",
-            steps: |machine, steps| main_job::steps("e2e-three-hosts", 3, machine, steps),
+            steps: |machine, steps| main_job("e2e-three-hosts", 3, machine, steps),
         },
         Self {
             name: "one-host",
-            steps: |machine, steps| main_job::steps("e2e-one-host", 1, machine, steps),
+            steps: |machine, steps| main_job("e2e-one-host", 1, machine, steps),
         },
     ];
+
+    /// The scenarios that are proofs of their own: what few sites ask for.
+    pub(crate) const PROOFS: [Self; 1] = [Self {
+        name: "calico-etcd",
+        steps: |machine, steps| {
+            let job = Job {
+                lab: "e2e-calico-etcd",
+                hosts: 2,
+                asks: Some("network: {cni: {calico: {datastore: etcd}}}"),
+            };
+            main_job::steps(job, machine, steps)
+        },
+    }];
 
     /// The scenario of this name.
     ///
     /// # Errors
     /// When there is none.
     pub(crate) fn find(name: &str) -> anyhow::Result<Self> {
-        let known = || Self::ALL.map(|scenario| scenario.name).join(", ");
-        let found = Self::ALL.into_iter().find(|scenario| scenario.name == name);
+        let all = || Self::ALL.into_iter().chain(Self::PROOFS);
+        let known = || all().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
+        let found = all().find(|scenario| scenario.name == name);
         found.with_context(|| format!("there is no scenario {name}; there are {}", known()))
     }
 
@@ -52,4 +66,14 @@ impl Scenario {
             failed: usize::from(failed.is_some()),
         }
     }
+}
+
+/// The main job on a plain lab.
+fn main_job(lab: &'static str, hosts: usize, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
+    let job = Job {
+        lab,
+        hosts,
+        asks: None,
+    };
+    main_job::steps(job, machine, steps)
 }
