@@ -31,6 +31,16 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// The same machine, with the logs in a folder of this name below.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub(crate) fn with_logs(&self, name: &str) -> anyhow::Result<Self> {
+        let logs = self.logs.join(name);
+        fs::create_dir_all(&logs).with_context(|| format!("{} cannot be made", logs.display()))?;
+        Ok(Self { logs, ..self.clone() })
+    }
+
     /// Runs `iec` with these words; what it prints goes to a log of this name, and its standard output is the answer.
     ///
     /// # Errors

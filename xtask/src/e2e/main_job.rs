@@ -116,7 +116,7 @@ fn inventories(lab: &Lab) -> anyhow::Result<Vec<Inventory>> {
         .collect()
 }
 
-fn apply(machine: &Machine, log: &str, site: &str, expect_changes: bool) -> anyhow::Result<()> {
+pub(super) fn apply(machine: &Machine, log: &str, site: &str, expect_changes: bool) -> anyhow::Result<()> {
     let applied: Applied = answer("apply", &machine.iec_done(log, &["apply", site, "-o", "json"])?)?;
     ensure!(
         applied.changed == expect_changes,
@@ -126,7 +126,7 @@ fn apply(machine: &Machine, log: &str, site: &str, expect_changes: bool) -> anyh
     Ok(())
 }
 
-fn pending(machine: &Machine, log: &str, site: &str, expected: Option<i32>) -> anyhow::Result<()> {
+pub(super) fn pending(machine: &Machine, log: &str, site: &str, expected: Option<i32>) -> anyhow::Result<()> {
     let words = ["plan", site, "--detailed-exitcode", "-o", "json"];
     let ended = machine.iec(log, &words)?;
     ensure!(ended.code == expected, "{}", machine.failure(log, &words, &ended));
@@ -169,7 +169,7 @@ fn compare(lab: &Lab, machine: &Machine, before: &[Inventory]) -> anyhow::Result
 }
 
 /// Fails with what was found, if anything was.
-fn nothing(what: &str, found: &[String]) -> anyhow::Result<()> {
+pub(super) fn nothing(what: &str, found: &[String]) -> anyhow::Result<()> {
     const SHOWN: usize = 40;
     if found.is_empty() {
         return Ok(());

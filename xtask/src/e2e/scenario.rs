@@ -4,6 +4,7 @@ use anyhow::Context as _;
 
 use super::lab::Machine;
 use super::main_job::{self, Job};
+use super::methods;
 use super::steps::Steps;
 use crate::stage::Count;
 use crate::terminal;
@@ -19,7 +20,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// The scenarios that CI runs.
-    pub(crate) const ALL: [Self; 2] = [
+    pub(crate) const ALL: [Self; 3] = [
         Self {
             name: "three-hosts",
             steps: |machine, steps| main_job("e2e-three-hosts", 3, machine, steps),
@@ -27,6 +28,10 @@ impl Scenario {
         Self {
             name: "one-host",
             steps: |machine, steps| main_job("e2e-one-host", 1, machine, steps),
+        },
+        Self {
+            name: "methods",
+            steps: |machine, steps| methods::steps(None, machine, steps),
         },
     ];
 
