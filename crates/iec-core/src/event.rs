@@ -102,7 +102,7 @@ impl Event {
         }
         let kind = fields.next().unwrap_or_default();
         let fields: Vec<&str> = fields.collect();
-        if matches!(kind, events::OBSERVED | events::PRESENT) {
+        if matches!(kind, events::OBSERVED | events::PRESENT | events::JOURNAL) {
             return Ok(None);
         }
         parse_event(kind, &fields).map(Some).ok_or_else(|| MalformedLine {

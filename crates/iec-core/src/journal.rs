@@ -29,6 +29,9 @@ pub struct Record {
     /// `changed`, `adopted`, `failed` or `undone` afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
+    /// What the step does, for people; with an intent, or with the outcome `adopted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// What takes it back, as shell text; with an intent, or with the outcome `adopted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<String>,
@@ -38,6 +41,33 @@ pub struct Record {
     /// The exit code of what failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
+}
+
+/// A step that was begun on a host and not taken back since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The step.
+    pub step: StepId,
+    /// What it did, for people, where the journal says it.
+    pub title: Option<String>,
+    /// What takes it back, as shell text; empty where it leaves nothing behind by itself.
+    pub undo: String,
+}
+
+impl Recorded {
+    /// Whether there is something to take back.
+    #[must_use]
+    pub fn leaves_something(&self) -> bool {
+        !self.undo.trim().is_empty()
+    }
+
+    /// What it did, for people.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.title
+            .clone()
+            .unwrap_or_else(|| "Done by an earlier run".to_owned())
+    }
 }
 
 /// A host's journal.
@@ -64,29 +94,34 @@ impl Journal {
         journal
     }
 
-    /// The undo texts of the steps that were begun and not taken back since, in the order in which they must run:
-    /// the step that was begun last comes first.
+    /// The steps that were begun and not taken back since, in the order in which they must be taken back: the step
+    /// that was begun last comes first.
     ///
-    /// The first intent of a step counts: what a later one kept as "before" may be IEC's own.
+    /// The first intent of a step says when it was begun, the last one how it is taken back.
     #[must_use]
-    pub fn undo(&self) -> Vec<(StepId, String)> {
+    pub fn undo(&self) -> Vec<Recorded> {
         let mut order: Vec<StepId> = Vec::new();
-        let mut texts: BTreeMap<StepId, String> = BTreeMap::new();
+        let mut steps: BTreeMap<StepId, Recorded> = BTreeMap::new();
         for record in &self.records {
             if record.outcome.as_deref() == Some("undone") {
-                texts.remove(&record.step);
+                steps.remove(&record.step);
                 order.retain(|step| *step != record.step);
             } else if let Some(undo) = &record.undo {
-                if !texts.contains_key(&record.step) {
+                if !steps.contains_key(&record.step) {
                     order.push(record.step.clone());
                 }
-                texts.insert(record.step.clone(), undo.clone());
+                let recorded = Recorded {
+                    step: record.step.clone(),
+                    title: record.title.clone(),
+                    undo: undo.clone(),
+                };
+                steps.insert(record.step.clone(), recorded);
             }
         }
         order
             .into_iter()
             .rev()
-            .filter_map(|step| texts.remove(&step).map(|text| (step, text)))
+            .filter_map(|step| steps.remove(&step))
             .collect()
     }
 }
@@ -115,9 +150,9 @@ mod tests {
     #[test]
     fn what_was_begun_last_is_taken_back_first() {
         let undo = Journal::parse(LINES).undo();
-        let steps: Vec<&str> = undo.iter().map(|(step, _)| step.as_str()).collect();
+        let steps: Vec<&str> = undo.iter().map(|recorded| recorded.step.as_str()).collect();
         assert_eq!(steps, ["runtime.images", "system.swap"]);
-        assert_eq!(undo[0].1, "rm b\n");
+        assert_eq!(undo[0].undo, "rm b\n");
     }
 
     #[test]

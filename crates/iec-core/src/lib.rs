@@ -17,6 +17,7 @@ pub mod plan;
 pub mod probe;
 pub mod reach;
 pub mod release;
+pub mod removal;
 pub mod render;
 pub mod report;
 pub mod reset;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use iec_sh::events;
+use iec_sh::{OnFailure, UndoStep, events};
 use serde::Serialize;
 
 use crate::content::Digest;
 use crate::event::{MalformedLine, lines, text};
-use crate::plan::{BLOB_QUESTION, FileContent, HostPart, Op, Plan, StepId, lower};
+use crate::journal::{Journal, Recorded};
+use crate::plan::{BLOB_QUESTION, FileContent, HostPart, Op, Phase, Plan, Step, StepId, lower};
 
 /// What a step's check said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,17 +65,21 @@ pub struct StepObserved {
 }
 
 /// What was found on one host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostObserved {
     /// By step.
     pub steps: BTreeMap<StepId, StepObserved>,
+    /// The steps that the host's journal has and the plan does not, in the order in which they are taken back.
+    pub leftovers: Vec<Recorded>,
 }
 
 /// What was found on the hosts, or why there is no answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// By host name.
+    /// The hosts of the cluster, by name.
     pub hosts: BTreeMap<String, HostObserved>,
+    /// What is still recorded on the hosts that leave, by name, in the order in which it is taken back.
+    pub leaving: BTreeMap<String, Vec<Recorded>>,
 }
 
 impl HostObserved {
@@ -104,6 +109,9 @@ impl HostObserved {
                         .present
                         .insert(path, present);
                 }
+                ["iec", kind, journal] if *kind == events::JOURNAL => {
+                    observed.leftovers = Journal::parse(&text(journal).ok_or_else(malformed)?).undo();
+                }
                 ["iec", kind, ..] if *kind == events::END => ended = true,
                 _ => {}
             }
@@ -115,6 +123,21 @@ impl HostObserved {
                 line: "(the answer has no end)".to_owned(),
             })
         }
+    }
+
+    /// The leftovers that have something to take back, as the host's runner takes them; the first that fails stops it.
+    #[must_use]
+    pub fn removals(&self) -> Vec<UndoStep> {
+        let removal = |recorded: &Recorded| UndoStep {
+            id: recorded.step.to_string(),
+            text: recorded.undo.clone(),
+            on_failure: OnFailure::Stop,
+        };
+        self.leftovers
+            .iter()
+            .filter(|recorded| recorded.leaves_something())
+            .map(removal)
+            .collect()
     }
 
     /// The blobs that the host's store lacks, by its part of the plan.
@@ -234,7 +257,7 @@ pub struct Change {
     /// The host.
     pub host: String,
     /// The phase.
-    pub phase: crate::plan::Phase,
+    pub phase: Phase,
     /// The step.
     pub step: StepId,
     /// What it does.
@@ -297,46 +320,71 @@ pub fn diff(plan: &Plan, observed: &Observed) -> Changes {
         let Some(found) = observed.hosts.get(part.host.as_str()) else {
             continue;
         };
+        steps.extend(removals(part.host.as_str(), &found.leftovers));
         for step in &part.steps {
-            let Some(seen) = found.steps.get(&step.id) else {
-                continue;
-            };
-            let after = match &step.op {
-                Op::File(file) => match &file.content {
-                    FileContent::Text(text) => Some(text.clone()),
-                    FileContent::Secret(_) => None,
-                },
-                _ => None,
-            };
-            let is_new = seen.present.values().all(|present| *present == Present::Absent);
-            steps.push(Change {
-                host: part.host.to_string(),
-                phase: step.phase,
-                step: step.id.clone(),
-                title: step.title.clone(),
-                action: match seen.state {
-                    State::Done if seen.recorded => Action::Keep,
-                    State::Done => Action::Adopt,
-                    State::Needed if is_new => Action::Create,
-                    State::Needed | State::Partial => Action::Change,
-                    State::Unknown => Action::Unknown,
-                },
-                missing: seen.missing.clone(),
-                files: lower(step)
-                    .shows
-                    .into_iter()
-                    .filter_map(|path| {
-                        let before = seen.present.get(&path)?.clone();
-                        Some(FileChange {
-                            path,
-                            before,
-                            after: after.clone(),
-                        })
-                    })
-                    .collect(),
-                estimate_seconds: step.estimate_seconds,
-            });
+            if let Some(seen) = found.steps.get(&step.id) {
+                steps.push(change(step, seen));
+            }
         }
     }
+    for (host, recorded) in &observed.leaving {
+        steps.extend(removals(host, recorded));
+    }
     Changes { steps }
+}
+
+/// What of a host's journal would be taken back.
+fn removals(host: &str, recorded: &[Recorded]) -> impl Iterator<Item = Change> {
+    recorded
+        .iter()
+        .filter(|recorded| recorded.leaves_something())
+        .map(move |recorded| Change {
+            host: host.to_owned(),
+            phase: Phase::of(&recorded.step),
+            step: recorded.step.clone(),
+            title: recorded.title(),
+            action: Action::Remove,
+            missing: Vec::new(),
+            files: Vec::new(),
+            estimate_seconds: 1,
+        })
+}
+
+fn change(step: &Step, seen: &StepObserved) -> Change {
+    let after = match &step.op {
+        Op::File(file) => match &file.content {
+            FileContent::Text(text) => Some(text.clone()),
+            FileContent::Secret(_) => None,
+        },
+        _ => None,
+    };
+    let is_new = seen.present.values().all(|present| *present == Present::Absent);
+    Change {
+        host: step.host.to_string(),
+        phase: step.phase,
+        step: step.id.clone(),
+        title: step.title.clone(),
+        action: match seen.state {
+            State::Done if seen.recorded => Action::Keep,
+            State::Done => Action::Adopt,
+            State::Needed | State::Partial if step.op.removes() => Action::Remove,
+            State::Needed if is_new => Action::Create,
+            State::Needed | State::Partial => Action::Change,
+            State::Unknown => Action::Unknown,
+        },
+        missing: seen.missing.clone(),
+        files: lower(step)
+            .shows
+            .into_iter()
+            .filter_map(|path| {
+                let before = seen.present.get(&path)?.clone();
+                Some(FileChange {
+                    path,
+                    before,
+                    after: after.clone(),
+                })
+            })
+            .collect(),
+        estimate_seconds: step.estimate_seconds,
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use iec_sh::{Cmd, Expr, Program, UndoScript};
+use iec_sh::{Expr, OnFailure, UndoScript, UndoStep};
 
-use crate::journal::Journal;
-use crate::plan::{HOME, StepId};
+use crate::journal::{Journal, Recorded};
+use crate::observed::Observed;
+use crate::plan::{HOME, Phase, StepId, delete_node, drain_node};
 use crate::site::{Role, Site};
 
 /// Something that one host does in one go.
@@ -15,8 +16,8 @@ pub struct Stage {
     pub host: String,
     /// What it does, for people.
     pub title: String,
-    /// The steps, in order, each with the shell text that does it.
-    pub steps: Vec<(StepId, String)>,
+    /// The steps, in order.
+    pub steps: Vec<Recorded>,
     /// Whether the host is bare afterwards.
     pub last: bool,
 }
@@ -25,10 +26,14 @@ impl Stage {
     /// The stage's script. `owner` is written into the host's lock; `run` names this run.
     #[must_use]
     pub fn script(&self, owner: &str, run: &str) -> String {
-        let steps: Vec<(String, String)> = self
+        let steps: Vec<UndoStep> = self
             .steps
             .iter()
-            .map(|(id, text)| (id.as_str().to_owned(), text.clone()))
+            .map(|recorded| UndoStep {
+                id: recorded.step.to_string(),
+                text: recorded.undo.clone(),
+                on_failure: on_failure(&recorded.step),
+            })
             .collect();
         UndoScript {
             home: HOME,
@@ -40,6 +45,23 @@ impl Stage {
         .text()
     }
 }
+
+/// What is in the cluster goes with it: a cluster that does not answer any more must not keep its hosts from being freed.
+fn on_failure(step: &StepId) -> OnFailure {
+    let is_leaving = step.as_str().starts_with(LEAVING);
+    match Phase::of(step) {
+        _ if is_leaving => OnFailure::GoOn,
+        Phase::Node | Phase::Helm if step.as_str() != HELM_PROGRAM => OnFailure::GoOn,
+        Phase::ControlPlane if step.as_str() == SCHEDULABLE => OnFailure::GoOn,
+        _ => OnFailure::Stop,
+    }
+}
+
+/// What the ids of steps by which a worker leaves begin with.
+const LEAVING: &str = "reset.";
+/// A taint of the control plane's node.
+const SCHEDULABLE: &str = "control-plane.schedulable";
+const HELM_PROGRAM: &str = "helm.program";
 
 /// The stages in order: Helm releases, then each worker leaves the cluster and is taken back, then control planes.
 ///
@@ -54,9 +76,11 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
         .find(|host| host.role() == Role::ControlPlane && !undo(host.name().as_str()).is_empty())
         .map(|host| host.name().to_string());
 
-    let is_release = |id: &StepId| id.as_str().starts_with("helm.") && id.as_str() != "helm.program";
+    let is_release = |recorded: &Recorded| {
+        Phase::of(&recorded.step) == Phase::Helm && recorded.step.as_str() != HELM_PROGRAM
+    };
     if let Some(host) = &control_plane {
-        let steps: Vec<_> = undo(host).into_iter().filter(|(id, _)| is_release(id)).collect();
+        let steps: Vec<_> = undo(host).into_iter().filter(is_release).collect();
         if !steps.is_empty() {
             stages.push(Stage {
                 host: host.clone(),
@@ -71,7 +95,7 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
             let name = host.name().as_str();
             let steps: Vec<_> = undo(name)
                 .into_iter()
-                .filter(|(id, _)| control_plane.as_deref() != Some(name) || !is_release(id))
+                .filter(|recorded| control_plane.as_deref() != Some(name) || !is_release(recorded))
                 .collect();
             if steps.is_empty() {
                 continue;
@@ -79,42 +103,57 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
             if let (Role::Worker, Some(control_plane)) = (role, &control_plane) {
                 stages.push(leave(control_plane, name));
             }
-            stages.push(Stage {
-                host: name.to_owned(),
-                title: format!("Make {name} bare"),
-                steps,
-                last: true,
-            });
+            stages.push(make_bare(name, steps));
         }
     }
     stages
 }
 
+/// The last stage of a host: everything that its journal has, and then nothing of IEC is left but the journal.
+fn make_bare(host: &str, steps: Vec<Recorded>) -> Stage {
+    Stage {
+        host: host.to_owned(),
+        title: format!("Make {host} bare"),
+        steps,
+        last: true,
+    }
+}
+
+/// The stages that make hosts bare whose nodes have left a cluster that goes on.
+#[must_use]
+pub fn leaving(observed: &Observed) -> Vec<Stage> {
+    observed
+        .leaving
+        .iter()
+        .filter(|(_, recorded)| !recorded.is_empty())
+        .map(|(host, recorded)| make_bare(host, recorded.clone()))
+        .collect()
+}
+
+/// Seconds that the pods of a node may take to end: their cluster ends soon after.
+const DRAIN_SECONDS: u32 = 30;
+
 /// A worker leaves the cluster: its pods go elsewhere or end, then the cluster forgets the node.
 fn leave(control_plane: &str, node: &str) -> Stage {
-    let kubectl = || Cmd::new(Program::Kubectl).words(["--kubeconfig", "/etc/kubernetes/admin.conf"]);
-    let drain = Expr::from(kubectl().words([
-        "drain",
-        node,
-        "--ignore-daemonsets",
-        "--delete-emptydir-data",
-        "--force",
-        "--timeout=30s",
-    ]));
-    let delete = Expr::from(kubectl().words(["delete", "node", node, "--ignore-not-found", "--timeout=30s"]));
-    let step = |name: &str, command: Expr| {
-        // The site is given up: a cluster that does not answer any more must not keep its hosts from being freed.
-        (
-            StepId::from_record(&format!("reset.{name}")),
-            command.ignore_failure().statement(" || return") + "\n",
-        )
+    let step = |name: &str, title: String, command: Expr| Recorded {
+        step: StepId::from_record(&format!("{LEAVING}{name}")),
+        title: Some(title),
+        undo: command.statement(" || return") + "\n",
     };
     Stage {
         host: control_plane.to_owned(),
         title: format!("Take {node} out of the cluster"),
         steps: vec![
-            step(&format!("drain-{node}"), drain),
-            step(&format!("delete-{node}"), delete),
+            step(
+                &format!("drain-{node}"),
+                format!("Drain node {node}"),
+                drain_node(node, DRAIN_SECONDS).into(),
+            ),
+            step(
+                &format!("delete-{node}"),
+                format!("Delete node {node}"),
+                delete_node(node).into(),
+            ),
         ],
         last: false,
     }

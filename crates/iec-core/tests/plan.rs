@@ -252,6 +252,109 @@ fn shellcheck_has_nothing_to_say() {
     }
 }
 
+/// A worker of the example whose host has joined its cluster, as the probe finds it.
+fn joined(host: &iec_core::site::SiteHost) -> iec_core::facts::HostFacts {
+    let mut facts = plain_host(host);
+    facts.cluster.value_mut().server = Some("https://api:6443".to_owned());
+    if host.role() == Role::ControlPlane {
+        facts.cluster.value_mut().kubernetes_files = vec!["admin.conf".to_owned()];
+    }
+    facts
+}
+
+fn steps_of(plan: &Plan, host: &str) -> Vec<String> {
+    let part = plan.host(host).expect("a host of the site");
+    part.steps.iter().map(|step| step.id.to_string()).collect()
+}
+
+/// Rule 4 of the design: a token belongs to a run that brings hosts.
+#[test]
+fn a_token_is_renewed_for_hosts_that_join_and_removed_after_the_last_one() {
+    let site = site("three-hosts");
+    let bare = plan_of(&site, &facts(&site, plain_host));
+    let has = |plan: &Plan, id: &str| steps_of(plan, "edge-1").contains(&id.to_owned());
+    assert!(!has(&bare, "control-plane.token") && !has(&bare, "control-plane.no-token"));
+    let after = bare.after_joins.as_ref().expect("the token is removed");
+    assert_eq!(after.steps[0].id.as_str(), "control-plane.no-token");
+    assert!(!after.whole && after.secrets.is_empty() && after.steps.len() == 1);
+
+    let all = plan_of(&site, &facts(&site, joined));
+    assert!(!has(&all, "control-plane.token") && has(&all, "control-plane.no-token"));
+    assert_eq!(all.after_joins, None);
+
+    let some = plan_of(
+        &site,
+        &facts(&site, |host| {
+            if host.name().as_str() == "edge-3" {
+                plain_host(host)
+            } else {
+                joined(host)
+            }
+        }),
+    );
+    assert!(has(&some, "control-plane.token") && !has(&some, "control-plane.no-token"));
+    assert!(some.after_joins.is_some());
+}
+
+/// What a run that makes a token is told is no part of what hosts are compared with.
+#[test]
+fn the_step_that_removes_the_token_is_the_same_in_a_part_of_its_own() {
+    let site = site("three-hosts");
+    let bare = plan_of(&site, &facts(&site, plain_host));
+    let all = plan_of(&site, &facts(&site, joined));
+    let of = |steps: &[iec_core::plan::Step]| {
+        let step = steps.iter().find(|step| matches!(step.op, Op::NoToken { .. }));
+        lower(step.expect("the step")).digest()
+    };
+    let after = bare.after_joins.as_ref().expect("a part");
+    assert_eq!(of(&after.steps), of(&all.host("edge-1").expect("a part").steps));
+}
+
+#[test]
+fn an_absent_host_leaves_by_a_step_of_the_control_plane_and_has_no_part() {
+    let site = site("mixed-architectures");
+    let plan = plan_of(&site, &facts(&site, joined));
+    assert!(steps_of(&plan, "barn").contains(&"node.leave.pump".to_owned()));
+    assert!(plan.host("pump").is_none());
+    // It is unreachable: nobody can make it bare, and the plan says so.
+    assert!(plan.leaving.is_empty());
+    assert!(
+        plan.warnings
+            .iter()
+            .any(|warning| warning.starts_with("pump") && warning.contains("owed"))
+    );
+}
+
+#[test]
+fn a_host_that_another_site_has_by_now_is_left_alone() {
+    let text =
+        std::fs::read_to_string(sites().join("mixed-architectures/site.yaml")).expect("an example site");
+    let site = support::parse(&text.replace("unreachable: true", "unreachable: false"));
+    let found = |name: &str| {
+        let facts = facts(&site, |host| {
+            let mut facts = joined(host);
+            facts.previous.value_mut().site = Some(name.to_owned());
+            facts
+        });
+        plan_of(&site, &facts)
+    };
+    let ours = found(site.name().as_str());
+    assert_eq!(
+        ours.leaving.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["pump"]
+    );
+    let foreign = found("somebody-elses");
+    assert!(foreign.leaving.is_empty());
+    assert!(
+        foreign
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("another site"))
+    );
+    // The node leaves the cluster in any case.
+    assert!(steps_of(&foreign, "barn").contains(&"node.leave.pump".to_owned()));
+}
+
 fn check(command: &[&str], script: &str) {
     let mut child = Command::new(command[0])
         .args(&command[1..])

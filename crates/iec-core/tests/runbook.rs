@@ -116,7 +116,7 @@ fn expected(part: &HostPart) -> Vec<(String, Part, String)> {
     let mut expected = Vec::new();
     for step in &part.steps {
         let lowered = lower(step);
-        let runner = lowered.runner_step(step.id.as_str());
+        let runner = lowered.runner_step(step.id.as_str(), &step.title);
         let id = step.id.to_string();
         expected.push((id.clone(), Part::Check, questions(&runner)));
         if !lowered.apply.is_empty() {

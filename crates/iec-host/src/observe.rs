@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use iec_core::journal::Journal;
 use iec_core::observed::{HostObserved, Observed};
-use iec_core::plan::{HOME, HostPart, Plan};
+use iec_core::plan::{HOME, HostPart, Plan, journal_script};
 use iec_sh::{Cmd, Expr, Mode, Program};
 
 use crate::ask::ask;
@@ -25,21 +25,30 @@ pub struct Observation {
     pub failures: BTreeMap<String, HostError>,
 }
 
-/// Asks every host of the plan that is in the fleet for the state of its steps. Nothing is changed on any host.
+/// Asks every host of the plan that is in the fleet for the state of its steps, and those that leave for what is recorded
+/// there. Nothing is changed on any host.
 pub async fn observe(fleet: &Fleet, plan: &Plan) -> Observation {
-    let parts = plan
-        .hosts
-        .iter()
-        .filter_map(|part| Some((part, fleet.host(part.host.as_str())?)));
+    let present = plan.hosts.iter().map(|part| (&part.host, Some(part)));
+    let leaving = plan.leaving.iter().map(|host| (host, None));
+    let asked = present
+        .chain(leaving)
+        .filter_map(|(name, part)| Some((name, part, fleet.host(name.as_str())?)));
     let answers = fleet
-        .each(parts, |(part, host)| async move {
-            (part.host.to_string(), observe_host(host.as_ref(), part).await)
+        .each(asked, |(name, part, host)| async move {
+            let script = part.map_or_else(journal_script, observe_script);
+            (
+                name.to_string(),
+                part.is_some(),
+                ask_state(host.as_ref(), script).await,
+            )
         })
         .await;
     let mut observation = Observation::default();
-    for (name, answer) in answers {
+    let observed = &mut observation.observed;
+    for (name, is_present, answer) in answers {
         match answer {
-            Ok(found) => drop(observation.observed.hosts.insert(name, found)),
+            Ok(found) if is_present => drop(observed.hosts.insert(name, found)),
+            Ok(found) => drop(observed.leaving.insert(name, found.leftovers)),
             Err(error) => drop(observation.failures.insert(name, error)),
         }
     }
@@ -48,9 +57,17 @@ pub async fn observe(fleet: &Fleet, plan: &Plan) -> Observation {
 
 /// Asks one host for the state of its steps.
 pub(crate) async fn observe_host(host: &dyn Host, part: &HostPart) -> Result<HostObserved, HostError> {
-    const ASKING: &str = "the check of all steps";
+    ask_state(host, observe_script(part)).await
+}
+
+fn observe_script(part: &HostPart) -> String {
     // Nothing is written, so neither an owner nor a run has to be named.
-    let script = Script::new(part.script("", "observe", Mode::Observe));
+    part.script("", "observe", Mode::Observe)
+}
+
+async fn ask_state(host: &dyn Host, script: String) -> Result<HostObserved, HostError> {
+    const ASKING: &str = "the check of all steps";
+    let script = Script::new(script);
     let answer = ask(host, ASKING, &script, LIMIT).await?.expect_success(ASKING)?;
     HostObserved::parse(&answer.text()).map_err(|error| HostError::Answer { evidence: error.line })
 }

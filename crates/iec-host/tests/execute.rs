@@ -103,6 +103,7 @@ fn part(sandbox: &Sandbox) -> HostPart {
         blobs: vec![blob],
         secrets: BTreeMap::from([(SecretName::ClusterCaKey, Secret::new(SECRET.to_owned()))]),
         assumed: Vec::new(),
+        whole: true,
     }
 }
 
@@ -112,6 +113,8 @@ fn plan(parts: Vec<HostPart>) -> Plan {
         site_id: "0".to_owned(),
         release: "1.36".to_owned(),
         hosts: parts,
+        after_joins: None,
+        leaving: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -317,6 +320,7 @@ fn waiting_part(folder: &Path) -> HostPart {
         blobs: Vec::new(),
         secrets: BTreeMap::new(),
         assumed: Vec::new(),
+        whole: true,
     }
 }
 
@@ -471,6 +475,7 @@ async fn control_planes_go_first_and_no_more_hosts_at_once_than_allowed() {
         blobs: Vec::new(),
         secrets: BTreeMap::new(),
         assumed: Vec::new(),
+        whole: true,
     };
     for name in names {
         let order = Arc::clone(&order);
@@ -530,6 +535,7 @@ async fn a_host_that_is_away_is_given_up_in_the_end_and_one_that_is_wrong_at_onc
             blobs: Vec::new(),
             secrets: BTreeMap::new(),
             assumed: Vec::new(),
+            whole: true,
         };
         let fleet = Fleet::new([Arc::clone(&host) as Arc<dyn Host>]);
         let started = tokio::time::Instant::now();

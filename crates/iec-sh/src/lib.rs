@@ -16,5 +16,7 @@ pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
 pub use paste::{PasteContent, PasteStep, Preface};
 pub use program::Program;
-pub use runner::{LockQuestion, Mode, Question, RunnerScript, RunnerStep, UndoScript, events};
+pub use runner::{
+    LockQuestion, Mode, OnFailure, Question, RunnerScript, RunnerStep, UndoScript, UndoStep, events,
+};
 pub use word::Word;

@@ -10,6 +10,10 @@ trap '' HUP PIPE
 
 iec_journal=$iec_home/journal.jsonl
 iec_errors=/dev/null
+iec_live=' '
+# No step has this name; an empty list of patterns would leave nothing of the journal.
+iec_asked='"step":"",
+'
 
 iec_say() {
   iec_line=iec
@@ -53,8 +57,26 @@ iec_check() {
 
 # iec_known ID DIGEST: whether the journal has this very step as done.
 iec_known() {
-  iec_begin="\"step\":\"$1\",\"digest\":\"$2\",\"outcome\":"
-  [ -r "$iec_journal" ] && grep -qF -e "$iec_begin\"changed\"" -e "$iec_begin\"adopted\"" "$iec_journal"
+  case $iec_live in *" $1 $2 "*) return 0 ;; esac
+  return 1
+}
+
+# iec_read_journal: the steps that the journal has as done and not taken back since, with their digests, in iec_live.
+# A quotation mark separates the fields of a line; its names and values come in the order in which this script writes them.
+iec_read_journal() {
+  iec_live=' '
+  [ -r "$iec_journal" ] || return 0
+  iec_live=" $(awk -F '"' '
+    $20 == "outcome" && ($22 == "changed" || $22 == "adopted") { live[$14] = $18 }
+    $18 == "undone" { delete live[$14] }
+    END { for (step in live) printf "%s %s ", step, live[step] }' "$iec_journal")"
+}
+
+# iec_leftovers: the lines of the journal about steps that were not asked for by now.
+iec_leftovers() {
+  [ -r "$iec_journal" ] || return 0
+  iec_say journal "$(grep -vF -e "${iec_asked%
+}" "$iec_journal" | base64 -w0)"
 }
 
 # iec_present ID PATH: what a file step would replace, for the difference that is shown to a person.
@@ -73,6 +95,8 @@ iec_present() {
 
 # iec_observe N ID DIGEST
 iec_observe() {
+  iec_asked="$iec_asked\"step\":\"$2\",
+"
   iec_check "$1"
   iec_recorded=new
   iec_known "$2" "$3" && iec_recorded=known
@@ -97,7 +121,7 @@ iec_finish() {
   exit "$1"
 }
 
-# iec_step N ID DIGEST SENSITIVE UNDO: one step, from question to outcome.
+# iec_step N ID DIGEST SENSITIVE TITLE UNDO: one step, from question to outcome.
 iec_step() {
   iec_id=$2
   if [ -e "$iec_home/incoming/stop-$iec_run" ]; then
@@ -112,7 +136,7 @@ iec_step() {
   case $iec_state in
     done)
       if iec_known "$2" "$3"; then iec_say unchanged "$2"; else
-        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\",\"undo\":\"$5\""
+        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\",\"title\":\"$5\",\"undo\":\"$6\""
         iec_say adopted "$2"
       fi
       rm -f "$iec_errors"
@@ -122,7 +146,7 @@ iec_step() {
       iec_finish 4 ;;
   esac
   iec_say started "$2" "$iec_state" "$(iec_text "$iec_missing")"
-  iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\",\"undo\":\"$5\""
+  iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\",\"title\":\"$5\",\"undo\":\"$6\""
   iec_output=$iec_home/output/$2
   [ "$4" = sensitive ] && iec_output=/dev/null
   ( umask 022; "iec_apply_$1" ) >"$iec_output" 2>&1 9>&-
@@ -163,9 +187,10 @@ iec_lock() {
     iec_finish 1
   fi
   printf '%s\n' "$iec_owner" >"$iec_home/lock"
+  iec_read_journal
 }
 
-# iec_undo N ID: takes one step back and records it. What is not there any more is taken back already.
+# iec_undo N ID stop|go-on: takes one step back and records it. What is not there any more is taken back already.
 iec_undo() {
   iec_id=$2
   if [ -e "$iec_home/incoming/stop-$iec_run" ]; then
@@ -178,11 +203,11 @@ iec_undo() {
   ( umask 022; "iec_undo_$1" ) >"$iec_home/output/$2.undo" 2>&1 9>&-
   iec_code=$?
   iec_clock; iec_took=$(((iec_now - iec_began) * 10))
-  if [ "$iec_code" -ne 0 ]; then
+  if [ "$iec_code" -ne 0 ] && [ "$3" = stop ]; then
     iec_say failed "$2" command "$iec_code" "$(iec_text "$(tail -c 4000 "$iec_home/output/$2.undo")")"
     iec_finish 2
   fi
-  iec_record "\"step\":\"$2\",\"outcome\":\"undone\",\"milliseconds\":$iec_took"
+  iec_record "\"step\":\"$2\",\"outcome\":\"undone\",\"milliseconds\":$iec_took,\"code\":$iec_code"
   iec_say undone "$2" "$iec_took"
 }
 

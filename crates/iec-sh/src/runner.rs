@@ -13,6 +13,8 @@ pub mod events {
     pub const OBSERVED: &str = "observed";
     /// `present ID PATH FORM CONTENT`
     pub const PRESENT: &str = "present";
+    /// `journal LINES`: those about steps that were not asked for
+    pub const JOURNAL: &str = "journal";
     /// `started ID STATE MISSING`
     pub const STARTED: &str = "started";
     /// `unchanged ID`
@@ -58,6 +60,8 @@ pub struct Question {
 pub struct RunnerStep {
     /// The stable name, `[a-z0-9.@-]+`.
     pub id: String,
+    /// What it does, for people; the journal keeps it.
+    pub title: String,
     /// The digest of what the step is made from.
     pub digest: String,
     /// Its output may hold a secret: it is not kept.
@@ -83,24 +87,91 @@ pub struct RunnerScript<'a> {
     pub run: &'a str,
     /// The steps, in order.
     pub steps: &'a [RunnerStep],
+    /// How many of them only say whether the host may be changed. They come before anything is taken back.
+    pub admission: usize,
+    /// Whether these are all steps of the host: then observing tells what its journal has beyond them.
+    pub whole: bool,
+    /// What is taken back, in order, before the other steps.
+    pub undo: &'a [UndoStep],
 }
 
 impl RunnerScript<'_> {
     /// The script's text. It does nothing before its last line was read, so a cut transfer runs nothing.
     #[must_use]
     pub fn text(&self, mode: Mode) -> String {
-        let mut text = preamble(self.home, self.owner, self.run);
+        let mut text = match mode {
+            // Nobody reads or keeps it, and it travels to every host each time.
+            Mode::Observe => without_comments(&preamble(self.home, self.owner, self.run)),
+            Mode::Apply => preamble(self.home, self.owner, self.run),
+        };
         for (number, step) in self.steps.iter().enumerate() {
             step.functions(number, mode, &mut text);
         }
-        if mode == Mode::Apply {
-            text.push_str("iec_lock\n");
-        }
-        for (number, step) in self.steps.iter().enumerate() {
-            step.call(number, mode, &mut text);
+        let calls = |steps: std::ops::Range<usize>, text: &mut String| {
+            for number in steps {
+                self.steps[number].call(number, mode, text);
+            }
+        };
+        match mode {
+            Mode::Observe => {
+                text.push_str("iec_read_journal\n");
+                calls(0..self.steps.len(), &mut text);
+                if self.whole {
+                    text.push_str("iec_leftovers\n");
+                }
+            }
+            Mode::Apply => {
+                undo_functions(self.undo, &mut text);
+                text.push_str("iec_lock\n");
+                let admission = self.admission.min(self.steps.len());
+                calls(0..admission, &mut text);
+                undo_calls(self.undo, &mut text);
+                calls(admission..self.steps.len(), &mut text);
+            }
         }
         text.push_str("iec_finish 0\n}\nmain </dev/null\n");
         text
+    }
+}
+
+/// One step that is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndoStep {
+    /// The step.
+    pub id: String,
+    /// What takes it back: shell that this crate printed before the step was done. The host kept it where only root
+    /// writes.
+    pub text: String,
+    /// What happens when a command of it fails.
+    pub on_failure: OnFailure,
+}
+
+/// What happens when a step cannot be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The host stops there; the step stays recorded.
+    Stop,
+    /// It counts as taken back: what it was part of is given up anyway.
+    GoOn,
+}
+
+fn undo_functions(steps: &[UndoStep], text: &mut String) {
+    for (number, step) in steps.iter().enumerate() {
+        let _ = writeln!(text, "iec_undo_{number}() {{ :\n{}}}", step.text);
+    }
+}
+
+fn undo_calls(steps: &[UndoStep], text: &mut String) {
+    for (number, step) in steps.iter().enumerate() {
+        let on_failure = match step.on_failure {
+            OnFailure::Stop => "stop",
+            OnFailure::GoOn => "go-on",
+        };
+        let _ = writeln!(
+            text,
+            "iec_undo {number} {} {on_failure}",
+            Word::new(step.id.as_str())
+        );
     }
 }
 
@@ -113,10 +184,8 @@ pub struct UndoScript<'a> {
     pub owner: &'a str,
     /// The name of this run, `[a-z0-9-]+`.
     pub run: &'a str,
-    /// The steps in the order in which they are taken back, each with its text.
-    ///
-    /// The text is shell that this crate printed before the step was done; the host kept it where only root writes.
-    pub steps: &'a [(String, String)],
+    /// The steps in the order in which they are taken back.
+    pub steps: &'a [UndoStep],
     /// Whether nothing but the journal stays afterwards.
     pub retire: bool,
 }
@@ -126,13 +195,9 @@ impl UndoScript<'_> {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = preamble(self.home, self.owner, self.run);
-        for (number, (_, undo)) in self.steps.iter().enumerate() {
-            let _ = writeln!(text, "iec_undo_{number}() {{ :\n{undo}}}");
-        }
+        undo_functions(self.steps, &mut text);
         text.push_str("iec_lock\n");
-        for (number, (id, _)) in self.steps.iter().enumerate() {
-            let _ = writeln!(text, "iec_undo {number} {}", Word::new(id.as_str()));
-        }
+        undo_calls(self.steps, &mut text);
         if self.retire {
             text.push_str("iec_retire\n");
         }
@@ -185,6 +250,14 @@ fn preamble(home: &str, owner: &str, run: &str) -> String {
     text
 }
 
+/// The text without its lines that are comments.
+fn without_comments(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
 impl RunnerStep {
     fn functions(&self, number: usize, mode: Mode, text: &mut String) {
         let _ = writeln!(text, "iec_check_{number}() {{");
@@ -227,8 +300,9 @@ impl RunnerStep {
             Mode::Observe => writeln!(text, "iec_observe {number} {id} {digest}"),
             Mode::Apply => {
                 let sensitive = if self.sensitive { "sensitive" } else { "open" };
+                let title = Word::new(json_escaped(&self.title));
                 let undo = Word::new(json_escaped(&self.undo_text()));
-                writeln!(text, "iec_step {number} {id} {digest} {sensitive} {undo}")
+                writeln!(text, "iec_step {number} {id} {digest} {sensitive} {title} {undo}")
             }
         };
     }

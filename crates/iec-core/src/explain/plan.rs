@@ -54,6 +54,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC3021",
+        "the role of a host cannot be changed in place",
+        "A worker would have to leave the cluster first; a control plane holds the cluster itself.",
+        "Let a worker leave by `state: absent` before it gets its new role. Leave a control plane what it is.",
+        "",
+    ),
+    row(
+        "IEC3022",
+        "a control plane cannot be removed by `state: absent`",
+        "The cluster and its data are on this host. A run that keeps the site never removes them.",
+        "Remove `state: absent`. To give the whole site up, run `iec reset`.",
+        "iec reset site.yaml",
+    ),
+    row(
         "IEC3101",
         "control groups of version 1",
         "Kubernetes no longer develops for them, and its kubelet refuses them unless told otherwise. Support is lowered, so the site must accept it by name.",

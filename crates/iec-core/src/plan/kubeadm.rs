@@ -128,7 +128,7 @@ pub(super) fn init_configuration_with_token(
         let tokens = json!([{
             "token": token,
             "description": "IEC: hosts of this site join by it",
-            "ttl": "24h0m0s",
+            "ttl": format!("{}s", inputs.token_life.as_secs()),
             "usages": ["signing", "authentication"],
             "groups": ["system:bootstrappers:kubeadm:default-node-token"],
         }]);

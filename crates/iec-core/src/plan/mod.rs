@@ -14,15 +14,16 @@ mod service_network;
 mod step;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
 pub use kubeadm::{InitPhase, JoinPhase};
-pub(crate) use lower::BLOB_QUESTION;
+pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node};
 pub use lower::{HOME, Lowered, SECRETS, Undo, lower};
 pub use op::{
     FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, Require, SecretName, StoreBlob, Unit, Wait,
 };
-pub use part::HostPart;
+pub use part::{HostPart, journal_script};
 pub use phase::image_names;
 pub use step::{Phase, Step, StepId};
 
@@ -30,8 +31,9 @@ use crate::content::{Digest, Manifest};
 use crate::credentials::Credentials;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Facts;
+use crate::name::HostName;
 use crate::release::Release;
-use crate::site::{Role, Site};
+use crate::site::{HostState, Role, Site, SiteHost};
 use part::PartBuilder;
 
 /// Everything that a plan is made from. The same inputs give the same plan.
@@ -51,7 +53,12 @@ pub struct Inputs<'a> {
     pub calico_manifest: &'a str,
     /// The charts of the site's Helm releases, by release name: digest and length in bytes.
     pub charts: &'a BTreeMap<String, (Digest, u64)>,
+    /// How long a bootstrap token lives that this run makes. It is no part of what a host is compared with.
+    pub token_life: Duration,
 }
+
+/// How long a bootstrap token lives, where nobody says otherwise.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What has to be done on every host of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +71,11 @@ pub struct Plan {
     pub release: String,
     /// The hosts' parts. Each is complete by itself.
     pub hosts: Vec<HostPart>,
+    /// What is left to do when every host has joined, on the first control plane. A run that sees all hosts does it;
+    /// a script that sees one host leaves it to time: the token ends by itself.
+    pub after_joins: Option<HostPart>,
+    /// Hosts that the site declares absent and that can be reached: they become bare when their nodes are gone.
+    pub leaving: Vec<HostName>,
     /// Standing warnings: what upstream has not tested together, what the site accepted.
     pub warnings: Vec<String>,
 }
@@ -88,68 +100,123 @@ impl Plan {
 pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut hosts = Vec::new();
+    let mut after_joins = None;
     for host in inputs.site.present_hosts() {
-        let Some(facts) = inputs.facts.host(host.name().as_str()) else {
-            problems.push(Diagnostic::error(
-                "IEC3001",
-                format!("there are no facts about host {}", host.name()),
-            ));
-            continue;
-        };
-        let mut part = match PartBuilder::new(inputs, host, facts) {
-            Ok(part) => part,
-            Err(problem) => {
-                problems.push(*problem);
-                continue;
+        match host_part(inputs, host) {
+            Ok((part, after)) => {
+                hosts.push(part);
+                after_joins = after_joins.or(after);
             }
-        };
-        phase::admission(&mut part);
-        phase::content(&mut part);
-        phase::system(&mut part);
-        phase::runtime(&mut part);
-        phase::kubernetes(&mut part);
-        match host.role() {
-            Role::ControlPlane => {
-                phase::control_plane(&mut part);
-                phase::network(&mut part);
-            }
-            Role::Worker => phase::join(&mut part),
-        }
-        phase::node(&mut part);
-        if host.role() == Role::ControlPlane {
-            phase::helm(&mut part);
-        }
-        phase::finish(&mut part);
-        match part.build() {
-            Ok(part) => hosts.push(part),
             Err(found) => problems.extend(found),
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
+    let absent = || {
+        inputs
+            .site
+            .hosts()
+            .iter()
+            .filter(|host| host.state() == HostState::Absent)
+    };
+    let (foreign, leaving): (Vec<_>, Vec<_>) = absent()
+        .filter(|host| !host.unreachable())
+        .partition(|host| is_of_another_site(inputs, host));
+    let warnings = untested(inputs)
+        .chain(accepted(inputs))
+        .chain(absent().filter(|host| host.unreachable()).map(owed))
+        .chain(foreign.into_iter().map(left_alone));
     Ok(Plan {
         site: inputs.site.name().as_str().to_owned(),
         site_id: inputs.credentials.site_id.clone(),
         release: inputs.release.name.clone(),
         hosts,
-        warnings: inputs
-            .release
-            .untested()
-            .map(|pair| {
-                format!(
-                    "{} are not tested together upstream: {}",
-                    pair.parts.join(" and "),
-                    pair.reason
-                )
-            })
-            .chain(
-                inputs
-                    .site
-                    .accept()
-                    .iter()
-                    .map(|accepted| format!("the site accepts {accepted}")),
-            )
-            .collect(),
+        after_joins,
+        leaving: leaving.into_iter().map(|host| host.name().clone()).collect(),
+        warnings: warnings.collect(),
     })
+}
+
+/// The part of one host, and what is left to do there when every host has joined.
+fn host_part(inputs: &Inputs<'_>, host: &SiteHost) -> Result<(HostPart, Option<HostPart>), Diagnostics> {
+    let one = |problem: Diagnostic| {
+        let mut problems = Diagnostics::default();
+        problems.push(problem);
+        problems
+    };
+    let Some(facts) = inputs.facts.host(host.name().as_str()) else {
+        let cause = format!("there are no facts about host {}", host.name());
+        return Err(one(Diagnostic::error("IEC3001", cause)));
+    };
+    let builder = || PartBuilder::new(inputs, host, facts).map_err(|problem| one(*problem));
+    let mut part = builder()?;
+    phase::admission(&mut part);
+    phase::content(&mut part);
+    phase::system(&mut part);
+    phase::runtime(&mut part);
+    phase::kubernetes(&mut part);
+    match host.role() {
+        Role::ControlPlane => {
+            phase::control_plane(&mut part);
+            phase::network(&mut part);
+        }
+        Role::Worker => phase::join(&mut part),
+    }
+    phase::node(&mut part);
+    if host.role() == Role::ControlPlane {
+        phase::other_nodes(&mut part);
+        phase::helm(&mut part);
+    }
+    phase::finish(&mut part);
+    let part = part.build()?;
+    if host.role() == Role::Worker {
+        return Ok((part, None));
+    }
+    let mut after = builder()?;
+    phase::after_joins(&mut after);
+    Ok((part, after.build_rest()))
+}
+
+/// Standing warnings about versions that upstream has not tested together.
+fn untested(inputs: &Inputs<'_>) -> impl Iterator<Item = String> {
+    inputs.release.untested().map(|pair| {
+        format!(
+            "{} are not tested together upstream: {}",
+            pair.parts.join(" and "),
+            pair.reason
+        )
+    })
+}
+
+/// What the site has accepted by name.
+fn accepted(inputs: &Inputs<'_>) -> impl Iterator<Item = String> {
+    let accepted = inputs.site.accept().iter();
+    accepted.map(|accepted| format!("the site accepts {accepted}"))
+}
+
+/// An absent host that was given up: what IEC did there is still there.
+fn owed(host: &SiteHost) -> String {
+    format!(
+        "{} is out of the cluster, but its reset is owed: take `unreachable` off when it can be reached, and apply",
+        host.name()
+    )
+}
+
+/// An absent host that somebody has given to another site since.
+fn left_alone(host: &SiteHost) -> String {
+    format!(
+        "{} belongs to another site by now and is left alone: remove it from the site file",
+        host.name()
+    )
+}
+
+fn is_of_another_site(inputs: &Inputs<'_>, host: &SiteHost) -> bool {
+    let Some(facts) = inputs.facts.host(host.name().as_str()) else {
+        return false;
+    };
+    let previous = &facts.previous;
+    let differs = |found: &Option<String>, ours: &str| found.as_deref().is_some_and(|found| found != ours);
+    differs(&previous.site, inputs.site.name().as_str())
+        || differs(&previous.site_id, &inputs.credentials.site_id)
 }

@@ -82,12 +82,33 @@ pub enum Op {
     },
     /// The Secret by which Calico gets one of them.
     CalicoEtcdSecret,
-    /// The labels that the site gives to the node of this host, by its own credentials.
-    Labels {
+    /// A label that the site gives to the node of this host, by its own credentials.
+    Label {
         /// The node.
         node: String,
-        /// The labels.
-        labels: BTreeMap<String, String>,
+        /// The label's key.
+        key: String,
+        /// The label's value.
+        value: String,
+    },
+    /// A taint that the site gives to a node, once there is one: it is there from the node's first moment, since hosts
+    /// join with it, but a node may not change its own taints later.
+    Taint {
+        /// The node.
+        node: String,
+        /// The taint's key.
+        key: String,
+        /// The taint's value, often empty.
+        value: String,
+        /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+        effect: String,
+    },
+    /// A node that leaves the cluster: its pods go elsewhere, then the cluster forgets it.
+    Leave {
+        /// The node.
+        node: String,
+        /// Whether its host answers, so that its pods can end there.
+        reachable: bool,
     },
     /// The control-plane taint taken off a node.
     Schedulable {
@@ -96,6 +117,13 @@ pub enum Op {
     },
     /// A bootstrap token for the hosts that still have to join.
     Token {
+        /// Its public part.
+        id: String,
+        /// Seconds that it must still live, or it is renewed.
+        remaining_seconds: u64,
+    },
+    /// No bootstrap token, because no host has to join any more.
+    NoToken {
         /// Its public part.
         id: String,
     },
@@ -112,6 +140,14 @@ pub enum Op {
     HelmRelease(HelmOp),
     /// Secrets and what was sent taken off the host.
     Forget,
+}
+
+impl Op {
+    /// Whether it takes something away that the site no longer asks for.
+    #[must_use]
+    pub const fn removes(&self) -> bool {
+        matches!(self, Self::Leave { .. } | Self::NoToken { .. })
+    }
 }
 
 /// Something that must be true before anything is changed.

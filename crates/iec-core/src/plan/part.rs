@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use iec_sh::{Mode, RunnerScript, RunnerStep};
+use iec_sh::{Mode, RunnerScript, RunnerStep, UndoStep};
 
 use crate::architecture::Architecture;
 use crate::content::{Digest, ImageItem, Item, Manifest};
@@ -30,6 +30,8 @@ pub struct HostPart {
     pub secrets: BTreeMap<SecretName, Secret<String>>,
     /// The sections of its facts that nobody observed.
     pub assumed: Vec<&'static str>,
+    /// Whether these are all its steps: then what its journal has beyond them is taken back.
+    pub whole: bool,
 }
 
 impl HostPart {
@@ -44,16 +46,30 @@ impl HostPart {
     /// `owner` is written into the host's lock for others to read; `run` names this run.
     #[must_use]
     pub fn script(&self, owner: &str, run: &str, mode: Mode) -> String {
+        self.script_taking_back(&[], owner, run, mode)
+    }
+
+    /// The same, which also takes back what the host's journal has and the site no longer asks for: after the
+    /// questions whether the host may be changed, before everything else.
+    #[must_use]
+    pub fn script_taking_back(&self, undo: &[UndoStep], owner: &str, run: &str, mode: Mode) -> String {
         let steps: Vec<RunnerStep> = self
             .steps
             .iter()
-            .map(|step| lower(step).runner_step(step.id.as_str()))
+            .map(|step| lower(step).runner_step(step.id.as_str(), &step.title))
             .collect();
         RunnerScript {
             home: HOME,
             owner,
             run,
             steps: &steps,
+            admission: self
+                .steps
+                .iter()
+                .take_while(|step| step.phase == Phase::Admission)
+                .count(),
+            whole: self.whole,
+            undo,
         }
         .text(mode)
     }
@@ -63,6 +79,21 @@ impl HostPart {
     pub fn estimate_seconds(&self) -> u32 {
         self.steps.iter().map(|step| step.estimate_seconds).sum()
     }
+}
+
+/// The script that only reads what a host's journal has, for a host on which nothing should be: every step is left over.
+#[must_use]
+pub fn journal_script() -> String {
+    RunnerScript {
+        home: HOME,
+        owner: "",
+        run: "observe",
+        steps: &[],
+        admission: 0,
+        whole: true,
+        undo: &[],
+    }
+    .text(Mode::Observe)
 }
 
 /// A host's part while the phases add to it.
@@ -254,6 +285,20 @@ impl<'a> PartBuilder<'a> {
             steps: self.steps,
             blobs,
             assumed: self.facts.assumed(),
+            whole: true,
+        })
+    }
+
+    /// The steps as a part of their own beside the host's whole one; nothing where there are none.
+    pub(super) fn build_rest(self) -> Option<HostPart> {
+        (!self.steps.is_empty()).then(|| HostPart {
+            host: self.host.name().clone(),
+            role: self.host.role(),
+            secrets: BTreeMap::new(),
+            steps: self.steps,
+            blobs: Vec::new(),
+            assumed: self.facts.assumed(),
+            whole: false,
         })
     }
 

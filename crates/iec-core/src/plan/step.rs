@@ -49,6 +49,16 @@ impl Phase {
         Self::Finish,
     ];
 
+    /// The phase of a step, by its id; the phase of the host itself where an id of a journal names none that is known.
+    #[must_use]
+    pub fn of(step: &StepId) -> Self {
+        let (name, _) = step.as_str().split_once('.').unwrap_or_default();
+        Self::ALL
+            .into_iter()
+            .find(|phase| phase.as_str() == name)
+            .unwrap_or(Self::System)
+    }
+
     /// The first part of the ids of its steps.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -11,7 +11,7 @@ use iec_core::content::{
 use iec_core::credentials::{Credentials, KeyPair, ServiceAccountKeys};
 use iec_core::diagnostic::Diagnostics;
 use iec_core::facts::{Ability, Fact, Facts, HostAnswer, HostFacts};
-use iec_core::plan::{Inputs, Plan, plan};
+use iec_core::plan::{Inputs, Plan, TOKEN_LIFE, plan};
 use iec_core::release::Release;
 use iec_core::secret::Secret;
 use iec_core::site::{Site, SiteHost};
@@ -266,6 +266,7 @@ pub(crate) fn try_plan_of(site: &Site, facts: &Facts) -> Result<Plan, Diagnostic
         content: &content,
         calico_manifest: CALICO,
         charts: &charts,
+        token_life: TOKEN_LIFE,
     };
     plan(&inputs)
 }

@@ -1,9 +1,10 @@
 //! One host's way through its part of a plan: send what it lacks, run its part, and come back after every cut.
 
 use iec_core::event::Event;
+use iec_core::journal::Recorded;
 use iec_core::observed::{HostObserved, State};
 use iec_core::plan::HostPart;
-use iec_sh::Mode;
+use iec_sh::{Mode, UndoStep};
 
 use super::backoff::Backoff;
 use super::runner::{Runner, RunnerEnd};
@@ -129,7 +130,7 @@ impl<'a> HostRun<'a> {
                 Err(error) => return Attempt::Again(error),
             }
         }
-        self.run_part(heard).await
+        self.run_part(&observed.removals(), heard).await
     }
 
     /// Waits until nobody works on the host, then asks all its checks; the owner where somebody else works there.
@@ -150,12 +151,15 @@ impl<'a> HostRun<'a> {
         }
     }
 
-    /// Whether every step is done and in the host's journal: then the host need not be touched.
+    /// Whether every step is done and in the host's journal, and none is there that is not asked for: then the host
+    /// need not be touched.
     fn is_settled(&self, observed: &HostObserved) -> bool {
-        self.part.steps.iter().all(|step| {
-            let found = observed.steps.get(&step.id);
-            found.is_some_and(|found| found.state == State::Done && found.recorded)
-        })
+        let nothing_left = !observed.leftovers.iter().any(Recorded::leaves_something);
+        nothing_left
+            && self.part.steps.iter().all(|step| {
+                let found = observed.steps.get(&step.id);
+                found.is_some_and(|found| found.state == State::Done && found.recorded)
+            })
     }
 
     /// What the host lacks.
@@ -216,10 +220,9 @@ impl<'a> HostRun<'a> {
     }
 
     /// Lets the host's runner do its part.
-    async fn run_part(&mut self, heard: &mut bool) -> Attempt {
-        let script = self
-            .part
-            .script(self.execution.owner, self.execution.run.as_str(), Mode::Apply);
+    async fn run_part(&mut self, removals: &[UndoStep], heard: &mut bool) -> Attempt {
+        let (owner, run) = (self.execution.owner, self.execution.run.as_str());
+        let script = self.part.script_taking_back(removals, owner, run, Mode::Apply);
         let runner = self.runner();
         let end = {
             let mut note = |event: Event| {

@@ -1,6 +1,8 @@
 //! The commands that work on the hosts of a site.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -73,9 +75,42 @@ pub struct Apply {
     /// Where to write the administrator's kubeconfig [default: kubeconfig, beside the site file]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// How long a token lives by which hosts join: from 10m to 7d
+    ///
+    /// It is made when a host has to join, and removed when the last one has.
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub token_ttl: TokenLife,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,
+}
+
+/// How long a bootstrap token lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenLife(pub Duration);
+
+impl FromStr for TokenLife {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        let wrong = "a time is a number and one of m, h, d, for example 90m, from 10m to 7d";
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(wrong)?;
+        let seconds = match unit {
+            "m" => MINUTE,
+            "h" => 60 * MINUTE,
+            "d" => DAY,
+            _ => return Err(wrong),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong)?;
+        let life = number.checked_mul(seconds).ok_or(wrong)?;
+        if (10 * MINUTE..=7 * DAY).contains(&life) {
+            Ok(Self(Duration::from_secs(life)))
+        } else {
+            Err(wrong)
+        }
+    }
 }
 
 /// Prove that the cluster is what the site file says, and that it works
@@ -175,4 +210,31 @@ pub struct Recover {
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_life_of_a_token_is_a_number_and_a_unit() {
+        let seconds = |text: &str| text.parse::<TokenLife>().map(|life| life.0.as_secs());
+        assert_eq!(seconds("24h"), Ok(86_400));
+        assert_eq!(seconds("10m"), Ok(600));
+        assert_eq!(seconds("7d"), Ok(604_800));
+        for wrong in [
+            "",
+            "h",
+            "24",
+            "9m",
+            "8d",
+            "-1h",
+            "1.5h",
+            "24 h",
+            "99999999999999999999d",
+            "1\u{e4}",
+        ] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -3,10 +3,16 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use iec_core::observed::Action;
-use iec_core::plan::Phase;
-use iec_host::{Execution, Fleet, Patience, RunName, Summary, execute};
+use iec_core::observed::{Action, Observed};
+use iec_core::plan::{HostPart, Phase, Plan, StoreBlob};
+use iec_core::reset::{Stage, leaving};
+use iec_core::site::Role;
+use iec_host::{
+    Execution, Fleet, HostResult, HostSummary, Patience, Progress, RunName, StageRun, Summary, execute,
+    run_stage,
+};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::content::Content;
 use super::planning::{Planned, planned};
@@ -30,11 +36,26 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
         .kubeconfig
         .clone()
         .unwrap_or_else(|| kubeconfig::default_path(&file.path));
-    let applied = block_on(apply(&file, &content, &fleet, &kubeconfig, &settings.who, ui))?;
+    let request = Request {
+        kubeconfig: &kubeconfig,
+        token_life: arguments.token_ttl.0,
+        who: &settings.who,
+    };
+    let applied = block_on(apply(&file, &content, &fleet, &request, ui))?;
     ui.result(Document::Apply, &applied.json(&file, &kubeconfig), || {
         applied.text(&file, &kubeconfig)
     });
     Ok(Outcome::Done)
+}
+
+/// How the site is applied.
+pub(super) struct Request<'a> {
+    /// Where the administrator's kubeconfig goes.
+    pub(super) kubeconfig: &'a Path,
+    /// How long a bootstrap token lives that is made now.
+    pub(super) token_life: Duration,
+    /// Who applies it, for others to read.
+    pub(super) who: &'a str,
 }
 
 /// What an apply did.
@@ -49,19 +70,19 @@ pub(super) async fn apply(
     file: &SiteFile,
     content: &Content,
     fleet: &Fleet,
-    kubeconfig: &Path,
-    who: &str,
+    request: &Request<'_>,
     ui: &Ui,
 ) -> Result<Applied, CliError> {
+    let kubeconfig = request.kubeconfig;
     let began = Instant::now();
-    let planned = planned(file, content, fleet, ui).await?;
+    let planned = planned(file, content, fleet, request.token_life, ui).await?;
     for warning in &planned.plan.warnings {
         ui.warn("IEC3909", warning);
     }
     refuse_early(&planned)?;
     let mut summary = Summary::default();
     if !planned.changes.is_settled() {
-        summary = executed(&planned, content, fleet, who, ui).await;
+        summary = executed(&planned, content, fleet, request.who, ui).await;
         if let Some(error) = run_error(
             &summary,
             Some(&planned.plan),
@@ -89,25 +110,114 @@ async fn executed(planned: &Planned, content: &Content, fleet: &Fleet, who: &str
         Document::Run,
         &json!({ "run": run.as_str(), "site": planned.plan.site }),
     );
+    let work = Work {
+        planned,
+        content,
+        fleet,
+        owner: &owner,
+        run: &run,
+        stop: &stop,
+    };
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let sink = move |host: &str, progress| {
         // Nobody looks any more only when the work is over.
         let _ = sender.send((host.to_owned(), progress));
     };
-    let blob_file = |blob: &iec_core::plan::StoreBlob| content.file_of(blob);
-    let execution = Execution {
-        plan: &planned.plan,
-        fleet,
-        observed: &planned.observation.observed,
-        owner: &owner,
-        run: &run,
-        blob_file: &blob_file,
-        stop: &stop,
-        patience: Patience::default(),
-    };
-    let summary = watch(execute(&execution, &sink), receiver, &stop, &mut view).await;
+    let summary = watch(work.stages(&sink), receiver, &stop, &mut view).await;
     view.finish();
     summary
+}
+
+/// What all stages of an apply share.
+struct Work<'a> {
+    planned: &'a Planned,
+    content: &'a Content,
+    fleet: &'a Fleet,
+    owner: &'a str,
+    run: &'a RunName,
+    stop: &'a CancellationToken,
+}
+
+impl Work<'_> {
+    /// The hosts of the site, then those that leave it, then what is left to do when all have joined.
+    async fn stages(&self, sink: &(dyn Fn(&str, Progress) + Sync)) -> Summary {
+        let Planned {
+            plan, observation, ..
+        } = self.planned;
+        let mut summary = self.execute(plan, &observation.observed, sink).await;
+        let is_done = |part: &HostPart, summary: &Summary| {
+            let host = summary.hosts.get(part.host.as_str());
+            host.is_some_and(|host| matches!(host.result, HostResult::Done))
+        };
+        let mut control_planes = plan.hosts.iter().filter(|part| part.role == Role::ControlPlane);
+        // A host is made bare only when its node has left: that is a step of the control plane.
+        if control_planes.all(|part| is_done(part, &summary)) {
+            for stage in leaving(&observation.observed) {
+                if let Some(result) = self.take_back(&stage, sink).await {
+                    summary.hosts.insert(stage.host, result);
+                }
+            }
+        }
+        if let Some(part) = &plan.after_joins
+            && plan.hosts.iter().all(|part| is_done(part, &summary))
+        {
+            let after = Plan {
+                hosts: vec![part.clone()],
+                ..plan.clone()
+            };
+            for (host, result) in self.execute(&after, &Observed::default(), sink).await.hosts {
+                merge(&mut summary, host, result);
+            }
+        }
+        summary
+    }
+
+    async fn execute(
+        &self,
+        plan: &Plan,
+        observed: &Observed,
+        sink: &(dyn Fn(&str, Progress) + Sync),
+    ) -> Summary {
+        let blob_file = |blob: &StoreBlob| self.content.file_of(blob);
+        let execution = Execution {
+            plan,
+            fleet: self.fleet,
+            observed,
+            owner: self.owner,
+            run: self.run,
+            blob_file: &blob_file,
+            stop: self.stop,
+            patience: Patience::default(),
+        };
+        execute(&execution, sink).await
+    }
+
+    async fn take_back(&self, stage: &Stage, sink: &(dyn Fn(&str, Progress) + Sync)) -> Option<HostSummary> {
+        let run = StageRun {
+            stage,
+            host: self.fleet.host(&stage.host)?.as_ref(),
+            owner: self.owner,
+            run: self.run,
+            stop: self.stop,
+        };
+        Some(run_stage(&run, &|progress| sink(&stage.host, progress)).await)
+    }
+}
+
+/// Adds what a later stage did on a host. How that ended is how the host ended.
+fn merge(summary: &mut Summary, host: String, later: HostSummary) {
+    let earlier = summary.hosts.remove(&host);
+    let sum = match earlier {
+        None => later,
+        Some(earlier) => HostSummary {
+            result: later.result,
+            changed: earlier.changed + later.changed,
+            adopted: earlier.adopted + later.adopted,
+            unchanged: earlier.unchanged + later.unchanged,
+            sent: earlier.sent + later.sent,
+        },
+    };
+    summary.hosts.insert(host, sum);
 }
 
 /// The name of a run: when it began, and a little randomness, so that no two are the same.

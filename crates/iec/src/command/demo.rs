@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use iec_bundle::{BuildError, BuildRequest};
 use iec_core::architecture::Architecture;
+use iec_core::plan::TOKEN_LIFE;
 use iec_core::release::Release;
 use iec_core::report::Verdict;
 use iec_lab::{Lab, LabError, Labs, UpRequest};
 use iec_sh::Word;
 use serde_json::json;
 
-use super::apply::apply;
+use super::apply::{Request, apply};
 use super::bundle::{self, build, this_machine};
 use super::content::Content;
 use super::reach::{block_on, fleet};
@@ -58,7 +59,12 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
     let fleet = fleet(&file.site, &reach, settings)?;
     ui.say("Installing the cluster on the hosts.");
     let report = block_on(async {
-        apply(&file, &content, &fleet, &lab.kubeconfig_file, &settings.who, ui).await?;
+        let request = Request {
+            kubeconfig: &lab.kubeconfig_file,
+            token_life: TOKEN_LIFE,
+            who: &settings.who,
+        };
+        apply(&file, &content, &fleet, &request, ui).await?;
         ui.say("Proving the cluster with a service.");
         verify::verify(&file, &fleet, SETTLE_SECONDS, settings, ui).await
     })?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use iec_core::plan::TOKEN_LIFE;
 use serde_json::json;
 
 use super::check::describe;
@@ -24,7 +25,7 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         Some(facts) => planned_for(&file, &content, facts, ui)?,
         None => {
             let fleet = fleet(&file.site, &arguments.reach, settings)?;
-            block_on(planned(&file, &content, &fleet, ui))?
+            block_on(planned(&file, &content, &fleet, TOKEN_LIFE, ui))?
         }
     };
     let detail = match (arguments.brief, arguments.all) {

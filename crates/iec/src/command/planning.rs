@@ -1,14 +1,16 @@
 //! From a site file to what is to be done: content, credentials, facts, plan, and the state of the hosts.
 
 use std::path::Path;
+use std::time::Duration;
 
 use iec_core::credentials::Credentials;
 use iec_core::diagnostic::{Diagnostics, Severity};
 use iec_core::facts::{Facts, HostAnswer, Reference, preflight};
 use iec_core::observed::{Changes, HostObserved, Observed, Present, State, StepObserved, diff};
-use iec_core::plan::{Inputs, Plan, Step, lower, plan};
+use iec_core::plan::{Inputs, Plan, Step, TOKEN_LIFE, lower, plan};
 use iec_core::probe::certificate_sha256;
 use iec_core::release::Release;
+use iec_core::removal;
 use iec_host::{Fleet, Observation, Probed, observe, probe};
 
 use super::content::Content;
@@ -36,6 +38,7 @@ pub(super) async fn planned(
     file: &SiteFile,
     content: &Content,
     fleet: &Fleet,
+    token_life: Duration,
     ui: &Ui,
 ) -> Result<Planned, CliError> {
     let mut board = ui.board("plan");
@@ -48,7 +51,7 @@ pub(super) async fn planned(
     let known = credentials::load(&place)?;
     allow(file, &content.release, &probed.facts, known.as_ref(), ui)?;
     let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
-    let plan = plan_of(file, content, &probed.facts, &credentials)?;
+    let plan = plan_with(file, content, &probed.facts, &credentials, token_life)?;
     let mut board = ui.board("plan");
     for part in &plan.hosts {
         board.busy(
@@ -58,6 +61,10 @@ pub(super) async fn planned(
     }
     let observation = observe(fleet, &plan).await;
     board.finish();
+    let problems = removal::refuse(&file.site, &plan, &observation.observed);
+    if !problems.is_empty() {
+        return Err(refuse(file, problems));
+    }
     let changes = diff(&plan, &observation.observed);
     Ok(Planned {
         plan,
@@ -145,10 +152,15 @@ fn bare(plan: &Plan) -> Observed {
     };
     let hosts = plan.hosts.iter().map(|part| {
         let steps = part.steps.iter().map(step).collect();
-        (part.host.to_string(), HostObserved { steps })
+        let found = HostObserved {
+            steps,
+            ..HostObserved::default()
+        };
+        (part.host.to_string(), found)
     });
     Observed {
         hosts: hosts.collect(),
+        ..Observed::default()
     }
 }
 
@@ -173,7 +185,7 @@ pub(super) fn failures(facts: &Facts) -> impl Iterator<Item = (&str, HostTrouble
     })
 }
 
-/// The plan of a site.
+/// The plan of a site, whose bootstrap token lives as long as usual.
 ///
 /// # Errors
 /// When the facts, the release or the content do not allow the site; all reasons at once.
@@ -183,6 +195,16 @@ pub(super) fn plan_of(
     facts: &Facts,
     credentials: &Credentials,
 ) -> Result<Plan, CliError> {
+    plan_with(file, content, facts, credentials, TOKEN_LIFE)
+}
+
+fn plan_with(
+    file: &SiteFile,
+    content: &Content,
+    facts: &Facts,
+    credentials: &Credentials,
+    token_life: Duration,
+) -> Result<Plan, CliError> {
     let inputs = Inputs {
         site: &file.site,
         facts,
@@ -191,6 +213,7 @@ pub(super) fn plan_of(
         content: &content.bundle.manifest,
         calico_manifest: &content.calico_manifest,
         charts: &content.charts,
+        token_life,
     };
     plan(&inputs).map_err(|problems| refuse(file, problems))
 }

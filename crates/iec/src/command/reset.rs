@@ -107,7 +107,11 @@ fn stages_text(file: &SiteFile, stages: &[Stage]) -> String {
 }
 
 fn stage_json(stage: &Stage) -> serde_json::Value {
-    let steps: Vec<&str> = stage.steps.iter().map(|(id, _)| id.as_str()).collect();
+    let steps: Vec<&str> = stage
+        .steps
+        .iter()
+        .map(|recorded| recorded.step.as_str())
+        .collect();
     json!({ "host": stage.host, "title": stage.title, "steps": steps, "last": stage.last })
 }
 

@@ -46,7 +46,8 @@ struct Lane {
 impl<'ui> RunView<'ui> {
     /// A view of this plan's execution.
     pub(super) fn new(ui: &'ui Ui, title: &str, planned: &Planned) -> Self {
-        let steps = planned.plan.hosts.iter().flat_map(|part| &part.steps);
+        let parts = planned.plan.hosts.iter().chain(&planned.plan.after_joins);
+        let steps = parts.flat_map(|part| &part.steps);
         let mut view = Self {
             ui,
             board: ui.board(title),

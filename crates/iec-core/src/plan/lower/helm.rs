@@ -58,8 +58,10 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
             run(Program::Rm, ["-f", &archive]),
         ],
         undo: Undo::Commands(vec![
-            Expr::from(helm().words(["uninstall", name, "-n", namespace, "--ignore-not-found"]))
-                .ignore_failure(),
+            helm()
+                .words(["uninstall", name, "-n", namespace, "--ignore-not-found"])
+                .words(["--wait", "--timeout", "5m"])
+                .into(),
         ]),
         shows: vec![],
         sensitive: false,

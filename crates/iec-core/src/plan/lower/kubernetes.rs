@@ -1,7 +1,5 @@
 //! What is asked of the cluster: objects, labels, taints, tokens, waiting.
 
-use std::collections::BTreeMap;
-
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{kubectl_admin, kubectl_node, question, run, test};
@@ -55,34 +53,145 @@ pub(super) fn manifest(path: &str, digest: Digest, name: &str) -> Lowered {
     }
 }
 
-pub(super) fn labels(node: &str, labels: &BTreeMap<String, String>) -> Lowered {
-    let selector: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let mut check = Vec::new();
-    for (key, value) in labels {
-        let path = format!("jsonpath={{.metadata.labels.{}}}", key.replace('.', "\\."));
-        let now = kubectl_node()
-            .words(["get", "node", node, "-o", &path])
-            .quiet_errors();
-        check.push(question(
-            format!("the node has the label {key}={value}"),
-            Expr::from(now).prints(value.as_str()),
-        ));
-    }
+/// Seconds that a kubelet may take to make its node: a slow board needs most of a minute.
+const REGISTRATION_SECONDS: u32 = 180;
+
+pub(super) fn label(node: &str, key: &str, value: &str) -> Lowered {
+    let path = format!("jsonpath={{.metadata.labels.{}}}", key.replace('.', "\\."));
+    let now = kubectl_node()
+        .words(["get", "node", node, "-o", &path])
+        .quiet_errors();
     Lowered {
-        check,
+        check: vec![question(
+            format!("the node has the label {key}={value}"),
+            Expr::from(now).prints(value),
+        )],
         apply: vec![
+            // A kubelet that has just joined makes its node a moment later.
+            Expr::Poll {
+                question: Box::new(kubectl_node().words(["get", "node", node]).quiet().into()),
+                every_seconds: 1,
+                deadline_seconds: REGISTRATION_SECONDS,
+            },
             kubectl_node()
-                .words(["label", "--overwrite", "node", node])
-                .words(selector)
+                .words(["label", "--overwrite", "node", node, &format!("{key}={value}")])
                 .into(),
         ],
-        undo: Undo::CoveredBy("join.preflight"),
+        undo: Undo::Commands(vec![
+            kubectl_node()
+                .words(["label", "node", node, &format!("{key}-")])
+                .into(),
+        ]),
         shows: vec![],
         sensitive: false,
     }
+}
+
+/// Prints a line for each node: its name, and its taints as `key=value:effect`. The line `.` ends a whole answer, so that
+/// a cluster that does not answer is never taken for one without the node.
+fn taints() -> Cmd {
+    kubectl_admin().words([
+        "get",
+        "nodes",
+        "-o",
+        "jsonpath={range .items[*]}{.metadata.name}{range .spec.taints[*]} {.key}={.value}:{.effect}{end}{\"\\n\"}{end}.",
+    ])
+}
+
+pub(super) fn taint(node: &str, key: &str, value: &str, effect: &str) -> Lowered {
+    // A node that has not joined yet is no work: it joins with its taints.
+    let has = format!(
+        "$1 == \"{node}\" {{ lacks = 1; for (f = 2; f <= NF; f++) if ($f == \"{key}={value}:{effect}\") lacks = 0 }}\n\
+         $1 == \".\" {{ whole = 1 }}\nEND {{ exit lacks || !whole }}"
+    );
+    let some = format!(
+        "$1 == \"{node}\" {{ for (f = 2; f <= NF; f++) if (index($f, \"{key}=\") == 1 && $f ~ /:{effect}$/) has = 1 }}\n\
+         END {{ exit !has }}"
+    );
+    let awk = |program: &str| Cmd::new(Program::Awk).word(program);
+    let change = |words: &[&str]| -> Expr {
+        kubectl_admin()
+            .words(["taint", "--overwrite", "node", node])
+            .words(words.iter().copied())
+            .into()
+    };
+    Lowered {
+        check: vec![question(
+            format!("{node} has the taint {key}={value}:{effect}, if it has joined"),
+            Expr::FailsWith(Box::new(Expr::Pipe(vec![taints(), awk(&has)])), 1),
+        )],
+        apply: vec![change(&[&format!("{key}={value}:{effect}")])],
+        undo: Undo::Commands(vec![Expr::If {
+            condition: Box::new(Expr::Pipe(vec![taints(), awk(&some)])),
+            then: vec![change(&[&format!("{key}:{effect}-")])],
+            otherwise: vec![answers()],
+        }]),
+        shows: vec![],
+        sensitive: false,
+    }
+}
+
+/// The API server answers.
+fn answers() -> Expr {
+    kubectl_admin().words(["get", "--raw", "/readyz"]).quiet().into()
+}
+
+/// Whether the cluster has no object of this name. Without an answer it may have one; without a cluster it has none.
+fn has_none(kind: &[&str], name: &str) -> Expr {
+    let selector = format!("metadata.name={name}");
+    let list = kubectl_admin()
+        .word("get")
+        .words(kind.iter().copied())
+        .words(["--field-selector", &selector])
+        .words(["-o", "jsonpath={range .items[*]}[{.metadata.name}]{end}."]);
+    let is_there = format!("[{name}]");
+    Expr::any([
+        test(["-e", "/etc/kubernetes/admin.conf"]).not(),
+        Expr::Pipe(vec![
+            list,
+            // No answer is an empty one, in which there is no line without the name either.
+            Cmd::new(Program::Grep).words(["-qvF", &is_there]),
+        ]),
+    ])
+}
+
+/// Seconds that the pods of a node may take to end elsewhere, where the site stays.
+const DRAIN_SECONDS: u32 = 300;
+
+pub(super) fn leave(node: &str, reachable: bool) -> Lowered {
+    let mut apply = Vec::new();
+    if reachable {
+        apply.push(drain_node(node, DRAIN_SECONDS).into());
+    }
+    // Nobody would say that a pod has ended on a host that is gone: the cluster forgets its pods with the node.
+    apply.push(delete_node(node).into());
+    Lowered {
+        check: vec![question(
+            format!("the cluster has no node {node}"),
+            has_none(&["nodes"], node),
+        )],
+        apply,
+        undo: Undo::Irreversible("a host that has left joins again when the site asks for it"),
+        shows: vec![],
+        sensitive: false,
+    }
+}
+
+/// `kubectl` whose requests may take as long as what they wait for.
+fn kubectl_waiting() -> Cmd {
+    Cmd::new(Program::Kubectl).words(["--kubeconfig", "/etc/kubernetes/admin.conf"])
+}
+
+/// Closes a node and sends its pods away.
+pub(crate) fn drain_node(node: &str, seconds: u32) -> Cmd {
+    kubectl_waiting()
+        .words(["drain", node, "--ignore-daemonsets", "--delete-emptydir-data"])
+        .words(["--force", &format!("--timeout={seconds}s")])
+}
+
+/// Lets the cluster forget a node.
+pub(crate) fn delete_node(node: &str) -> Cmd {
+    kubectl_waiting().words(["delete", "node", node, "--ignore-not-found", "--timeout=30s"])
 }
 
 pub(super) fn schedulable(node: &str) -> Lowered {
@@ -98,26 +207,44 @@ pub(super) fn schedulable(node: &str) -> Lowered {
                 .words(["taint", "node", node, &format!("{taint}-")])
                 .into(),
         ],
-        undo: Undo::CoveredBy("control-plane.preflight"),
+        undo: Undo::Commands(vec![
+            kubectl_admin()
+                .words([
+                    "taint",
+                    "--overwrite",
+                    "node",
+                    node,
+                    &format!("{taint}:NoSchedule"),
+                ])
+                .into(),
+        ]),
         shows: vec![],
         sensitive: false,
     }
 }
 
-pub(super) fn token(id: &str) -> Lowered {
+pub(super) fn token(id: &str, remaining_seconds: u64) -> Lowered {
     let secret = format!("secret/bootstrap-token-{id}");
     let config = format!("{SECRETS}/{}", SecretName::InitConfiguration.file_name());
+    let until = kubectl_admin()
+        .words(["get", "-n", "kube-system", &secret])
+        .words(["-o", "jsonpath={.data.expiration}"]);
+    // Both moments in one form, side by side: their order is that of their texts.
+    let moments = Cmd::new(Program::Xargs)
+        .words([
+            "-I{}",
+            "date",
+            "-u",
+            "-d",
+            &format!("{remaining_seconds} seconds"),
+        ])
+        .word("+%Y-%m-%dT%H:%M:%SZ {}");
+    let later = Cmd::new(Program::Awk).word("$1 < $2 { alive = 1 } END { exit !alive }");
+    let alive = Expr::Pipe(vec![until, Cmd::new(Program::Base64).word("-d"), moments, later]);
     Lowered {
         check: vec![question(
-            "the cluster knows the bootstrap token of this run",
-            Expr::FailsWith(
-                Box::new(
-                    kubectl_admin()
-                        .words(["get", "-n", "kube-system", &secret, "-o", "name"])
-                        .into(),
-                ),
-                1,
-            ),
+            "the cluster knows the bootstrap token of this run, for long enough",
+            Expr::FailsWith(Box::new(alive), 1),
         )],
         apply: vec![
             Cmd::new(Program::Kubeadm)
@@ -132,6 +259,31 @@ pub(super) fn token(id: &str) -> Lowered {
                 .into(),
         ],
         undo: Undo::CoveredBy("control-plane.preflight"),
+        shows: vec![],
+        sensitive: true,
+    }
+}
+
+pub(super) fn no_token(id: &str) -> Lowered {
+    let secret = format!("bootstrap-token-{id}");
+    Lowered {
+        check: vec![question(
+            "the cluster knows no bootstrap token of this site",
+            has_none(&["secrets", "-n", "kube-system"], &secret),
+        )],
+        apply: vec![
+            kubectl_admin()
+                .words([
+                    "delete",
+                    "-n",
+                    "kube-system",
+                    "secret",
+                    &secret,
+                    "--ignore-not-found",
+                ])
+                .into(),
+        ],
+        undo: Undo::Irreversible("a run in which a host has to join makes a token"),
         shows: vec![],
         sensitive: true,
     }

@@ -16,6 +16,7 @@ mod unit;
 
 pub(crate) use content::BLOB_QUESTION;
 use iec_sh::{Expr, Question, RunnerStep};
+pub(crate) use kubernetes::{delete_node, drain_node};
 
 use crate::content::Digest;
 use crate::plan::{Op, Step};
@@ -75,9 +76,20 @@ pub fn lower(step: &Step) -> Lowered {
         Op::Manifest { path, digest, name } => kubernetes::manifest(path, *digest, name),
         Op::CalicoEtcdCertificates { configuration } => calico_etcd::certificates(configuration),
         Op::CalicoEtcdSecret => calico_etcd::secret(),
-        Op::Labels { node, labels } => kubernetes::labels(node, labels),
+        Op::Label { node, key, value } => kubernetes::label(node, key, value),
+        Op::Taint {
+            node,
+            key,
+            value,
+            effect,
+        } => kubernetes::taint(node, key, value, effect),
+        Op::Leave { node, reachable } => kubernetes::leave(node, *reachable),
         Op::Schedulable { node } => kubernetes::schedulable(node),
-        Op::Token { id: token } => kubernetes::token(token),
+        Op::Token {
+            id: token,
+            remaining_seconds,
+        } => kubernetes::token(token, *remaining_seconds),
+        Op::NoToken { id: token } => kubernetes::no_token(token),
         Op::UserKubeconfig { user, home } => kubernetes::user_kubeconfig(id, user, home),
         Op::Wait(wait) => kubernetes::wait(wait),
         Op::HelmRelease(release) => helm::release(release),
@@ -123,9 +135,10 @@ impl Lowered {
 
     /// The step as the host's runner takes it.
     #[must_use]
-    pub fn runner_step(&self, id: &str) -> RunnerStep {
+    pub fn runner_step(&self, id: &str, title: &str) -> RunnerStep {
         RunnerStep {
             id: id.to_owned(),
+            title: title.to_owned(),
             digest: self.digest().hex()[..16].to_owned(),
             sensitive: self.sensitive,
             questions: self.check.clone(),

@@ -106,7 +106,7 @@ fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
         InitPhase::BootstrapToken => (
             "bootstrap-token",
             "Let hosts join",
-            "By a token that lives for a day.",
+            "By a token that is removed when the last one has joined, and ends by itself otherwise.",
             1,
         ),
         InitPhase::KubeletFinalize => (
@@ -223,34 +223,62 @@ fn addons(part: &mut PartBuilder<'_>) {
     init(part, phase);
 }
 
-/// A later run brings hosts that still have to join: they need a token that is alive.
-fn token(part: &mut PartBuilder<'_>) {
-    let initialised = part
-        .facts
-        .cluster
-        .kubernetes_files
-        .iter()
-        .any(|file| file == "admin.conf");
-    let site = part.inputs.site;
-    let joining = site.workers().any(|worker| {
+/// Whether the cluster is there already.
+fn is_initialised(part: &PartBuilder<'_>) -> bool {
+    let files = &part.facts.cluster.kubernetes_files;
+    files.iter().any(|file| file == "admin.conf")
+}
+
+/// Whether a host still has to join.
+fn is_awaiting(part: &PartBuilder<'_>) -> bool {
+    part.inputs.site.workers().any(|worker| {
         part.inputs
             .facts
             .host(worker.name().as_str())
             .is_some_and(|facts| facts.cluster.server.is_none())
-    });
-    if initialised && joining {
-        let why = "A host that still has to join needs a token that is alive.";
-        let op = Op::Token {
-            id: part.inputs.credentials.token_id.clone(),
-        };
-        part.step(
-            Phase::ControlPlane,
-            "token",
-            "Renew the bootstrap token",
-            why,
-            1,
-            op,
-        );
+    })
+}
+
+/// A later run that brings hosts needs a token that is alive; a run that brings none takes a token away that is left.
+fn token(part: &mut PartBuilder<'_>) {
+    if !is_initialised(part) {
+        return;
+    }
+    if !is_awaiting(part) {
+        no_token(part);
+        return;
+    }
+    let why = "A host that still has to join needs a token that is alive.";
+    let op = Op::Token {
+        id: part.inputs.credentials.token_id.clone(),
+        remaining_seconds: (part.inputs.token_life.as_secs() / 2).min(ENOUGH_SECONDS),
+    };
+    part.step(
+        Phase::ControlPlane,
+        "token",
+        "Renew the bootstrap token",
+        why,
+        1,
+        op,
+    );
+}
+
+/// A token that lives so many seconds more need not be renewed: as long as a worker waits for its control plane.
+const ENOUGH_SECONDS: u64 = 1800;
+
+fn no_token(part: &mut PartBuilder<'_>) {
+    let why = "No host has to join any more, and what opens the cluster to new hosts is better not there.";
+    let op = Op::NoToken {
+        id: part.inputs.credentials.token_id.clone(),
+    };
+    let title = "Remove the bootstrap token";
+    part.step(Phase::ControlPlane, "no-token", title, why, 0, op);
+}
+
+/// What the first control plane does when every host has joined; nothing where its own part does it.
+pub(in crate::plan) fn after_joins(part: &mut PartBuilder<'_>) {
+    if !is_initialised(part) || is_awaiting(part) {
+        no_token(part);
     }
 }
 

@@ -13,12 +13,12 @@ mod system;
 
 pub(super) use admission::admission;
 use calico_etcd::calico_etcd;
-pub(super) use control_plane::control_plane;
+pub(super) use control_plane::{after_joins, control_plane};
 pub(super) use helm::helm;
 pub(super) use join::join;
 pub(super) use kubernetes::kubernetes;
 pub(super) use network::network;
-pub(super) use node::node;
+pub(super) use node::{node, other_nodes};
 pub use runtime::image_names;
 pub(super) use runtime::runtime;
 pub(super) use system::system;

@@ -2,33 +2,31 @@
 
 use iec_sh::{Cmd, Program};
 
+use crate::content::Digest;
 use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
+use crate::site::{HostState, SiteHost};
 
 /// Seconds until a node must be Ready: a slow board needs some three minutes.
 const DEADLINE_SECONDS: u32 = 900;
 
 pub(in crate::plan) fn node(part: &mut PartBuilder<'_>) {
     let node = part.host.name().to_string();
-    let labels: std::collections::BTreeMap<String, String> = part
-        .host
-        .labels()
-        .iter()
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
-    if !labels.is_empty() {
-        let why = "The site asks for them; the node sets them with its own credentials.";
+    for (key, value) in part.host.labels() {
+        let why = "The site asks for it; the node sets it with its own credentials.";
+        let op = Op::Label {
+            node: node.clone(),
+            key: key.to_string(),
+            value: value.to_string(),
+        };
         part.step(
             Phase::Node,
-            "labels",
-            "Label the node",
+            &keyed("label", key.as_str()),
+            format!("Label the node {key}={value}"),
             why,
             0,
-            Op::Labels {
-                node: node.clone(),
-                labels,
-            },
+            op,
         );
     }
     let ready = Cmd::new(Program::Kubectl)
@@ -58,4 +56,66 @@ pub(in crate::plan) fn node(part: &mut PartBuilder<'_>) {
         15,
         Op::Wait(wait),
     );
+}
+
+/// What the first control plane does about nodes of other hosts, without waiting for any of them: taints, which a node
+/// may not change itself, and the end of nodes whose hosts leave.
+pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
+    let site = part.inputs.site;
+    let is_first = site.control_planes().next().map(SiteHost::name) == Some(part.host.name());
+    if !is_first {
+        return;
+    }
+    for host in site.present_hosts() {
+        let node = host.name().to_string();
+        for taint in host.taints() {
+            let (key, effect) = (taint.key().to_string(), taint.effect().as_str().to_owned());
+            let name = keyed(&format!("taint.{node}"), &format!("{key}:{effect}"));
+            let title = format!("Taint node {node} {taint}");
+            let why = "A host joins with its taints; one that the site asks for later is set from here.";
+            let op = Op::Taint {
+                node: node.clone(),
+                key,
+                value: taint.value().to_string(),
+                effect,
+            };
+            part.step(Phase::Node, &name, title, why, 0, op);
+        }
+    }
+    for host in site
+        .hosts()
+        .iter()
+        .filter(|host| host.state() == HostState::Absent)
+    {
+        let node = host.name().to_string();
+        let reachable = !host.unreachable();
+        let (title, seconds) = if reachable {
+            (format!("Drain node {node} and take it out of the cluster"), 10)
+        } else {
+            (
+                format!("Take node {node}, whose host is gone, out of the cluster"),
+                1,
+            )
+        };
+        let why = "The site says that the host is absent.";
+        let name = format!("leave.{node}");
+        part.step(
+            Phase::Node,
+            &name,
+            title,
+            why,
+            seconds,
+            Op::Leave { node, reachable },
+        );
+    }
+}
+
+/// The name of a step about `key`. Keys hold characters that names of steps do not: their digest tells them apart then.
+fn keyed(what: &str, key: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    if key.bytes().all(is_plain) {
+        format!("{what}.{key}")
+    } else {
+        format!("{what}.{key}-{}", &Digest::of(key.as_bytes()).hex()[..6])
+    }
 }
