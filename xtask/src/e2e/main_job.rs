@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 use serde::Deserialize;
 
 use super::inventory::{Inventory, Mask};
-use super::lab::{Lab, Machine, answer};
+use super::lab::{Host, Lab, Machine, answer};
 use super::secrets::Secrets;
 use super::steps::Steps;
 
@@ -84,7 +84,9 @@ pub(super) fn steps(job: Job, machine: &Machine, steps: &mut Steps) -> anyhow::R
     steps.run("reset", || {
         machine.iec_done("reset", &["reset", site, "--yes", "-o", "json"])
     })?;
-    steps.run("the hosts are as they were", || compare(&lab, machine, &before))?;
+    steps.run("the hosts are as they were", || {
+        compare(&lab, machine, lab.hosts.iter().zip(&before))
+    })?;
     steps.run("apply on hosts that were reset", || {
         apply(machine, "apply-anew", site, true)
     })?;
@@ -116,6 +118,7 @@ fn inventories(lab: &Lab) -> anyhow::Result<Vec<Inventory>> {
         .collect()
 }
 
+/// Applies, and sees whether something was changed.
 pub(super) fn apply(machine: &Machine, log: &str, site: &str, expect_changes: bool) -> anyhow::Result<()> {
     let applied: Applied = answer("apply", &machine.iec_done(log, &["apply", site, "-o", "json"])?)?;
     ensure!(
@@ -126,6 +129,7 @@ pub(super) fn apply(machine: &Machine, log: &str, site: &str, expect_changes: bo
     Ok(())
 }
 
+/// Plans, and sees by the exit code whether something is to be done.
 pub(super) fn pending(machine: &Machine, log: &str, site: &str, expected: Option<i32>) -> anyhow::Result<()> {
     let words = ["plan", site, "--detailed-exitcode", "-o", "json"];
     let ended = machine.iec(log, &words)?;
@@ -146,10 +150,15 @@ fn kept(secrets: &Secrets, lab: &Lab) -> anyhow::Result<()> {
     nothing("these files hold a secret", &found)
 }
 
-fn compare(lab: &Lab, machine: &Machine, before: &[Inventory]) -> anyhow::Result<()> {
+/// Compares what these hosts are with what they were.
+pub(super) fn compare<'a>(
+    lab: &Lab,
+    machine: &Machine,
+    hosts: impl IntoIterator<Item = (&'a Host, &'a Inventory)>,
+) -> anyhow::Result<()> {
     let mask = Mask::of_reset();
     let mut found = Vec::new();
-    for (host, before) in lab.hosts.iter().zip(before) {
+    for (host, before) in hosts {
         let after = lab.inventory(host, "after")?;
         ensure!(
             after.len() > 1000,
@@ -169,7 +178,7 @@ fn compare(lab: &Lab, machine: &Machine, before: &[Inventory]) -> anyhow::Result
 }
 
 /// Fails with what was found, if anything was.
-pub(super) fn nothing(what: &str, found: &[String]) -> anyhow::Result<()> {
+fn nothing(what: &str, found: &[String]) -> anyhow::Result<()> {
     const SHOWN: usize = 40;
     if found.is_empty() {
         return Ok(());

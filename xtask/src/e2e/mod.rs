@@ -3,10 +3,10 @@
 mod inventory;
 mod lab;
 mod main_job;
-mod methods;
 mod scenario;
 mod secrets;
 mod steps;
+mod worker_leaves;
 
 use std::fs;
 use std::path::{Path, PathBuf};

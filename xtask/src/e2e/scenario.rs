@@ -4,8 +4,8 @@ use anyhow::Context as _;
 
 use super::lab::Machine;
 use super::main_job::{self, Job};
-use super::methods;
 use super::steps::Steps;
+use super::worker_leaves;
 use crate::stage::Count;
 use crate::terminal;
 
@@ -30,8 +30,8 @@ impl Scenario {
             steps: |machine, steps| main_job("e2e-one-host", 1, machine, steps),
         },
         Self {
-            name: "methods",
-            steps: |machine, steps| methods::steps(None, machine, steps),
+            name: "worker-leaves",
+            steps: worker_leaves::steps,
         },
     ];
 
