@@ -41,6 +41,10 @@ const TASKS: &[(&str, &str)] = &[
         "Calico with an etcd of its own, on real hosts; writes docs/tested.md",
     ),
     (
+        "proof methods-three-hosts",
+        "every method of installation on three hosts; writes docs/tested.md",
+    ),
+    (
         "proof requirements",
         "find the smallest hosts that work; writes docs/requirements.md",
     ),
@@ -72,8 +76,8 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["test", "fast"] => suite::run(&root, Extent::Fast),
         ["e2e", words @ ..] => e2e::run(&root, &e2e::Options::parse(words)?),
         ["proof", "reproducible"] => proof::reproducible(&root),
-        ["proof", "calico-etcd", words @ ..] => proof::calico_etcd(&root, words),
         ["proof", "requirements"] => requirements::run(&root),
+        ["proof", name, words @ ..] => proof::scenario(&root, name, words),
         ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),
         _ => {
             usage();

@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 use crate::stage::time;
-use crate::{e2e, packages, record, terminal, workspace};
+use crate::{e2e, record, terminal, workspace};
 
 /// Where proofs are told.
 const DOCUMENT: &str = "docs/tested.md";
@@ -22,14 +22,7 @@ const DOCUMENT: &str = "docs/tested.md";
 /// When a build fails, or the bundles differ.
 pub(crate) fn reproducible(root: &Path) -> anyhow::Result<bool> {
     let interrupt = Interrupt::watch()?;
-    ensure!(
-        packages::install(root, &interrupt)?.is_good(),
-        "packages are missing"
-    );
-    ensure!(
-        e2e::build(root, &interrupt)?.is_good(),
-        "the program cannot be built"
-    );
+    e2e::prepare(root, &interrupt)?;
     let run = record::Run::now(root)?;
     let folder = workspace::target().join("proof/reproducible");
     if folder.exists() {
@@ -61,16 +54,32 @@ pub(crate) fn reproducible(root: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// The main job with Calico's data in an etcd of its own, on two hosts: installed, verified, unchanged by a second run,
-/// searched for secrets, taken back without a trace, and installed anew. `words` name another program or bundle.
+/// What the scenarios that are proofs show, by their names.
+const SCENARIOS: [(&str, &str); 2] = [
+    (
+        "calico-etcd",
+        "Calico with an etcd of its own (`datastore: etcd`), from bare hosts to verified and back, 2 hosts",
+    ),
+    (
+        "methods-three-hosts",
+        "every method of installation leaves the same state, 3 hosts each",
+    ),
+];
+
+/// A scenario on real hosts that is too long for CI, or asked for by few sites. `words` name another program or bundle.
 ///
 /// # Errors
-/// When one of these does not pass.
-pub(crate) fn calico_etcd(root: &Path, words: &[&str]) -> anyhow::Result<bool> {
+/// When one of its steps does not pass.
+pub(crate) fn scenario(root: &Path, name: &str, words: &[&str]) -> anyhow::Result<bool> {
+    let known = SCENARIOS.iter().find(|(known, _)| *known == name);
+    let (_, shown) = known.with_context(|| {
+        let names = SCENARIOS.map(|(name, _)| name).join(", ");
+        format!("there is no proof {name}; there are reproducible, requirements, {names}")
+    })?;
     let run = record::Run::now(root)?;
-    let proof = e2e::proof(root, "calico-etcd", words)?;
+    let proof = e2e::proof(root, name, words)?;
     let row = format!(
-        "| Calico with an etcd of its own (`datastore: etcd`), from bare hosts to verified and back, 2 hosts | {} | {} | {} | {} | {} steps passed | {} |",
+        "| {shown} | {} | {} | {} | {} | {} steps passed | {} |",
         run.date,
         run.commit,
         run.machine,

@@ -11,7 +11,7 @@ use crate::e2e::{self, Host, Lab, Machine};
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 use crate::stage::time;
-use crate::{packages, record, terminal};
+use crate::{record, terminal};
 
 /// Where the figures are kept.
 const DOCUMENT: &str = "docs/requirements.md";
@@ -119,14 +119,7 @@ struct Answer {
 /// When a lab cannot be made, or the largest host does not work.
 pub(crate) fn run(root: &Path) -> anyhow::Result<bool> {
     let interrupt = Interrupt::watch()?;
-    ensure!(
-        packages::install(root, &interrupt)?.is_good(),
-        "packages are missing"
-    );
-    ensure!(
-        e2e::build(root, &interrupt)?.is_good(),
-        "the program cannot be built"
-    );
+    e2e::prepare(root, &interrupt)?;
     let machine = e2e::machine(root, "requirements", &interrupt)?;
     machine.iec_done("bundle", &["bundle", "build"])?;
     let run = record::Run::now(root)?;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::e2e::{self, Host, Lab, Machine, answer};
 use crate::interrupt::Interrupt;
 use crate::program::Program;
-use crate::{packages, record, terminal};
+use crate::{record, terminal};
 
 /// The cipher that IEC asks for first where the processor has AES instructions.
 const CIPHER: &str = "aes128-gcm@openssh.com";
@@ -37,14 +37,7 @@ struct Pair {
 pub(crate) fn run(root: &Path, hosts: usize, pairs: usize) -> anyhow::Result<bool> {
     ensure!(hosts > 0 && pairs > 0, "there must be hosts and pairs");
     let interrupt = Interrupt::watch()?;
-    ensure!(
-        packages::install(root, &interrupt)?.is_good(),
-        "packages are missing"
-    );
-    ensure!(
-        e2e::build(root, &interrupt)?.is_good(),
-        "the program cannot be built"
-    );
+    e2e::prepare(root, &interrupt)?;
     let machine = e2e::machine(root, "bench", &interrupt)?;
     let bundle = bundle_folder(&machine)?;
     let trees = machine.logs.join("content");

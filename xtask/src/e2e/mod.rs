@@ -154,6 +154,19 @@ pub(crate) fn build(root: &Path, interrupt: &Interrupt) -> anyhow::Result<Count>
     Ok(Count::one(ended.succeeded()))
 }
 
+/// What every proof and benchmark needs: Debian's packages, and the released program.
+///
+/// # Errors
+/// When one of them cannot be had.
+pub(crate) fn prepare(root: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
+    ensure!(
+        packages::install(root, interrupt)?.is_good(),
+        "packages are missing"
+    );
+    ensure!(build(root, interrupt)?.is_good(), "the program cannot be built");
+    Ok(())
+}
+
 /// Builds the bundle into the cache, or finds it there.
 ///
 /// # Errors

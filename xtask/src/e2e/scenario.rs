@@ -36,17 +36,23 @@ impl Scenario {
     ];
 
     /// The scenarios that are proofs of their own: what few sites ask for.
-    pub(crate) const PROOFS: [Self; 1] = [Self {
-        name: "calico-etcd",
-        steps: |machine, steps| {
-            let job = Job {
-                lab: "e2e-calico-etcd",
-                hosts: 2,
-                asks: Some("network: {cni: {calico: {datastore: etcd}}}"),
-            };
-            main_job::steps(job, machine, steps)
+    pub(crate) const PROOFS: [Self; 2] = [
+        Self {
+            name: "calico-etcd",
+            steps: |machine, steps| {
+                let job = Job {
+                    lab: "e2e-calico-etcd",
+                    hosts: 2,
+                    asks: Some("network: {cni: {calico: {datastore: etcd}}}"),
+                };
+                main_job::steps(job, machine, steps)
+            },
         },
-    }];
+        Self {
+            name: "methods-three-hosts",
+            steps: |machine, steps| methods::steps(Some(3), machine, steps),
+        },
+    ];
 
     /// The scenario of this name.
     ///
