@@ -56,6 +56,22 @@ impl Inventory {
         }
     }
 
+    /// Adds one thing.
+    pub(crate) fn insert(&mut self, section: &str, name: &str, value: &str) {
+        let key = (section.to_owned(), name.to_owned());
+        self.things.entry(key).or_default().push(value.to_owned());
+    }
+
+    /// Forgets what is not wanted, by section and name.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) {
+        self.things.retain(|(section, name), _| wanted(section, name));
+    }
+
+    /// Brings the values under each name into an order of their own, where the one in which they came says nothing.
+    pub(crate) fn sort(&mut self) {
+        self.things.values_mut().for_each(|values| values.sort());
+    }
+
     /// How many things there are.
     pub(crate) fn len(&self) -> usize {
         self.things.len()

@@ -31,6 +31,16 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// The same machine, with the logs in a folder of this name below.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub(crate) fn with_logs(&self, name: &str) -> anyhow::Result<Self> {
+        let logs = self.logs.join(name);
+        fs::create_dir_all(&logs).with_context(|| format!("{} cannot be made", logs.display()))?;
+        Ok(Self { logs, ..self.clone() })
+    }
+
     /// Runs `iec` with these words; what it prints goes to a log of this name, and its standard output is the answer.
     ///
     /// # Errors
@@ -192,6 +202,41 @@ impl Lab {
     pub(crate) fn run(&self, host: &Host, script: &str, input: &str) -> anyhow::Result<String> {
         let words = ["exec", "--interactive", &host.container, "sh", "-c", script];
         output(Command::new("podman").args(words), input)
+    }
+
+    /// Runs a command on a host by SSH, as the user who logs in; what it reads is `input`.
+    ///
+    /// # Errors
+    /// When it cannot be run, or ends with another exit code than 0.
+    pub(crate) fn ssh(&self, host: &Host, words: &[&str], input: &str) -> anyhow::Result<String> {
+        let mut ssh = Command::new("ssh");
+        ssh.args(self.ssh_options()).arg(Self::login(host)?).args(words);
+        output(&mut ssh, input)
+    }
+
+    /// Copies files and folders to a folder on a host.
+    ///
+    /// # Errors
+    /// When one cannot be copied.
+    pub(crate) fn scp(&self, host: &Host, files: &[&Path], folder: &str) -> anyhow::Result<()> {
+        let mut scp = Command::new("scp");
+        scp.args(self.ssh_options()).args(["-q", "-r"]).args(files);
+        scp.arg(format!("{}:{folder}/", Self::login(host)?));
+        output(&mut scp, "").map(drop)
+    }
+
+    /// How the hosts of this lab, and no others, are reached.
+    pub(crate) fn ssh_options(&self) -> Vec<String> {
+        let known = format!("UserKnownHostsFile={}", self.known_hosts.display());
+        let identity = self.identity.display().to_string();
+        let words = ["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"];
+        let own = ["-o".to_owned(), known, "-i".to_owned(), identity];
+        words.map(str::to_owned).into_iter().chain(own).collect()
+    }
+
+    fn login(host: &Host) -> anyhow::Result<String> {
+        let address = host.addresses.first().context("a host has an address")?;
+        Ok(format!("edge@{address}"))
     }
 
     /// Runs a script of this machine's programs in a host's network.

@@ -178,7 +178,7 @@ pub(super) fn compare<'a>(
 }
 
 /// Fails with what was found, if anything was.
-fn nothing(what: &str, found: &[String]) -> anyhow::Result<()> {
+pub(super) fn nothing(what: &str, found: &[String]) -> anyhow::Result<()> {
     const SHOWN: usize = 40;
     if found.is_empty() {
         return Ok(());

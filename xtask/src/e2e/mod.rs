@@ -3,6 +3,7 @@
 mod inventory;
 mod lab;
 mod main_job;
+mod methods;
 mod scenario;
 mod secrets;
 mod steps;

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 
 use super::lab::Machine;
 use super::main_job::{self, Job};
+use super::methods;
 use super::steps::Steps;
 use super::worker_leaves;
 use crate::stage::Count;
@@ -20,7 +21,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// The scenarios that CI runs.
-    pub(crate) const ALL: [Self; 3] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self {
             name: "three-hosts",
             steps: |machine, steps| main_job("e2e-three-hosts", 3, machine, steps),
@@ -32,6 +33,10 @@ impl Scenario {
         Self {
             name: "worker-leaves",
             steps: worker_leaves::steps,
+        },
+        Self {
+            name: "methods",
+            steps: |machine, steps| methods::steps(None, machine, steps),
         },
     ];
 
