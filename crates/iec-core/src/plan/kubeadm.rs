@@ -9,9 +9,9 @@ use crate::secret::Secret;
 use crate::site::{Role, SiteHost};
 
 /// kubeadm's configuration on the first control plane, without any secret.
-pub(super) const INIT_FILE: &str = "/etc/iec/kubeadm.yaml";
+pub(crate) const INIT_FILE: &str = "/etc/iec/kubeadm.yaml";
 /// The folder of patches that make the kubelets' common configuration fit this host.
-pub(super) const PATCHES: &str = "/etc/iec/kubeadm-patches";
+pub(crate) const PATCHES: &str = "/etc/iec/kubeadm-patches";
 /// The name server file that pods inherit.
 pub(super) const RESOLVER_FILE: &str = "/etc/iec/resolv.conf";
 /// Where kubeadm keeps certificates.

@@ -3,8 +3,8 @@
 mod calico;
 mod calico_etcd;
 mod containerd;
-mod document;
-mod kubeadm;
+pub(crate) mod document;
+pub(crate) mod kubeadm;
 mod kubelet;
 mod lower;
 mod op;

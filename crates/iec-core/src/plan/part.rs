@@ -74,6 +74,19 @@ impl HostPart {
         .text(mode)
     }
 
+    /// The files that its steps write as plain text, in order: the step and the text.
+    pub fn texts(&self) -> impl Iterator<Item = (&Step, &FileOp, &str)> {
+        self.steps.iter().filter_map(|step| match &step.op {
+            Op::File(
+                file @ FileOp {
+                    content: FileContent::Text(text),
+                    ..
+                },
+            ) => Some((step, file, text.as_str())),
+            _ => None,
+        })
+    }
+
     /// Seconds that the whole of it usually takes.
     #[must_use]
     pub fn estimate_seconds(&self) -> u32 {

@@ -2,7 +2,13 @@
 //!
 //! Each format is a reading of the same plan, in a file or folder of its own, and adds no knowledge of what a step does.
 
+mod airship;
 mod carried;
+mod cluster_instance;
+mod header;
+mod machine;
+mod metal3;
+mod pdf_idf;
 pub mod runbook;
 mod script;
 
@@ -49,6 +55,14 @@ pub enum Format {
     Script,
     /// A book for somebody who installs by hand.
     Runbook,
+    /// OPNFV's Pod Descriptor File and Installer Descriptor File.
+    PdfIdf,
+    /// Documents of Airship 1.
+    Airship,
+    /// Objects of Metal3 and Cluster API.
+    Metal3,
+    /// A `ClusterInstance` of Red Hat's site configuration operator.
+    ClusterInstance,
 }
 
 /// What a rendering leaves open.
@@ -154,5 +168,9 @@ pub fn render(subject: &Subject<'_>, format: Format, options: &Options) -> Resul
     match format {
         Format::Script => Ok(script::files(subject, options)),
         Format::Runbook => Ok(runbook::files(subject, options)),
+        Format::PdfIdf => Ok(pdf_idf::files(subject)),
+        Format::Airship => Ok(airship::files(subject)),
+        Format::Metal3 => Ok(metal3::files(subject)),
+        Format::ClusterInstance => Ok(cluster_instance::files(subject)),
     }
 }

@@ -11,7 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use content::{Bundle, BundleBuild, BundleFolder};
 pub use hosts::{Apply, Credentials, Log, Plan, Reach, Recover, Reset, Status, Verify};
 pub use lab::{Demo, Distribution, Lab, LabDown, LabExec, LabList, LabUp};
-pub use render::{Render, RenderContent, RenderPlace, RenderRunbook, RenderScript, RenderSecrets};
+pub use render::{
+    Render, RenderContent, RenderDescription, RenderPlace, RenderRunbook, RenderScript, RenderSecrets,
+};
 pub use site::{Check, Dialect, HostArgument, Init, Role, SitePath};
 
 /// Turn bare Debian and Ubuntu hosts into a verified Kubernetes edge cloud

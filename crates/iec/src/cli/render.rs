@@ -18,6 +18,23 @@ use super::SitePath;
 pub enum Render {
     Script(RenderScript),
     Runbook(RenderRunbook),
+    /// Write OPNFV's descriptors: pdf.yaml and idf.yaml, as Pharos' schemas want them
+    ///
+    /// `iec init --from-pdf pdf.yaml --idf idf.yaml` reads them back. What they cannot carry is said at their top.
+    #[command(after_help = "Examples:\n  iec render pdf-idf --out descriptors")]
+    PdfIdf(RenderDescription),
+    /// Write documents of Airship 1: networks and machines for Drydock, the cluster for Promenade
+    #[command(after_help = "Examples:\n  iec render airship --out airship --facts facts.json")]
+    Airship(RenderDescription),
+    /// Write objects of Metal3 and Cluster API, with kubeadm's configuration from the plan
+    #[command(after_help = "Examples:\n  iec render metal3 --out metal3 --facts facts.json")]
+    Metal3(RenderDescription),
+    /// Write a ClusterInstance, for Red Hat's site configuration operator
+    #[command(
+        name = "clusterinstance",
+        after_help = "Examples:\n  iec render clusterinstance --out ztp"
+    )]
+    ClusterInstance(RenderDescription),
 }
 
 /// From what is rendered, and to where: the same for every format.
@@ -35,6 +52,14 @@ pub struct RenderPlace {
     /// The hosts are what this file says; `iec check --probe --facts-out` writes it
     #[arg(long, value_name = "FILE")]
     pub facts: Option<PathBuf>,
+}
+
+/// A description of the site for another installer. It names secrets and has none.
+#[derive(Debug, Args)]
+pub struct RenderDescription {
+    /// From what, and to where
+    #[command(flatten)]
+    pub place: RenderPlace,
 }
 
 /// How the secrets of hosts go along.

@@ -16,7 +16,7 @@ use super::apply::run_name;
 use super::content::Content;
 use super::planning::{facts_in, planned_unasked};
 use super::site_file;
-use crate::cli::{Render, RenderContent, RenderPlace, RenderSecrets};
+use crate::cli::{Render, RenderContent, RenderDescription, RenderPlace, RenderSecrets};
 use crate::error::{CliError, Outcome, unreadable};
 use crate::settings::Settings;
 use crate::ui::{Document, Ui, count, size};
@@ -44,7 +44,31 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             };
             job.run(settings, ui)
         }
+        Render::PdfIdf(given) => describe("pdf-idf", Format::PdfIdf, given, settings, ui),
+        Render::Airship(given) => describe("airship", Format::Airship, given, settings, ui),
+        Render::Metal3(given) => describe("metal3", Format::Metal3, given, settings, ui),
+        Render::ClusterInstance(given) => {
+            describe("clusterinstance", Format::ClusterInstance, given, settings, ui)
+        }
     }
+}
+
+/// Renders a description for another installer: neither secrets nor content go along.
+fn describe(
+    name: &'static str,
+    format: Format,
+    given: &RenderDescription,
+    settings: &Settings,
+    ui: &Ui,
+) -> Result<Outcome, CliError> {
+    let job = Job {
+        name,
+        format,
+        place: &given.place,
+        secrets: None,
+        content: ContentFrom::Elsewhere,
+    };
+    job.run(settings, ui)
 }
 
 impl From<RenderContent> for ContentFrom {

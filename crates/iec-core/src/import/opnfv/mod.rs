@@ -11,6 +11,7 @@ mod pdf;
 
 pub use assemble::{HostChoice, Wanted};
 pub use mask::masked;
+pub(crate) use pdf::{REFERENCE, UNKNOWN, UNKNOWN_CONTACT, UNKNOWN_SIZE};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::source::Source;

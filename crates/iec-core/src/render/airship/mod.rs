@@ -1,0 +1,63 @@
+//! Documents of Airship 1: networks and machines for Drydock, the cluster for Promenade.
+
+mod cluster;
+mod site;
+
+use serde_json::{Value, json};
+
+use super::header::{Description, Header};
+use super::machine::machines;
+use super::{Files, Subject};
+
+const HEADER: Header = Header {
+    what: "Site documents of Airship 1 (Drydock, Promenade, Deckhand)",
+    covers: &[
+        "networks, links, host profiles and machines, for Drydock",
+        "KubernetesNetwork, KubernetesNode, Genesis and PKICatalog, for Promenade",
+    ],
+    differs: &[
+        "only what belongs to the site is here: regions, racks, hardware profiles, boot actions, charts and the layers of type and global come from your own definitions",
+        "Drydock installs the operating system by MAAS, which knows Ubuntu only",
+        "Promenade makes certificates from the catalog; none of IEC's keys are used",
+        "Promenade runs HAProxy in front of the API servers and takes Calico and CoreDNS from Armada's charts; IEC's kubeadm configuration, Calico manifest and Helm releases are not used",
+        "passwords are deckhand/Passphrase/v1 documents, put in by substitution; they are not in these files",
+    ],
+};
+
+/// All documents.
+pub(super) fn files(subject: &Subject<'_>) -> Files {
+    let mut description = Description::new(subject, HEADER);
+    let machines = machines(subject);
+    let networks = site::networks(subject, &machines, &mut description);
+    let mut documents: Vec<Value> = networks
+        .iter()
+        .map(|network| network.document(&machines))
+        .collect();
+    documents.extend(site::links(&networks));
+    description.file("networks.yaml", documents);
+    let mut hosts = site::profiles(subject, &machines, &networks, &mut description);
+    hosts.extend(
+        machines
+            .iter()
+            .map(|machine| site::node(subject, machine, &networks, &mut description)),
+    );
+    description.file("baremetal.yaml", hosts);
+    let kubernetes = cluster::kubernetes(subject, &mut description);
+    description.file("kubernetes.yaml", kubernetes);
+    description.file("pki-catalog.yaml", vec![cluster::pki_catalog(subject)]);
+    description.files()
+}
+
+/// A document in Deckhand's envelope.
+fn document(schema: &str, name: &str, data: &Value) -> Value {
+    json!({
+        "schema": schema,
+        "metadata": {
+            "schema": "metadata/Document/v1",
+            "name": name,
+            "layeringDefinition": { "abstract": false, "layer": "site" },
+            "storagePolicy": "cleartext",
+        },
+        "data": data,
+    })
+}
