@@ -20,7 +20,7 @@ const FOLDERS: [&str; 6] = [
 ];
 
 /// What must be there (a program, or a path), the package that brings it, and who needs it.
-const NEEDED: [(&str, &str, &str); 22] = [
+const NEEDED: [(&str, &str, &str); 23] = [
     ("cc", "gcc", "Rust's linker; the bundle's runc and pause"),
     ("/usr/include/stdio.h", "libc6-dev", "Rust's linker"),
     ("git", "git", "tidy"),
@@ -51,6 +51,7 @@ const NEEDED: [(&str, &str, &str); 22] = [
     ("busybox", "busybox", "shell words"),
     ("fish", "fish", "login shells"),
     ("shellcheck", "shellcheck", "scripts"),
+    ("openssl", "openssl", "encrypted secrets"),
 ];
 
 /// Installs what is missing, saying so first.

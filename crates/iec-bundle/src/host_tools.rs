@@ -8,7 +8,7 @@ use crate::tree::{Bytes, Node, Tree};
 const HOME: &str = "/opt/iec/host-tools";
 
 /// The tools and the program that each is. The packet filter's many names come on top.
-const TOOLS: [(&str, &str); 10] = [
+const TOOLS: [(&str, &str); 11] = [
     ("nft", "usr/sbin/nft"),
     ("ipset", "usr/sbin/ipset"),
     ("conntrack", "usr/sbin/conntrack"),
@@ -19,6 +19,7 @@ const TOOLS: [(&str, &str); 10] = [
     ("lsmod", "usr/bin/kmod"),
     ("sysctl", "usr/sbin/sysctl"),
     ("curl", "usr/bin/curl"),
+    ("openssl", "usr/bin/openssl"),
 ];
 
 /// Every name of the packet filter's tools with the program that it is: nftables where the name does not say.

@@ -160,15 +160,11 @@ impl HostObserved {
     #[must_use]
     pub fn needs_secrets(&self, part: &HostPart) -> bool {
         part.steps.iter().any(|step| {
-            let uses = match &step.op {
-                Op::File(file) => matches!(file.content, FileContent::Secret(_)),
-                Op::Init(_) | Op::Join(_) | Op::Token { .. } => true,
-                _ => false,
-            };
-            uses && self
-                .steps
-                .get(&step.id)
-                .is_none_or(|found| found.state != State::Done)
+            step.op.takes_secret()
+                && self
+                    .steps
+                    .get(&step.id)
+                    .is_none_or(|found| found.state != State::Done)
         })
     }
 }

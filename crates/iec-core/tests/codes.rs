@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 
 use iec_core::explain;
 
-/// Rust sources below `folder`, but for the table of codes itself.
+/// Rust sources and scripts below `folder`, but for the table of codes itself.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a source folder can be listed") {
         let path = entry.expect("a source folder can be listed").path();
         if path.is_dir() && !path.ends_with("iec-core/src/explain") {
             sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "rs" || extension == "sh")
+        {
             found.push(path);
         }
     }
@@ -49,7 +52,7 @@ fn used() -> BTreeMap<String, PathBuf> {
         let program = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
         let lines = program
             .lines()
-            .filter(|line| !line.trim_start().starts_with("//"));
+            .filter(|line| !line.trim_start().starts_with("//") && !line.trim_start().starts_with("# "));
         for line in lines {
             used.extend(codes(line).map(|code| (code.to_owned(), file.clone())));
         }

@@ -4,6 +4,7 @@
 //! a [`Program`] comes from a closed list, and there is no way to put raw text into an [`Expr`].
 //! The text is POSIX `sh`: dash, bash and busybox read it alike.
 
+mod carried;
 mod cmd;
 mod expr;
 mod layout;
@@ -12,6 +13,7 @@ mod program;
 mod runner;
 mod word;
 
+pub use carried::{Carried, CarriedInstall, CarriedPlace, CarriedSite, Joins};
 pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
 pub use paste::{PasteContent, PasteStep, Preface};

@@ -81,6 +81,7 @@ programs! {
     Tr => "tr", "Replaces characters.";
     True => "true", "Does nothing.";
     Umount => "umount", "Takes mounts away.";
+    Uname => "uname", "Kernel and architecture.";
     Wc => "wc", "Counts lines.";
     Xargs => "xargs", "Calls a program with words from its input.";
 }

@@ -238,7 +238,7 @@ impl LockQuestion<'_> {
 }
 
 /// The beginning of every script: the names of this run, and the runner's functions.
-fn preamble(home: &str, owner: &str, run: &str) -> String {
+pub(crate) fn preamble(home: &str, owner: &str, run: &str) -> String {
     let mut text = String::with_capacity(PRELUDE.len() + 1024);
     let _ = writeln!(
         text,

@@ -21,7 +21,7 @@ use crate::process::Runner;
 use crate::tree::{Bytes, Node, Tree};
 
 /// The packages that recipes take files from.
-const WANTED: [&str; 16] = [
+const WANTED: [&str; 17] = [
     "ca-certificates",
     "conntrack",
     "coreutils",
@@ -37,6 +37,7 @@ const WANTED: [&str; 16] = [
     "libseccomp-dev",
     "nftables",
     "nginx",
+    "openssl",
     "procps",
 ];
 

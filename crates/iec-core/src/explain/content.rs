@@ -179,4 +179,18 @@ pub(super) const ROWS: &[Explanation] = &[
         "Put the right chart there, or change `version`.",
         "",
     ),
+    row(
+        "IEC2909",
+        "a script does not find what it installs",
+        "The blobs of the bundle are neither beside the script nor where its options say.",
+        "Start the script from the folder that it was rendered into, or name the place with --from, --medium or --url.",
+        "sh install-edge-1.sh --from /mnt/usb",
+    ),
+    row(
+        "IEC2910",
+        "a blob is cut short",
+        "The copy of the folder is not whole: a medium that was full, or was taken out too early.",
+        "Copy the folder again.",
+        "",
+    ),
 ];

@@ -259,7 +259,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1701",
         "another host than the one that was planned",
-        "The machine-id of the host differs from the one in the facts: the address now belongs to another machine, or the machine was installed anew.",
+        "The machine-id of the host differs from the one in the facts, or a script was carried to a host with another name: the address now belongs to another machine, or the machine was installed anew.",
         "Check the address in the site file; if the machine is the right one, make a new plan.",
         "",
     ),
@@ -290,5 +290,33 @@ pub(super) const ROWS: &[Explanation] = &[
         "The site wants an etcd for Calico on this host, and its folder has data that this site has not made. Calico would go on with the addresses of another cluster.",
         "Move the folder away if nobody needs it, then run `iec apply` again.",
         "mv /var/lib/calico-etcd /root/calico-etcd.old",
+    ),
+    row(
+        "IEC1706",
+        "what was assumed of a host is not so",
+        "The script was rendered before anybody asked the host, and its steps fit what was assumed. Nothing was changed.",
+        "Let IEC ask the host and render again by its facts, or correct `assume` in the site file.",
+        "iec check --probe --facts-out facts.json && iec render script --facts facts.json --out usb",
+    ),
+    row(
+        "IEC1707",
+        "the site was reset since the script was rendered",
+        "A reset retires the credentials that the script carries: a host installed with them could not be part of the site.",
+        "Render the site again, and take the new script to the host.",
+        "",
+    ),
+    row(
+        "IEC1708",
+        "the token of a script has expired",
+        "A host joins by a token that lives for a day after the cluster came up, or after the last run that brought hosts.",
+        "Render again with the facts of all hosts, and start the new script of a control plane first: it makes the token known.",
+        "iec check --probe --facts-out facts.json && iec render script --facts facts.json --out usb",
+    ),
+    row(
+        "IEC1709",
+        "a script was not started as root",
+        "It writes to the whole host.",
+        "Start it with sudo.",
+        "sudo sh install-edge-1.sh",
     ),
 ];

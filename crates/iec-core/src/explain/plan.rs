@@ -228,4 +228,32 @@ pub(super) const ROWS: &[Explanation] = &[
         "Take four or five words that nobody would guess.",
         "",
     ),
+    row(
+        "IEC3925",
+        "a script needs a passphrase",
+        "Its secrets are encrypted, and nobody is there to type the passphrase.",
+        "Name a file that has it: the first line counts.",
+        "sh install-edge-1.sh --passphrase-file /run/phrase",
+    ),
+    row(
+        "IEC3926",
+        "a host cannot open its secrets",
+        "Neither the host nor the bundle has openssl.",
+        "Install openssl on the host, take a bundle of this version, or render with --plain-secrets.",
+        "",
+    ),
+    row(
+        "IEC3927",
+        "the secrets do not open",
+        "The passphrase is another one than at the rendering, or the file is damaged.",
+        "Try the passphrase again; copy the file again.",
+        "",
+    ),
+    row(
+        "IEC3928",
+        "a script does not find its secrets",
+        "They are in a file of their own, which was rendered beside the script.",
+        "Put the file of this very host beside the script. Scripts rendered with --no-secrets have none.",
+        "",
+    ),
 ];

@@ -33,6 +33,8 @@ pub struct Assumptions {
     pub memory: Option<u64>,
     /// Name servers for pods.
     pub nameservers: Vec<String>,
+    /// The account that IEC logs in with; empty for root.
+    pub user: String,
 }
 
 impl From<&SiteHost> for Assumptions {
@@ -47,6 +49,7 @@ impl From<&SiteHost> for Assumptions {
             cpus: assume.cpus().map(u32::from),
             memory: assume.memory_mib().map(|mebibytes| u64::from(mebibytes) << 20),
             nameservers: assume.nameservers().iter().map(ToString::to_string).collect(),
+            user: host.user().map(ToString::to_string).unwrap_or_default(),
         }
     }
 }
@@ -57,7 +60,11 @@ impl Facts {
     pub fn assume(site: &Site) -> Self {
         let mut facts = Self::new(None);
         for host in site.present_hosts() {
-            let known = HostFacts::assume(&Assumptions::from(host));
+            let mut assumptions = Assumptions::from(host);
+            if assumptions.user.is_empty() {
+                assumptions.user = site.access().user().to_string();
+            }
+            let known = HostFacts::assume(&assumptions);
             facts.insert(host.name().as_str(), HostAnswer::Known(Box::new(known)));
         }
         facts
@@ -128,7 +135,10 @@ impl HostFacts {
             previous: Fact::Assumed(Previous::default()),
             guards: Fact::Assumed(Guards::default()),
             environment: Fact::Assumed(Environment::default()),
-            login: Fact::Assumed(Login::default()),
+            login: Fact::Assumed(Login {
+                user: assumptions.user.clone(),
+                ..Login::default()
+            }),
         }
     }
 }

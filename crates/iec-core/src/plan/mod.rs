@@ -24,6 +24,7 @@ pub use op::{
     FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, Require, SecretName, StoreBlob, Unit, Wait,
 };
 pub use part::{HostPart, journal_script};
+pub(crate) use phase::CLUSTER_CA_FILE;
 pub use phase::image_names;
 pub use step::{Phase, Step, StepId};
 
@@ -69,6 +70,8 @@ pub struct Plan {
     pub site_id: String,
     /// The release.
     pub release: String,
+    /// The public part of the bootstrap token by which hosts join.
+    pub token_id: String,
     /// The hosts' parts. Each is complete by itself.
     pub hosts: Vec<HostPart>,
     /// What is left to do when every host has joined, on the first control plane. A run that sees all hosts does it;
@@ -131,6 +134,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
         site: inputs.site.name().as_str().to_owned(),
         site_id: inputs.credentials.site_id.clone(),
         release: inputs.release.name.clone(),
+        token_id: inputs.credentials.token_id.clone(),
         hosts,
         after_joins,
         leaving: leaving.into_iter().map(|host| host.name().clone()).collect(),

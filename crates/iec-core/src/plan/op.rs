@@ -148,6 +148,16 @@ impl Op {
     pub const fn removes(&self) -> bool {
         matches!(self, Self::Leave { .. } | Self::NoToken { .. })
     }
+
+    /// Whether it reads a secret that was sent to the host.
+    #[must_use]
+    pub const fn takes_secret(&self) -> bool {
+        match self {
+            Self::File(file) => matches!(file.content, FileContent::Secret(_)),
+            Self::Init(_) | Self::Join(_) | Self::Token { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// Something that must be true before anything is changed.

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// The blobs under `blobs/sha256/` and the secrets as `secrets-HOST`, as far as the options ask for them.
 pub(super) fn carried(subject: &Subject<'_>, options: &Options) -> Files {
     let mut files = Files::new();
-    for part in &subject.plan.hosts {
+    for part in subject.plan.hosts.iter().filter(|part| part.whole) {
         if options.secrets != Secrets::None {
             files.insert(format!("secrets-{}", part.host), File::secret(secrets(part)));
         }

@@ -3,6 +3,7 @@
 //! Each format is a reading of the same plan, in a file or folder of its own, and adds no knowledge of what a step does.
 
 mod airship;
+mod assumption;
 mod carried;
 mod cluster_instance;
 mod header;
@@ -14,6 +15,7 @@ mod script;
 
 use std::collections::BTreeMap;
 
+pub use assumption::{Assumption, assumptions};
 use carried::carried;
 
 use crate::content::{Digest, Manifest};

@@ -7,7 +7,7 @@ use crate::plan::step::Phase;
 use crate::plan::{kubeadm, kubelet};
 
 /// The certificate of the cluster's authority, where every host has it before it joins.
-pub(in crate::plan) const CLUSTER_CA_FILE: &str = "/etc/iec/cluster-ca.crt";
+pub(crate) const CLUSTER_CA_FILE: &str = "/etc/iec/cluster-ca.crt";
 
 pub(in crate::plan) fn kubernetes(part: &mut PartBuilder<'_>) {
     let programs: Vec<_> = ["kubelet", "kubeadm", "kubectl"]

@@ -16,6 +16,7 @@ use calico_etcd::calico_etcd;
 pub(super) use control_plane::{after_joins, control_plane};
 pub(super) use helm::helm;
 pub(super) use join::join;
+pub(crate) use kubernetes::CLUSTER_CA_FILE;
 pub(super) use kubernetes::kubernetes;
 pub(super) use network::network;
 pub(super) use node::{node, other_nodes};

@@ -1,0 +1,260 @@
+//! Renderings of the example sites: complete, without a secret where none belongs, and read alike by every shell.
+
+#![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set fails")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read the examples and start shells; the crate itself stays pure"
+)]
+
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use iec_core::facts::Facts;
+use iec_core::plan::Plan;
+use iec_core::release::Release;
+use iec_core::render::{
+    ContentFrom, FileContent, Files, Format, Options, Secrets, Subject, assumptions, render,
+};
+use iec_core::site::Site;
+use support::{SEEDED_SECRET, facts, manifest, plain_host, plan_of, site, site_names};
+
+/// The files of a site in a format, as its hosts with these facts need them.
+fn rendered(site: &Site, facts: &Facts, format: Format, options: &Options) -> Files {
+    rendered_plan(site, facts, &plan_of(site, facts), format, options)
+}
+
+fn rendered_plan(site: &Site, facts: &Facts, plan: &Plan, format: Format, options: &Options) -> Files {
+    let release = Release::bundled(site.release()).unwrap();
+    let subject = Subject {
+        site,
+        facts,
+        release: &release,
+        content: &manifest(&release),
+        plan,
+        moment: "2026-11-23 19:12 UTC",
+        who: "edge@laptop",
+        run: "20261123-191200-4f1c",
+    };
+    render(&subject, format, options).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn scripts(files: &Files) -> impl Iterator<Item = (&String, &str)> {
+    files.iter().filter_map(|(path, file)| match &file.content {
+        FileContent::Text(text) if path.ends_with(".sh") => Some((path, text.as_str())),
+        _ => None,
+    })
+}
+
+/// The text of one file.
+fn text<'f>(files: &'f Files, path: &str) -> &'f str {
+    match &files[path].content {
+        FileContent::Text(text) => text,
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+fn ran(command: &[&str], input: &str) -> Output {
+    let mut child = Command::new(command[0])
+        .args(&command[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}; cargo xtask test installs it", command[0]));
+    // A shell that found an error reads no further.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn every_host_has_its_scripts_and_its_secrets() {
+    for name in site_names() {
+        let site = site(&name);
+        let files = rendered(
+            &site,
+            &facts(&site, plain_host),
+            Format::Script,
+            &Options::default(),
+        );
+        for host in site.present_hosts() {
+            let host = host.name();
+            for path in [
+                format!("install-{host}.sh"),
+                format!("verify-{host}.sh"),
+                format!("undo-{host}.sh"),
+            ] {
+                assert_eq!(files[&path].mode, 0o755, "{path}");
+            }
+            let secrets = &files[&format!("secrets-{host}")];
+            assert_eq!(secrets.mode, 0o600);
+            assert!(matches!(secrets.content, FileContent::Secret(_)));
+        }
+        assert!(files.contains_key("site.sh"));
+        assert!(files.keys().any(|path| path.starts_with("blobs/sha256/")));
+    }
+}
+
+#[test]
+fn no_script_has_a_secret_in_it() {
+    for name in site_names() {
+        let site = site(&name);
+        let files = rendered(
+            &site,
+            &facts(&site, plain_host),
+            Format::Script,
+            &Options::default(),
+        );
+        for (path, text) in scripts(&files) {
+            assert!(!text.contains(SEEDED_SECRET), "{name}: {path}");
+        }
+    }
+}
+
+#[test]
+fn without_secrets_and_content_there_are_scripts_only() {
+    let site = site("three-hosts");
+    let options = Options {
+        secrets: Secrets::None,
+        content: ContentFrom::Elsewhere,
+    };
+    let files = rendered(&site, &facts(&site, plain_host), Format::Script, &options);
+    assert!(
+        files.keys().all(|path| path.ends_with(".sh")),
+        "{:?}",
+        files.keys()
+    );
+}
+
+#[test]
+fn every_shell_reads_every_script() {
+    for name in site_names() {
+        let site = site(&name);
+        let files = rendered(&site, &Facts::assume(&site), Format::Script, &Options::default());
+        for (path, text) in scripts(&files) {
+            for shell in [
+                &["dash", "-n"][..],
+                &["busybox", "sh", "-n"],
+                &["bash", "--posix", "-n"],
+            ] {
+                let output = ran(shell, text);
+                assert!(
+                    output.status.success(),
+                    "{name}: {path}: {shell:?}: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn shellcheck_has_nothing_to_say_about_scripts() {
+    let site = site("three-hosts");
+    let facts = Facts::assume(&site);
+    let mut plan = plan_of(&site, &facts);
+    // The steps themselves are looked at in the tests of plans; all of them take minutes.
+    for part in &mut plan.hosts {
+        part.steps.truncate(6);
+    }
+    let files = rendered_plan(&site, &facts, &plan, Format::Script, &Options::default());
+    for (path, text) in scripts(&files) {
+        let output = ran(&["shellcheck", "-f", "gcc", "-"], text);
+        assert!(
+            output.status.success(),
+            "{path}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+}
+
+#[test]
+fn a_script_that_was_cut_anywhere_does_nothing() {
+    let site = site("single-host");
+    let files = rendered(&site, &Facts::assume(&site), Format::Script, &Options::default());
+    let host = site.hosts()[0].name();
+    let whole = text(&files, &format!("install-{host}.sh"));
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    for part in [100, 500, 900, 999] {
+        let count = lines.len() * part / 1000;
+        let output = ran(&["dash"], &lines[..count].concat());
+        assert!(output.stdout.is_empty(), "{part}: {output:?}");
+        assert!(!output.status.success() || count < 3, "{part}: {output:?}");
+    }
+}
+
+#[test]
+fn a_script_on_another_host_says_so_and_ends() {
+    let site = site("three-hosts");
+    let files = rendered(
+        &site,
+        &facts(&site, plain_host),
+        Format::Script,
+        &Options::default(),
+    );
+    for (path, text) in scripts(&files).filter(|(path, _)| *path != "site.sh") {
+        for shell in [&["dash"][..], &["busybox", "sh"]] {
+            let output = ran(shell, text);
+            let said = String::from_utf8_lossy(&output.stderr);
+            // Without root's rights that is what it says first.
+            assert!(
+                said.contains("IEC1701") || said.contains("IEC1709"),
+                "{path}: {said}"
+            );
+            assert_eq!(output.status.code(), Some(1), "{path}");
+        }
+    }
+}
+
+#[test]
+fn help_needs_no_rights() {
+    let site = site("three-hosts");
+    let files = rendered(
+        &site,
+        &facts(&site, plain_host),
+        Format::Script,
+        &Options::default(),
+    );
+    for (path, text) in scripts(&files) {
+        let output = ran(&["dash", "-s", "--", "--help"], text);
+        assert_eq!(output.status.code(), Some(0), "{path}: {output:?}");
+        assert!(!output.stdout.is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn only_what_nobody_observed_is_asked() {
+    let site = site("three-hosts");
+    let asked = facts(&site, plain_host);
+    let unasked = Facts::assume(&site);
+    for host in site.hosts() {
+        let name = host.name().as_str();
+        assert!(assumptions(site.access(), host, asked.host(name).unwrap()).is_empty());
+        let list = assumptions(site.access(), host, unasked.host(name).unwrap());
+        let sections: Vec<&str> = list.iter().map(|assumption| assumption.section).collect();
+        for section in ["kernel", "cgroup", "resolver", "swap", "distribution", "login"] {
+            assert!(sections.contains(&section), "{section}");
+        }
+    }
+}
+
+#[test]
+fn what_was_assumed_is_compared_with_this_machine() {
+    let site = site("three-hosts");
+    let mut wrong = Facts::assume(&site);
+    let host = &site.hosts()[0];
+    let mut known = wrong.host(host.name().as_str()).unwrap().clone();
+    known.kernel.value_mut().machine = "pdp11".to_owned();
+    wrong.insert(
+        host.name().as_str(),
+        iec_core::facts::HostAnswer::Known(Box::new(known.clone())),
+    );
+    let list = assumptions(site.access(), host, &known);
+    let machine = list
+        .iter()
+        .find(|assumption| assumption.question.what == "the processor is pdp11")
+        .unwrap();
+    let output = ran(&["dash"], &machine.question.ask.statement(""));
+    assert_eq!(output.status.code(), Some(1));
+}

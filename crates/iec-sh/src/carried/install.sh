@@ -1,0 +1,292 @@
+# Installs this host: content and secrets to their places, then the very steps that `iec apply` runs.
+carry_usage() {
+  cat <<USAGE
+Installs host $carry_host of site $carry_site, and goes on where it stopped when it is started again.
+
+  --from FOLDER           where blobs and secrets are (default: the folder of this script)
+  --medium LABEL          the same, on the medium with this file system label
+  --url URL               where blobs are fetched from when the folder has none
+  --passphrase-file FILE  what opens the secrets, its first line (- for standard input; without it, it is asked for)
+  --move                  take blobs out of the folder rather than copy them
+  --events                print events for a program rather than lines for a person
+  --needs                 print the digests of the blobs that this host still lacks, and do nothing
+USAGE
+}
+
+carry_arguments() {
+  case $0 in */*) carry_from=${0%/*} ;; *) carry_from=. ;; esac
+  carry_url='' carry_phrase_file='' carry_move=no carry_raw=no carry_needs=no carry_medium=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --from | --url | --passphrase-file | --medium)
+        [ $# -ge 2 ] || carry_refuse 1 IEC0900 "$1 needs a value" 'see --help'
+        case $1 in
+          --from) carry_from=$2 ;;
+          --url) carry_url=${2%/} ;;
+          --medium) carry_medium=$2 ;;
+          *) carry_phrase_file=$2 ;;
+        esac
+        shift ;;
+      --move) carry_move=yes ;;
+      --events) carry_raw=yes ;;
+      --needs) carry_needs=yes ;;
+      --help | -h) carry_usage; exit 0 ;;
+      *) carry_refuse 1 IEC0900 "there is no option $1" 'see --help' ;;
+    esac
+    shift
+  done
+}
+
+# A control plane that was taken back keeps its journal under another name: the site's credentials are retired with it.
+# A worker may come again; whether its cluster is still the same, the cluster itself says.
+carry_not_retired() {
+  [ -z "$carry_api" ] || return 0
+  for carry_file in "$carry_home"/journal.*.jsonl; do
+    [ -r "$carry_file" ] || continue
+    if carry_known admission.mark "$carry_mark" "$carry_file"; then
+      carry_refuse 1 IEC1707 "site $carry_site was reset on this host since the script was rendered; its credentials are retired" \
+        'render the site again, and take the new script here'
+    fi
+  done
+}
+
+# Before the first change only: afterwards the host is what its steps have made of it.
+carry_as_assumed() {
+  carry_known admission.mark "$carry_mark" "$carry_home/journal.jsonl" && return
+  carry_wrong=''
+  carry_ask_assumed
+  [ -z "$carry_wrong" ] && return
+  carry_refuse 1 IEC1706 "what was assumed of this host is $carry_wrong" \
+    'iec check --probe --facts-out facts.json asks the host; render again with --facts facts.json'
+}
+
+# One script at a time prepares this host; the runner has a lock of its own, which `iec apply` shares.
+carry_alone() {
+  mkdir -p /run/iec
+  exec 8>>/run/iec/script.lock
+  flock -n 8 || carry_refuse 1 IEC4006 'a script prepares this host already'
+  [ -e "$carry_home/lock" ] || return 0
+  flock -n "$carry_home/lock" true ||
+    carry_refuse 1 IEC4006 "somebody else works on this host: $(cat "$carry_home/lock")"
+}
+
+carry_mounted() {
+  [ -n "$carry_medium" ] || return 0
+  mkdir -p /run/iec/medium
+  carry_device=/dev/disk/by-label/$carry_medium
+  [ -e "$carry_device" ] || carry_device=$(blkid -L "$carry_medium" 2>/dev/null)
+  mount -o ro "${carry_device:-/nowhere}" /run/iec/medium 2>/dev/null ||
+    carry_refuse 1 IEC2909 "no medium with the label $carry_medium can be mounted" 'attach the medium, and start the script again'
+  carry_from=/run/iec/medium
+}
+
+# carry_has HEX SIZE: whether the host has this blob already, in its store or on the way there.
+carry_has() {
+  for carry_file in "$carry_home/store/blobs/sha256/$1" "$carry_home/incoming/$1"; do
+    [ "$(stat -c %s -- "$carry_file" 2>/dev/null)" = "$2" ] && return 0
+  done
+  return 1
+}
+
+# The folder of what is on its way; the runner makes it the same.
+carry_made() {
+  if ! { mkdir -p "$carry_home" && chmod 0700 "$carry_home" && mkdir -p "$carry_home/incoming"; } 2>/dev/null; then
+    carry_refuse 2 IEC4004 "$carry_home cannot be written"
+  fi
+}
+
+# carry_fetch URL FILE: with whatever the host has.
+carry_fetch() {
+  if command -v curl >/dev/null; then curl -fsSL --retry 10 --retry-delay 3 --retry-all-errors -o "$2" "$1"
+  elif command -v wget >/dev/null; then wget -q -O "$2" "$1"
+  else carry_refuse 1 IEC2909 'neither curl nor wget is on this host' 'apt-get install curl, or bring the blobs on a medium'
+  fi
+}
+
+# carry_blob HEX SIZE: puts one blob where the first step of the content takes it from, whole or not at all.
+carry_blob() {
+  carry_has "$1" "$2" && return
+  carry_made
+  carry_part=$carry_home/incoming/$1.part
+  carry_source=$carry_from/blobs/sha256/$1
+  if [ -f "$carry_source" ]; then
+    if [ "$carry_move" = yes ]; then mv -f -- "$carry_source" "$carry_part"; else cp -- "$carry_source" "$carry_part"; fi
+  elif [ -n "$carry_url" ]; then carry_fetch "$carry_url/blobs/sha256/$1" "$carry_part"
+  else
+    carry_refuse 1 IEC2909 "blob $1 is not in $carry_from/blobs/sha256" \
+      'start the script beside its blobs, or name their place with --from FOLDER or --url URL'
+  fi || carry_refuse 2 IEC4005 "blob $1 could not be stored" 'see whether the disk is full; the script goes on where it stopped'
+  [ "$(stat -c %s -- "$carry_part")" = "$2" ] || {
+    rm -f "$carry_part"
+    carry_refuse 1 IEC2910 "blob $1 is cut short at its source" 'copy the folder again'
+  }
+  mv -f -- "$carry_part" "$carry_home/incoming/$1"
+}
+
+# carry_blobs COMMAND: calls it with digest and size of each blob.
+carry_blobs() {
+  printf '%s\n' "$carry_blob_list" | while read -r carry_hex carry_size; do "$1" "$carry_hex" "$carry_size"; done
+}
+
+carry_lacks() { carry_has "$1" "$2" || printf '%s\n' "$1"; }
+
+# A worker asks the API, where there is one already, whether its token still opens the cluster.
+carry_token() {
+  if [ -z "$carry_api" ] || [ -s /etc/kubernetes/kubelet.conf ]; then return; fi
+  carry_blob "$carry_kubectl" "$carry_kubectl_size"
+  carry_tools=$carry_home/incoming/tools
+  mkdir -p "$carry_tools"
+  carry_file=$carry_home/incoming/$carry_kubectl
+  [ -f "$carry_file" ] || carry_file=$carry_home/store/blobs/sha256/$carry_kubectl
+  cp -- "$carry_file" "$carry_tools/kubectl" && chmod 0755 "$carry_tools/kubectl"
+  printf '%s' "$carry_authority" >"$carry_tools/ca.crt"
+  carry_tries=0
+  while :; do
+    # Anybody may read it; the API server takes these words for nobody's.
+    carry_answer=$(HOME=$carry_tools "$carry_tools/kubectl" --server "$carry_api" --tls-server-name "$carry_api_name" \
+      --certificate-authority "$carry_tools/ca.crt" --request-timeout=5s --username=anonymous --password=none \
+      get --raw /api/v1/namespaces/kube-public/configmaps/cluster-info 2>&1)
+    case $carry_answer in
+      *"$carry_signature"*) break ;;
+      *x509:*authority*)
+        carry_refuse 1 IEC1707 "the cluster of site $carry_site has other credentials than this script: it was reset and made anew" \
+          'render the site again, and take the new script here' ;;
+      *'"kind":"ConfigMap"'*) ;;
+      # Nobody there yet, or not ready to answer: the step that waits for it will see.
+      *) break ;;
+    esac
+    carry_since=${carry_answer#*'"creationTimestamp":"'}
+    carry_since=$(date -u -d "${carry_since%%\"*}" +%s 2>/dev/null || date +%s)
+    # A cluster that has just come up signs within seconds, on a slow board within minutes.
+    if [ $(($(date +%s) - carry_since)) -gt 300 ] || [ "$carry_tries" -ge 100 ]; then
+      carry_refuse 1 IEC1708 'the token by which this host would join has expired' \
+        'render the site again: that brings a new token, and the script of a control plane makes it known'
+    fi
+    carry_tries=$((carry_tries + 1))
+    sleep 3
+  done
+  rm -rf "$carry_tools"
+}
+
+# Secrets are needed until every step that takes one is done.
+carry_needs_secrets() {
+  for carry_step in $carry_secret_steps; do
+    carry_known "${carry_step%:*}" "${carry_step#*:}" "$carry_home/journal.jsonl" || return 0
+  done
+  return 1
+}
+
+# Opens an encrypted file with the host's own openssl, else with the bundle's.
+carry_openssl() {
+  if command -v openssl >/dev/null; then openssl "$@"; return; fi
+  carry_tools=$carry_home/incoming/tools
+  if [ -n "$carry_host_tools" ] && [ ! -x "$carry_tools/bin/openssl" ]; then
+    carry_blob "$carry_host_tools" "$carry_host_tools_size"
+    carry_file=$carry_home/incoming/$carry_host_tools
+    [ -f "$carry_file" ] || carry_file=$carry_home/store/blobs/sha256/$carry_host_tools
+    mkdir -p "$carry_tools" && tar -x -f "$carry_file" -C "$carry_tools" --no-same-owner
+  fi
+  [ -x "$carry_tools/bin/openssl" ] || return 127
+  "$carry_tools/bin/openssl" "$@"
+}
+
+carry_passphrase() {
+  carry_phrase=''
+  case $carry_phrase_file in
+    -) IFS= read -r carry_phrase ;;
+    '')
+      if [ ! -t 0 ]; then
+        carry_refuse 1 IEC3925 'the secrets are encrypted, and nobody is there to type the passphrase' \
+          'name a file with --passphrase-file'
+      fi
+      printf 'Passphrase for the secrets of %s: ' "$carry_host" >/dev/tty
+      stty -echo </dev/tty 2>/dev/null
+      IFS= read -r carry_phrase </dev/tty
+      stty echo </dev/tty 2>/dev/null
+      printf '\n' >/dev/tty ;;
+    *) IFS= read -r carry_phrase <"$carry_phrase_file" ;;
+  esac
+}
+
+# carry_secrets: one file each, readable by root only, until the last step takes them away.
+carry_secrets() {
+  carry_file=$carry_from/secrets-$carry_host
+  if [ -f "$carry_file.enc" ]; then
+    carry_passphrase
+    # The shell's own printf: no process has the passphrase among its arguments.
+    carry_open=$(printf '%s\n' "$carry_phrase" | carry_openssl enc -d -aes-256-cbc -pbkdf2 -iter "$carry_iterations" \
+      -md sha256 -base64 -pass stdin -in "$carry_file.enc" 2>/dev/null)
+    carry_code=$?
+    carry_phrase=''
+    [ "$carry_code" -ne 127 ] || carry_refuse 1 IEC3926 'there is no openssl on this host to open its secrets with' \
+      'apt-get install openssl, or render with --plain-secrets'
+    carry_lines=${carry_open#*"
+"}
+    carry_sum=$(printf '%s\n' "$carry_lines" | sha256sum)
+    if [ "$carry_code" -ne 0 ] || [ "${carry_sum%% *}" != "${carry_open%%"
+"*}" ]; then
+      carry_refuse 1 IEC3927 'the secrets do not open: another passphrase, or a damaged file' 'try the passphrase again'
+    fi
+    carry_open=''
+  elif [ -f "$carry_file" ]; then carry_lines=$(cat "$carry_file")
+  else
+    carry_refuse 1 IEC3928 "the secrets of this host, secrets-$carry_host, are not in $carry_from" \
+      'put the file beside the script: it was rendered with it, unless --no-secrets was given'
+  fi
+  carry_made
+  (
+    umask 077
+    mkdir -p "$carry_home/incoming/secrets" || exit 2
+    printf '%s\n' "$carry_lines" | while read -r carry_name carry_content; do
+      printf '%s' "$carry_content" | base64 -d >"$carry_home/incoming/secrets/$carry_name" || exit 2
+    done
+  ) || carry_refuse 2 IEC4005 'the secrets could not be stored' 'see whether the disk is full'
+  carry_lines='' carry_placed=yes
+}
+
+# What must not stay when a run ends early; a runner that outlives this shell still needs it.
+carry_clean() {
+  if [ -d "$carry_home/incoming" ]; then
+    flock -n "$carry_home/lock" rm -rf "$carry_home/incoming/secrets" "$carry_home/incoming/tools" 2>/dev/null
+  fi
+  [ ! -t 0 ] || stty echo 2>/dev/null
+  [ -z "$carry_medium" ] || umount /run/iec/medium 2>/dev/null
+}
+
+carry_run() { ( carry_runner ) 8>&- | ( carry_show ) 8>&-; }
+
+carry_install() {
+  carry_arguments "$@"
+  carry_as_root
+  if [ "$carry_needs" = yes ]; then carry_blobs carry_lacks; exit 0; fi
+  carry_right_host
+  carry_not_retired
+  carry_as_assumed
+  carry_alone
+  trap carry_clean EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  carry_mounted
+  carry_placed=no
+  carry_token
+  if carry_needs_secrets; then carry_secrets; fi
+  carry_blobs carry_blob || exit
+  carry_run
+  carry_result=$?
+  if [ "$carry_result" -eq 21 ] && [ "$carry_placed" = no ]; then
+    # A file that was made from a secret is gone: with the secrets at hand its step can make it again.
+    carry_secrets
+    carry_run
+    carry_result=$?
+  fi
+  case $carry_result in
+    0) exit 0 ;;
+    20)
+      # A blob that is not what its name says must be brought anew.
+      find "$carry_home/incoming" -maxdepth 1 -type f -name '????????????????????????????????????????????????????????????????' -delete
+      carry_result=2 ;;
+    21) carry_result=2 ;;
+  esac
+  carry_say "start this script again to go on where it stopped; iec explain CODE says more about a code" >&2
+  exit "$carry_result"
+}
