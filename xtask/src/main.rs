@@ -28,7 +28,7 @@ const TASKS: &[(&str, &str)] = &[
     ("test fast", "the same without real hosts"),
     (
         "e2e [NAME…]",
-        "run scenarios on real hosts: three-hosts, one-host, worker-leaves, methods",
+        "run scenarios on real hosts: refusals, power-cut, three-hosts, one-host, worker-leaves, methods",
     ),
     ("e2e --keep", "leave the hosts for inspection"),
     ("e2e --program F --bundle F", "test this program with this bundle"),

@@ -119,6 +119,45 @@ impl<'a> Program<'a> {
         })
     }
 
+    /// Runs until it ends, or until `enough` says so: then it is killed with all that it has started, as if its machine
+    /// had lost its power, and there is no answer. What it prints goes to this file, errors too.
+    ///
+    /// # Errors
+    /// When it cannot be started, the file cannot be written, the user wants to stop, or the question fails.
+    pub(crate) fn logged_until(
+        mut self,
+        log: &Path,
+        enough: &mut dyn FnMut() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<Option<Ended>> {
+        let file = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
+        let mut child = self.spawn(Stdio::from(file.try_clone()?), Stdio::from(file))?;
+        let mut answer = Ok(false);
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            answer = enough();
+            if !matches!(answer, Ok(false)) {
+                kill(&child);
+                break child.wait()?;
+            }
+            if self.interrupt.is_set() {
+                stop(&mut child);
+                self.interrupt.check()?;
+            }
+            std::thread::sleep(POLL);
+        };
+        if answer? {
+            return Ok(None);
+        }
+        let mut stdout = String::new();
+        File::open(log)?.read_to_string(&mut stdout)?;
+        Ok(Some(Ended {
+            code: status.code(),
+            stdout,
+        }))
+    }
+
     fn spawn(&mut self, stdout: Stdio, stderr: Stdio) -> anyhow::Result<Child> {
         self.interrupt.check()?;
         let name = self.command.get_program().to_owned();
@@ -141,6 +180,14 @@ impl<'a> Program<'a> {
             }
             std::thread::sleep(POLL);
         }
+    }
+}
+
+/// Ends a program and all that it has started at once.
+fn kill(child: &Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // A group that is gone already is what is wanted, so what kill says does not matter.
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -176,6 +223,18 @@ mod tests {
             .expect("it runs");
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), "out\nerr\n"));
         assert!(!ended.succeeded());
+    }
+
+    #[test]
+    fn a_program_runs_until_enough_was_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        let interrupt = Interrupt::default();
+        let said = |log: &Path| std::fs::read_to_string(log).is_ok_and(|text| text.contains("now"));
+        let cut = shell("echo now; sleep 60", &interrupt).logged_until(&log, &mut || Ok(said(&log)));
+        assert!(cut.expect("it runs").is_none());
+        let whole = shell("echo then; exit 3", &interrupt).logged_until(&log, &mut || Ok(said(&log)));
+        assert_eq!(whole.expect("it runs").expect("it ended").code, Some(3));
     }
 
     #[test]

@@ -24,6 +24,51 @@ impl Bundle {
         self.folder.join(digest.blob_path())
     }
 
+    /// Reads these blobs and compares each with its digest, which is its name: what is sent to hosts must be what was
+    /// planned. Two at a time, as hashing is work for a processor.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, is missing, or is another one.
+    pub fn check(&self, digests: &BTreeSet<Digest>) -> Result<(), BundleError> {
+        let (even, odd): (Vec<_>, Vec<_>) = digests
+            .iter()
+            .enumerate()
+            .partition(|(number, _)| number % 2 == 0);
+        let judge = |half: Vec<(usize, &Digest)>| {
+            let found = half.into_iter().map(|(_, digest)| self.problem_of(digest));
+            found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+        };
+        let (even, odd) = std::thread::scope(|scope| {
+            let odd = scope.spawn(|| judge(odd));
+            (judge(even), odd.join().expect("hashing does not panic"))
+        });
+        let problems = [even?, odd?].concat();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(BundleError::Damaged {
+            folder: self.folder.clone(),
+            problems,
+        })
+    }
+
+    /// What is wrong with a blob, if anything is.
+    fn problem_of(&self, digest: &Digest) -> Result<Option<Problem>, BundleError> {
+        let path = digest.blob_path();
+        let items = || users(&self.manifest).remove(digest).unwrap_or_default();
+        match hash_file(&self.folder.join(&path)) {
+            Ok(found) if found.digest == *digest => Ok(None),
+            Ok(_) => Ok(Some(Problem::Changed { items: items(), path })),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Some(Problem::Missing { items: items(), path }))
+            }
+            Err(source) => Err(BundleError::Unreadable {
+                path: self.folder.join(&path),
+                source,
+            }),
+        }
+    }
+
     /// The bundle's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {

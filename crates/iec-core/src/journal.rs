@@ -75,7 +75,8 @@ impl Recorded {
 pub struct Journal {
     /// Its records, oldest first.
     pub records: Vec<Record>,
-    /// Lines that could not be read. A torn last line, as a power cut leaves it, is not among them.
+    /// Lines that could not be read. A line that a power cut tore has no end and is not among them: nothing was begun
+    /// on its strength.
     pub damaged: Vec<String>,
 }
 
@@ -85,7 +86,11 @@ impl Journal {
     pub fn parse(text: &str) -> Self {
         let mut journal = Self::default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        for line in whole.lines().filter(|line| !line.trim().is_empty()) {
+        let is_torn = |line: &&str| line.starts_with('{') && !line.ends_with('}');
+        for line in whole
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !is_torn(line))
+        {
             match serde_json::from_str::<Record>(line) {
                 Ok(record) if record.v <= VERSION => journal.records.push(record),
                 Ok(_) | Err(_) => journal.damaged.push(line.to_owned()),
@@ -145,6 +150,16 @@ mod tests {
         let journal = Journal::parse(LINES);
         assert_eq!(journal.records.len(), 3);
         assert!(journal.damaged.is_empty());
+    }
+
+    #[test]
+    fn what_follows_a_torn_line_is_read() {
+        let text = format!(
+            "{LINES}\n{}\n",
+            r#"{"v":1,"time":"2026-11-23T10:00:03Z","run":"b","step":"node.labels","digest":"3","intent":"apply","undo":"rm c\n"}"#
+        );
+        let journal = Journal::parse(&text);
+        assert_eq!((journal.records.len(), journal.damaged.len()), (4, 0));
     }
 
     #[test]

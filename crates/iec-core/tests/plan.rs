@@ -12,10 +12,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use iec_core::architecture::Architecture;
 use iec_core::plan::{Op, Plan, Undo, lower};
 use iec_core::site::{Role, SiteHost};
 use iec_sh::Mode;
-use support::{SEEDED_SECRET, facts, plain_host, plan_of, site, site_names, sites, try_plan_of};
+use support::{
+    SEEDED_SECRET, facts, plain_host, plan_of, site, site_names, sites, try_plan_from, try_plan_of,
+};
 
 fn plans() -> Vec<(String, Plan)> {
     site_names()
@@ -183,6 +186,23 @@ fn calicos_datastore_stays_where_it_is() {
             }
         }
     }
+}
+
+/// One reason for a host, not one for each of its twenty programs and images.
+#[test]
+fn a_bundle_for_another_architecture_is_refused_once() {
+    let site = site("single-host");
+    let problems = try_plan_from(&site, &facts(&site, plain_host), |manifest| {
+        manifest
+            .architectures
+            .retain(|known| *known == Architecture::Arm64);
+        manifest
+            .items
+            .retain(|item| item.architecture != Some(Architecture::Amd64));
+    })
+    .expect_err("nothing of it runs there");
+    assert_eq!(problems.iter().count(), 1, "{problems}");
+    assert!(problems.to_string().contains("IEC3003"), "{problems}");
 }
 
 /// Keys of authorities go to control planes only.

@@ -111,6 +111,7 @@ fn plan(parts: Vec<HostPart>) -> Plan {
     Plan {
         site: "test".to_owned(),
         site_id: "0".to_owned(),
+        token_id: "abcdef".to_owned(),
         release: "1.36".to_owned(),
         hosts: parts,
         after_joins: None,
@@ -156,6 +157,7 @@ impl Trial {
                 away: Duration::from_secs(30),
                 first_delay: Duration::from_millis(10),
                 longest_delay: Duration::from_millis(100),
+                in_vain: Duration::from_millis(100),
             },
         };
         let sink = |_: &str, progress| self.seen.lock().expect("not poisoned").push(progress);
@@ -367,7 +369,7 @@ async fn a_second_run_at_the_same_time_is_refused_and_names_the_owner() {
 }
 
 #[tokio::test]
-async fn the_wish_to_stop_ends_a_host_before_its_next_step() {
+async fn the_wish_to_stop_is_heard_in_a_wait() {
     let sandbox = Arc::new(Sandbox::start());
     let folder = tempfile::tempdir().expect("a folder");
     let host: Arc<dyn Host> = Arc::new(sandbox.host(HOST));
@@ -381,32 +383,45 @@ async fn the_wish_to_stop_ends_a_host_before_its_next_step() {
     let stop = async {
         begun(&trial).await;
         trial.stop.cancel();
-        // The wish must be on the host before the step ends.
-        while !sandbox
-            .inside("/usr/bin/test", &["-e", "/var/lib/iec/incoming/stop-run-1"])
-            .status
-            .success()
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        std::fs::write(sandbox.path("gate"), "").expect("written");
     };
     let (summary, ()) = tokio::join!(trial.execute(&nothing), stop);
     match summary.result {
-        HostResult::Stopped { before: Some(step) } => assert_eq!(step.as_str(), "system.after"),
+        HostResult::Stopped { before: Some(step) } => assert_eq!(step.as_str(), "system.wait"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(summary.changed, 1);
+    assert_eq!(summary.changed, 0);
     assert!(!sandbox.path("after").exists());
     // A host that had not begun does not begin, and a new run goes on.
     assert!(matches!(
         trial.execute(&nothing).await.result,
         HostResult::Stopped { before: None }
     ));
+    std::fs::write(sandbox.path("gate"), "").expect("written");
     let again = Trial::new(waiting_part(&sandbox.path("")), host, folder.path(), "run-2");
     let summary = again.execute(&nothing).await;
     assert!(matches!(summary.result, HostResult::Done), "{:?}", summary.result);
-    assert_eq!((summary.changed, summary.unchanged), (1, 1));
+}
+
+#[tokio::test]
+async fn a_worker_does_not_wait_for_a_control_plane_that_gave_up() {
+    let sandbox = Arc::new(Sandbox::start());
+    let folder = tempfile::tempdir().expect("a folder");
+    let worker: Arc<dyn Host> = Arc::new(sandbox.host(HOST));
+    let mut trial = Trial::new(waiting_part(&sandbox.path("")), worker, folder.path(), "run-1");
+    trial.plan.hosts[0].role = Role::Worker;
+    let other = Arc::new(Sandbox::start());
+    let mut control_plane = part(&other);
+    control_plane.host = HostName::new("edge-0").expect("a name");
+    trial.plan.hosts.push(control_plane);
+    std::fs::create_dir(other.path("etc")).expect("a folder");
+    std::os::unix::fs::symlink("/nowhere", other.path("etc/text")).expect("a link");
+    let hosts: [Arc<dyn Host>; 2] = [Arc::new(sandbox.host(HOST)), Arc::new(other.host("edge-0"))];
+    trial.fleet = Fleet::new(hosts);
+    let summary = trial.execute(&Observed::default()).await;
+    match summary.result {
+        HostResult::Stopped { before: Some(step) } => assert_eq!(step.as_str(), "system.wait"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,15 @@ iec_live=' '
 iec_asked='"step":"",
 '
 
+# The wish that this run may end, from whoever began it.
+iec_stop=$iec_home/incoming/stop-$iec_run
+
+# A wait sleeps between its questions: there it hears the wish to stop, and ends as no question does.
+sleep() {
+  [ ! -e "$iec_stop" ] || exit 130
+  command sleep "$@"
+}
+
 iec_say() {
   iec_line=iec
   for iec_field in "$@"; do iec_line="$iec_line	$iec_field"; done
@@ -121,14 +130,18 @@ iec_finish() {
   exit "$1"
 }
 
+# iec_heed ID: ends the run before this step where somebody wishes it.
+iec_heed() {
+  [ -e "$iec_stop" ] || return 0
+  rm -f "$iec_stop"
+  iec_say stopped "$1"
+  iec_finish 130
+}
+
 # iec_step N ID DIGEST SENSITIVE TITLE UNDO: one step, from question to outcome.
 iec_step() {
   iec_id=$2
-  if [ -e "$iec_home/incoming/stop-$iec_run" ]; then
-    rm -f "$iec_home/incoming/stop-$iec_run"
-    iec_say stopped "$2"
-    iec_finish 130
-  fi
+  iec_heed "$2"
   iec_errors=$iec_home/output/$2.check
   : >"$iec_errors"
   iec_clock; iec_began=$iec_now
@@ -151,6 +164,7 @@ iec_step() {
   [ "$4" = sensitive ] && iec_output=/dev/null
   ( umask 022; "iec_apply_$1" ) >"$iec_output" 2>&1 9>&-
   iec_code=$?
+  [ "$iec_code" -ne 130 ] || iec_heed "$2"
   : >"$iec_errors"
   [ "$iec_code" -eq 0 ] && iec_check "$1"
   iec_clock; iec_took=$(((iec_now - iec_began) * 10))
@@ -187,17 +201,17 @@ iec_lock() {
     iec_finish 1
   fi
   printf '%s\n' "$iec_owner" >"$iec_home/lock"
+  # A power cut may have torn the last line: what follows must not be read as a part of it.
+  if [ -s "$iec_journal" ] && [ -n "$(tail -c 1 "$iec_journal")" ]; then
+    printf '\n' >>"$iec_journal"
+  fi
   iec_read_journal
 }
 
 # iec_undo N ID stop|go-on: takes one step back and records it. What is not there any more is taken back already.
 iec_undo() {
   iec_id=$2
-  if [ -e "$iec_home/incoming/stop-$iec_run" ]; then
-    rm -f "$iec_home/incoming/stop-$iec_run"
-    iec_say stopped "$2"
-    iec_finish 130
-  fi
+  iec_heed "$2"
   iec_clock; iec_began=$iec_now
   iec_say started "$2" 'done' ''
   ( umask 022; "iec_undo_$1" ) >"$iec_home/output/$2.undo" 2>&1 9>&-

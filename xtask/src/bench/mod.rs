@@ -4,13 +4,12 @@ mod content;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use serde::Deserialize;
 
-use crate::e2e::{self, Host, Lab, Machine, answer};
+use crate::e2e::{self, Host, Lab, Machine};
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 use crate::{record, terminal};
@@ -39,7 +38,7 @@ pub(crate) fn run(root: &Path, hosts: usize, pairs: usize) -> anyhow::Result<boo
     let interrupt = Interrupt::watch()?;
     e2e::prepare(root, &interrupt)?;
     let machine = e2e::machine(root, "bench", &interrupt)?;
-    let bundle = bundle_folder(&machine)?;
+    let bundle = machine.bundle_folder()?;
     let trees = machine.logs.join("content");
     content::lay_out(&bundle, &trees)?;
     let bench = Bench {
@@ -80,18 +79,6 @@ pub(crate) fn run(root: &Path, hosts: usize, pairs: usize) -> anyhow::Result<boo
         &format!("## {}, {}\n\n{}\n\n{table}", run.date, run.commit, run.machine),
     )?;
     Ok(true)
-}
-
-fn bundle_folder(machine: &Machine) -> anyhow::Result<PathBuf> {
-    #[derive(Deserialize)]
-    struct Built {
-        folder: PathBuf,
-    }
-    let built: Built = answer(
-        "bundle",
-        &machine.iec_done("bundle", &["bundle", "build", "-o", "json"])?,
-    )?;
-    Ok(built.folder)
 }
 
 struct Bench<'a> {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -50,6 +51,24 @@ impl Machine {
         Program::new(&self.logs, &self.iec, words, &self.interrupt).logged(&log)
     }
 
+    /// The same, and it has to end in this time.
+    ///
+    /// # Errors
+    /// When it does not; it is killed then.
+    pub(crate) fn iec_within(&self, patience: Duration, log: &str, words: &[&str]) -> anyhow::Result<Ended> {
+        let path = self.logs.join(format!("{log}.log"));
+        let deadline = Instant::now() + patience;
+        let program = Program::new(&self.logs, &self.iec, words, &self.interrupt);
+        let ended = program.logged_until(&path, &mut || Ok(Instant::now() > deadline))?;
+        ended.with_context(|| {
+            format!(
+                "iec {} did not end in time, see {}",
+                words.join(" "),
+                path.display()
+            )
+        })
+    }
+
     /// The same, and it has to end with exit code 0.
     ///
     /// # Errors
@@ -60,6 +79,22 @@ impl Machine {
             bail!("{}", self.failure(log, words, &ended));
         }
         Ok(ended.stdout)
+    }
+
+    /// The folder of the bundle that hosts are installed from.
+    ///
+    /// # Errors
+    /// When the one in the cache cannot be found or built.
+    pub(crate) fn bundle_folder(&self) -> anyhow::Result<PathBuf> {
+        #[derive(Deserialize)]
+        struct Built {
+            folder: PathBuf,
+        }
+        if let Some(folder) = &self.bundle {
+            return Ok(folder.clone());
+        }
+        let lines = self.iec_done("bundle", &["bundle", "build", "-o", "json"])?;
+        Ok(answer::<Built>("bundle", &lines)?.folder)
     }
 
     /// What to say of a run that ended otherwise than it should.
@@ -195,6 +230,15 @@ impl Lab {
             .expect("labs are in folders with names of plain text")
     }
 
+    /// The host of this name.
+    ///
+    /// # Errors
+    /// When the lab has none.
+    pub(super) fn host(&self, name: &str) -> anyhow::Result<&Host> {
+        let found = self.hosts.iter().find(|host| host.name == name);
+        found.with_context(|| format!("the lab has no host {name}"))
+    }
+
     /// Runs a script as root on a host, from outside of it; what it reads is `input`.
     ///
     /// # Errors
@@ -295,7 +339,7 @@ impl Drop for Lab {
 }
 
 /// Runs a program that ends soon; gives what it printed.
-fn output(command: &mut Command, input: &str) -> anyhow::Result<String> {
+pub(super) fn output(command: &mut Command, input: &str) -> anyhow::Result<String> {
     use std::io::Write as _;
     let name = Path::new(command.get_program()).display().to_string();
     let mut child = command

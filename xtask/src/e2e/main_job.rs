@@ -111,7 +111,7 @@ fn plant(lab: &Lab) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn inventories(lab: &Lab) -> anyhow::Result<Vec<Inventory>> {
+pub(super) fn inventories(lab: &Lab) -> anyhow::Result<Vec<Inventory>> {
     lab.hosts
         .iter()
         .map(|host| lab.inventory(host, "before"))

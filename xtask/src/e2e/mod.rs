@@ -1,9 +1,14 @@
 //! `cargo xtask e2e`: the main job on real hosts, from bare to verified and back, with the released program.
 
+mod cut;
 mod inventory;
 mod lab;
 mod main_job;
 mod methods;
+mod power;
+mod power_cut;
+mod refusals;
+mod sabotage;
 mod scenario;
 mod secrets;
 mod steps;
@@ -15,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-pub(crate) use self::lab::{Host, Lab, Machine, answer};
+pub(crate) use self::lab::{Host, Lab, Machine};
 use self::scenario::Scenario;
 use crate::interrupt::Interrupt;
 use crate::program::Program;

@@ -3,10 +3,9 @@
 use anyhow::Context as _;
 
 use super::lab::Machine;
-use super::main_job::{self, Job};
-use super::methods;
+use super::main_job::Job;
 use super::steps::Steps;
-use super::worker_leaves;
+use super::{main_job, methods, power_cut, refusals, worker_leaves};
 use crate::stage::Count;
 use crate::terminal;
 
@@ -20,8 +19,16 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// The scenarios that CI runs.
-    pub(crate) const ALL: [Self; 4] = [
+    /// The scenarios that CI runs, the short ones first.
+    pub(crate) const ALL: [Self; 6] = [
+        Self {
+            name: "refusals",
+            steps: refusals::steps,
+        },
+        Self {
+            name: "power-cut",
+            steps: power_cut::steps,
+        },
         Self {
             name: "three-hosts",
             steps: |machine, steps| main_job("e2e-three-hosts", 3, machine, steps),

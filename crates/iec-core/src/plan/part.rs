@@ -137,6 +137,19 @@ impl<'a> PartBuilder<'a> {
                 ),
             )));
         };
+        let bundled = &inputs.content.architectures;
+        if !bundled.contains(&architecture) {
+            // Said once: each of its twenty items is missing.
+            let known: Vec<String> = bundled.iter().map(ToString::to_string).collect();
+            let message = format!(
+                "the bundle is for {}, and host {} is {architecture}",
+                known.join(" and "),
+                host.name()
+            );
+            let problem = Diagnostic::error("IEC3003", message).at(host.place());
+            let hint = format!("iec bundle build --arch {},{architecture}", known.join(","));
+            return Err(Box::new(problem.hint(hint)));
+        }
         Ok(Self {
             inputs,
             host,

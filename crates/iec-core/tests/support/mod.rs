@@ -250,8 +250,18 @@ pub(crate) fn plan_of(site: &Site, facts: &Facts) -> Plan {
 
 /// The same, or why there is none.
 pub(crate) fn try_plan_of(site: &Site, facts: &Facts) -> Result<Plan, Diagnostics> {
+    try_plan_from(site, facts, |_| {})
+}
+
+/// The same, with a bundle that was changed.
+pub(crate) fn try_plan_from(
+    site: &Site,
+    facts: &Facts,
+    change: impl FnOnce(&mut Manifest),
+) -> Result<Plan, Diagnostics> {
     let release = Release::bundled(site.release()).expect("a release of the program");
-    let content = manifest(&release);
+    let mut content = manifest(&release);
+    change(&mut content);
     let credentials = credentials();
     let charts: BTreeMap<_, _> = site
         .helm()

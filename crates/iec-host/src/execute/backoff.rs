@@ -65,6 +65,7 @@ mod tests {
             away: Duration::from_secs(20),
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(4),
+            in_vain: Duration::ZERO,
         });
         let mut waits = Vec::new();
         while let Some(wait) = backoff.next() {

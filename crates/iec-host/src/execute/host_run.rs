@@ -1,12 +1,16 @@
 //! One host's way through its part of a plan: send what it lacks, run its part, and come back after every cut.
 
+use std::time::Duration;
+
 use iec_core::event::Event;
 use iec_core::journal::Recorded;
 use iec_core::observed::{HostObserved, State};
-use iec_core::plan::HostPart;
+use iec_core::plan::{HostPart, Op, StepId};
 use iec_sh::{Mode, UndoStep};
+use tokio::sync::watch;
 
 use super::backoff::Backoff;
+use super::hope::Hope;
 use super::runner::{Runner, RunnerEnd};
 use super::tally::Tally;
 use super::{Execution, HostResult, HostSummary, Progress};
@@ -21,9 +25,12 @@ pub(super) struct HostRun<'a> {
     execution: &'a Execution<'a>,
     part: &'a HostPart,
     host: &'a dyn Host,
+    hope: &'a Hope,
     sink: &'a (dyn Fn(&str, Progress) + Sync),
     tally: Tally,
     sent: u64,
+    /// Whether the host waits for something in the cluster just now.
+    waits: watch::Sender<bool>,
 }
 
 /// What one attempt came to.
@@ -40,15 +47,18 @@ impl<'a> HostRun<'a> {
         execution: &'a Execution<'a>,
         part: &'a HostPart,
         host: &'a dyn Host,
+        hope: &'a Hope,
         sink: &'a (dyn Fn(&str, Progress) + Sync),
     ) -> Self {
         Self {
             execution,
             part,
             host,
+            hope,
             sink,
             tally: Tally::default(),
             sent: 0,
+            waits: watch::Sender::new(false),
         }
     }
 
@@ -224,12 +234,14 @@ impl<'a> HostRun<'a> {
         let (owner, run) = (self.execution.owner, self.execution.run.as_str());
         let script = self.part.script_taking_back(removals, owner, run, Mode::Apply);
         let runner = self.runner();
+        let patience = self.execution.patience.in_vain;
+        let in_vain = waits_in_vain(self.hope, self.waits.subscribe(), patience);
         let end = {
             let mut note = |event: Event| {
                 *heard = true;
                 self.note(event);
             };
-            runner.run(&Script::new(script), &mut note).await
+            runner.run(&Script::new(script), in_vain, &mut note).await
         };
         match end {
             RunnerEnd::Result(result) => Attempt::Over(result),
@@ -239,11 +251,36 @@ impl<'a> HostRun<'a> {
     }
 
     fn note(&mut self, event: Event) {
+        let waits = matches!(&event, Event::Started { step, .. } if self.is_wait(step));
+        self.waits.send_replace(waits);
         self.tally.note(&event);
         self.tell(Progress::Event(event));
     }
 
+    fn is_wait(&self, step: &StepId) -> bool {
+        let found = self.part.steps.iter().find(|known| known.id == *step);
+        found.is_some_and(|step| matches!(step.op, Op::Wait(_)))
+    }
+
     fn tell(&self, progress: Progress) {
         (self.sink)(self.part.host.as_str(), progress);
+    }
+}
+
+/// Ends when the host has waited for so long although nobody is left to wait for.
+async fn waits_in_vain(hope: &Hope, mut waits: watch::Receiver<bool>, patience: Duration) {
+    hope.gone.cancelled().await;
+    loop {
+        // The other end is held by who awaits this.
+        if waits.wait_for(|waits| *waits).await.is_err() {
+            return std::future::pending().await;
+        }
+        // The end of the wait within that time is none of it: what was waited for has come.
+        if tokio::time::timeout(patience, waits.wait_for(|waits| !*waits))
+            .await
+            .is_err()
+        {
+            return;
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! once, and after a lost connection the host is waited for, asked again, and its part goes on.
 
 mod backoff;
+mod hope;
 mod host_run;
 mod result;
 mod runner;
@@ -22,6 +23,7 @@ use iec_core::site::Role;
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::Fleet;
+use hope::Hope;
 use host_run::HostRun;
 
 pub use result::{HostResult, HostSummary, Summary};
@@ -73,6 +75,8 @@ pub struct Patience {
     pub first_delay: Duration,
     /// The longest wait between two attempts.
     pub longest_delay: Duration,
+    /// How long a host may go on waiting for something in the cluster after every control plane has given up.
+    pub in_vain: Duration,
 }
 
 impl Default for Patience {
@@ -82,6 +86,7 @@ impl Default for Patience {
             away: Duration::from_secs(600),
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(20),
+            in_vain: Duration::from_secs(20),
         }
     }
 }
@@ -136,16 +141,21 @@ pub async fn execute(execution: &Execution<'_>, sink: &(dyn Fn(&str, Progress) +
     let mut parts: Vec<&HostPart> = execution.plan.hosts.iter().collect();
     // A worker waits for a control plane: it must never be in the way of what it waits for.
     parts.sort_by_key(|part| part.role != Role::ControlPlane);
+    let hope = Hope::of(&parts);
     let runs = parts.into_iter().filter_map(|part| {
         let host = execution.fleet.host(part.host.as_str())?;
-        Some((
-            part.host.to_string(),
-            HostRun::new(execution, part, host.as_ref(), sink),
-        ))
+        Some((part, HostRun::new(execution, part, host.as_ref(), &hope, sink)))
     });
     let hosts = execution
         .fleet
-        .each(runs, |(name, run)| async move { (name, run.finish().await) })
+        .each(runs, |(part, run)| {
+            let hope = &hope;
+            async move {
+                let summary = run.finish().await;
+                hope.note(part.role, &summary.result);
+                (part.host.to_string(), summary)
+            }
+        })
         .await;
     Summary {
         hosts: hosts.into_iter().collect(),

@@ -46,8 +46,13 @@ struct Verdict {
 }
 
 impl Runner<'_> {
-    /// Runs `script` to its end and hands each event to `note`.
-    pub(super) async fn run(&self, script: &Script, note: &mut (dyn FnMut(Event) + Send)) -> RunnerEnd {
+    /// Runs `script` to its end and hands each event to `note`. When `in_vain` ends first, the host is told to stop.
+    pub(super) async fn run(
+        &self,
+        script: &Script,
+        in_vain: impl Future<Output = ()> + Send,
+        note: &mut (dyn FnMut(Event) + Send),
+    ) -> RunnerEnd {
         let mut verdict = Verdict::default();
         let outcome = {
             let mut on_line = |line: &str| match Event::parse(line) {
@@ -61,7 +66,7 @@ impl Runner<'_> {
             let running = self.host.run(script, Privilege::Root, &mut on_line);
             tokio::select! {
                 outcome = running => outcome,
-                never = self.pass_on_the_wish_to_stop() => match never {},
+                never = self.pass_on_the_wish_to_stop(in_vain) => match never {},
             }
         };
         let error = match outcome.ending {
@@ -80,9 +85,16 @@ impl Runner<'_> {
         }
     }
 
-    /// When the user wants to stop, tells the host's runner; it ends before its next step.
-    async fn pass_on_the_wish_to_stop(&self) -> std::convert::Infallible {
-        self.stop.cancelled().await;
+    /// When the user wants to stop, or the host waits in vain, tells the host's runner; it ends before its next step or
+    /// within a wait.
+    async fn pass_on_the_wish_to_stop(
+        &self,
+        in_vain: impl Future<Output = ()> + Send,
+    ) -> std::convert::Infallible {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = in_vain => {}
+        }
         let outcome = self.host.put(Payload::stop(self.run), &mut |_| {}).await;
         if !outcome.succeeded() {
             // The run itself will show what is wrong with the host.

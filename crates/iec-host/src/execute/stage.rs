@@ -40,7 +40,7 @@ pub async fn run_stage(stage: &StageRun<'_>, sink: &(dyn Fn(Progress) + Sync)) -
         tally.note(&event);
         sink(Progress::Event(event));
     };
-    let result = match runner.run(&script, &mut note).await {
+    let result = match runner.run(&script, std::future::pending(), &mut note).await {
         RunnerEnd::Result(result) => result,
         RunnerEnd::StillAtWork => HostResult::Locked {
             owner: stage.owner.to_owned(),

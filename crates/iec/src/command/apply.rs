@@ -1,8 +1,10 @@
 //! `iec apply`: makes the hosts what the site file says.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use iec_core::content::Digest;
 use iec_core::observed::{Action, Observed};
 use iec_core::plan::{HostPart, Phase, Plan, StoreBlob};
 use iec_core::reset::{Stage, leaving};
@@ -82,6 +84,7 @@ pub(super) async fn apply(
     refuse_early(&planned)?;
     let mut summary = Summary::default();
     if !planned.changes.is_settled() {
+        content.check(&lacking(&planned))?;
         summary = executed(&planned, content, fleet, request.who, ui).await;
         if let Some(error) = run_error(
             &summary,
@@ -99,6 +102,16 @@ pub(super) async fn apply(
         summary,
         took: began.elapsed(),
     })
+}
+
+/// The blobs that will be sent to some host.
+fn lacking(planned: &Planned) -> BTreeSet<Digest> {
+    let observed = &planned.observation.observed.hosts;
+    let parts = planned.plan.hosts.iter();
+    parts
+        .filter_map(|part| Some(observed.get(part.host.as_str())?.missing_blobs(part)))
+        .flatten()
+        .collect()
 }
 
 async fn executed(planned: &Planned, content: &Content, fleet: &Fleet, who: &str, ui: &Ui) -> Summary {
@@ -229,21 +242,31 @@ pub(super) fn run_name() -> RunName {
 
 /// Refuses a run on hosts that may not be changed, or that did not say in which state they are: before the first
 /// change, on all hosts at once.
+///
+/// A question that a refusal belongs to begins with its code, such as the one for a link in the way of a file. What else
+/// could not be told may be told when its turn comes.
 fn refuse_early(planned: &Planned) -> Result<(), CliError> {
     if let Some(error) = plan::silent(planned) {
         return Err(error);
     }
+    let has_code = |missing: &str| {
+        missing
+            .split_once(": ")
+            .is_some_and(|(code, _)| code.starts_with("IEC"))
+    };
     let refused: Vec<_> = planned
         .changes
         .steps
         .iter()
-        .filter(|change| change.phase == Phase::Admission && change.action == Action::Unknown)
+        .filter(|change| change.action == Action::Unknown)
         .flat_map(|change| {
             change
                 .missing
                 .iter()
-                .map(|missing| (change.host.as_str(), missing.as_str()))
+                .map(move |missing| (change, missing.as_str()))
         })
+        .filter(|(change, missing)| change.phase == Phase::Admission || has_code(missing))
+        .map(|(change, missing)| (change.host.as_str(), missing))
         .collect();
     let Some((host, first)) = refused.first() else {
         return Ok(());

@@ -117,6 +117,21 @@ impl Content {
             .unwrap_or_else(|| self.bundle.path_of(&blob.digest))
     }
 
+    /// Fails when a blob that is to be sent is not what its digest says: before anything is sent.
+    ///
+    /// # Errors
+    /// When the bundle is damaged, or cannot be read. All damaged files are named.
+    pub(super) fn check<'a>(&self, blobs: impl IntoIterator<Item = &'a Digest>) -> Result<(), CliError> {
+        // What a chart is was taken from its file a moment ago.
+        let of_bundle = blobs
+            .into_iter()
+            .filter(|digest| !self.chart_files.contains_key(digest));
+        let digests = of_bundle.copied().collect();
+        self.bundle
+            .check(&digests)
+            .map_err(|error| bundle_failed(&error, Kind::Refused))
+    }
+
     /// The date of the content: certificates begin a day before it.
     pub(super) fn source_date(&self) -> Result<Date, CliError> {
         let written = &self.bundle.manifest.source_date;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use iec_core::credentials::Credentials;
 use iec_core::diagnostic::{Diagnostics, Severity};
-use iec_core::facts::{Facts, HostAnswer, Reference, preflight};
+use iec_core::facts::{Facts, HostAnswer, HostFacts, Reference, preflight};
 use iec_core::observed::{Changes, HostObserved, Observed, Present, State, StepObserved, diff};
 use iec_core::plan::{Inputs, Plan, Step, TOKEN_LIFE, lower, plan};
 use iec_core::probe::certificate_sha256;
@@ -284,27 +284,37 @@ fn new_credentials(
     facts: &Facts,
     ui: &Ui,
 ) -> Result<Credentials, CliError> {
-    let has_cluster = facts.known().find(|(_, host)| {
-        host.previous.site.as_deref() == Some(file.site.name().as_str())
-            && host.cluster.ca_certificate.is_some()
-    });
-    if let Some((host, _)) = has_cluster {
-        return Err(CliError::refused(
-            "IEC3904",
-            format!(
-                "there is a cluster of this site, but no secrets file {}",
-                place.path.display()
-            ),
-        )
-        .evidence(format!(
-            "host {host} belongs to site {} and has its certificate",
-            file.site.name()
-        ))
-        .next(format!(
-            "iec credentials recover {} rebuilds it from a control plane",
-            file.word()
-        ))
-        .next("or put the secrets file back beside the site file"));
+    let own = file.site.name().as_str();
+    let of_site = |host: &HostFacts| host.previous.site.as_deref() == Some(own);
+    let marked: Vec<_> = facts.known().filter(|(_, host)| of_site(host)).collect();
+    let is_control_plane = |name: &str| {
+        file.site
+            .control_planes()
+            .any(|host| host.name().as_str() == name)
+    };
+    let has_cluster =
+        |(name, host): &&(&str, &HostFacts)| is_control_plane(name) && host.cluster.ca_certificate.is_some();
+    if let Some((host, _)) = marked.iter().find(has_cluster) {
+        let path = place.path.display();
+        let cause = format!("there is a cluster of this site, but no secrets file {path}");
+        return Err(CliError::refused("IEC3904", cause)
+            .evidence(format!(
+                "host {host} belongs to site {own} and has its certificate"
+            ))
+            .next(format!(
+                "iec credentials recover {} rebuilds it from a control plane",
+                file.word()
+            ))
+            .next("or put the secrets file back beside the site file"));
+    }
+    // Without a control plane of it there is nothing to recover: it was away when its site was reset.
+    if let Some((host, _)) = marked.first() {
+        let cause = format!("{host} belongs to an earlier site of the name {own}, whose secrets are gone");
+        return Err(CliError::refused("IEC1862", cause)
+            .evidence(format!(
+                "/etc/iec/site of {host}, and no control plane has that cluster"
+            ))
+            .next(format!("iec reset {} takes back what is left on it", file.word())));
     }
     let credentials = credentials::create(place, content.source_date()?)?;
     ui.say(&format!(

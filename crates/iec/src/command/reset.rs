@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::run_name;
+use super::planning::probed;
 use super::reach::{block_on, fleet};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
@@ -33,6 +34,7 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
                 error.next("a host that is gone for good: set `unreachable: true` on it in the site file")
             );
         }
+        refuse_foreign(&file, &fleet).await?;
         let stages = stages(&file.site, &journals);
         if stages.is_empty() {
             ui.result(Document::Reset, &json!({ "site": site, "stages": [] }), || {
@@ -82,6 +84,28 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
         );
         Ok(Outcome::Done)
     })
+}
+
+/// Refuses hosts that belong to a site of another name: a site file that lists them by mistake must not be the end of it.
+async fn refuse_foreign(file: &SiteFile, fleet: &Fleet) -> Result<(), CliError> {
+    let facts = probed(fleet).await?.facts;
+    let own = file.site.name().as_str();
+    let sites = facts
+        .known()
+        .filter_map(|(host, facts)| Some((host, facts.previous.site.as_deref()?)));
+    let foreign: Vec<_> = sites.filter(|(_, site)| *site != own).collect();
+    let Some((host, site)) = foreign.first() else {
+        return Ok(());
+    };
+    let error = CliError::refused(
+        "IEC1862",
+        format!("{host} belongs to the site {site}, not to {own}"),
+    );
+    let named = |error: CliError, (host, site): &(&str, &str)| {
+        error.evidence(format!("{host}: /etc/iec/site names {site}"))
+    };
+    let error = foreign.iter().fold(error, named);
+    Err(error.next("take them out of this site file; `iec reset` with that site's own file takes them back"))
 }
 
 fn are(hosts: usize) -> String {

@@ -41,8 +41,11 @@ struct Subject<'s> {
     reference: Reference<'s>,
 }
 
+/// Judges one host.
+type Rule = fn(&Subject<'_>, &mut Diagnostics);
+
 /// The rules for one host, in the order of the sections of its facts.
-const RULES: &[fn(&Subject<'_>, &mut Diagnostics)] = &[
+const RULES: &[Rule] = &[
     machine::distribution,
     machine::architecture,
     machine::kernel,
@@ -57,9 +60,7 @@ const RULES: &[fn(&Subject<'_>, &mut Diagnostics)] = &[
     kernel::control_groups,
     kernel::privileges,
     degraded::degraded,
-    network::overlaps,
     network::node_address,
-    network::ports,
     network::hostname,
     network::firewall,
     network::default_route,
@@ -72,10 +73,16 @@ const RULES: &[fn(&Subject<'_>, &mut Diagnostics)] = &[
     software::other_kubernetes,
     software::other_site,
     software::other_cluster,
-    software::runtime,
     software::docker_containers,
-    software::cni,
     software::lock,
+];
+
+/// Rules that find what any site makes of its hosts: of a host of another site they say nothing new.
+const RULES_OF_FREE_HOSTS: &[Rule] = &[
+    network::overlaps,
+    network::ports,
+    software::runtime,
+    software::cni,
 ];
 
 /// Everything about the hosts that forbids this site, or that somebody should know, all at once.
@@ -106,7 +113,12 @@ pub fn preflight(site: &Site, facts: &Facts, reference: &Reference<'_>) -> Diagn
         }
     }
     for subject in &subjects {
-        for rule in RULES {
+        let of_free_hosts = if subject.is_of_another_site() {
+            &[]
+        } else {
+            RULES_OF_FREE_HOSTS
+        };
+        for rule in RULES.iter().chain(of_free_hosts) {
             rule(subject, &mut problems);
         }
         assumed(subject, &mut problems);
@@ -202,6 +214,12 @@ impl Subject<'_> {
             _ => true,
         };
         same_id && previous.site.as_deref() == Some(self.site.name().as_str())
+    }
+
+    /// Whether another site has marked the host as its own.
+    fn is_of_another_site(&self) -> bool {
+        let previous = &self.facts.previous;
+        previous.site.is_some() && !previous.is_assumed() && !self.is_ours()
     }
 
     /// Whether what is installed is this site's: ours, or installed by hand from its runbook, which is adopted then.
