@@ -20,7 +20,7 @@ const FOLDERS: [&str; 6] = [
 ];
 
 /// What must be there (a program, or a path), the package that brings it, and who needs it.
-const NEEDED: [(&str, &str, &str); 23] = [
+const NEEDED: [(&str, &str, &str); 24] = [
     ("cc", "gcc", "Rust's linker; the bundle's runc and pause"),
     ("/usr/include/stdio.h", "libc6-dev", "Rust's linker"),
     ("git", "git", "tidy"),
@@ -52,6 +52,7 @@ const NEEDED: [(&str, &str, &str); 23] = [
     ("fish", "fish", "login shells"),
     ("shellcheck", "shellcheck", "scripts"),
     ("openssl", "openssl", "encrypted secrets"),
+    ("cloud-init", "cloud-init", "seeds for first boots"),
 ];
 
 /// Installs what is missing, saying so first.

@@ -258,3 +258,67 @@ fn what_was_assumed_is_compared_with_this_machine() {
     let output = ran(&["dash"], &machine.question.ask.statement(""));
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn seeds_are_what_cloud_init_takes() {
+    for name in site_names() {
+        let site = site(&name);
+        for (facts, content) in [
+            (Facts::assume(&site), ContentFrom::Copied),
+            (
+                facts(&site, plain_host),
+                ContentFrom::At("http://10.0.0.1/iec".to_owned()),
+            ),
+        ] {
+            let options = Options {
+                secrets: Secrets::Encrypted,
+                content,
+            };
+            let files = rendered(&site, &facts, Format::CloudInit, &options);
+            let folder = tempfile::tempdir().unwrap();
+            for host in site.present_hosts() {
+                let data = text(&files, &format!("{}/user-data", host.name()));
+                assert!(data.starts_with("#cloud-config\n") && !data.contains(SEEDED_SECRET));
+                assert!(files.contains_key(&format!("{0}/secrets-{0}", host.name())));
+                for (file, kind) in [
+                    ("user-data", "cloud-config"),
+                    ("network-config", "network-config"),
+                ] {
+                    let path = folder.path().join(file);
+                    std::fs::write(&path, text(&files, &format!("{}/{file}", host.name()))).unwrap();
+                    if kind == "network-config" {
+                        continue;
+                    }
+                    let words = ["cloud-init", "schema", "--config-file", path.to_str().unwrap()];
+                    let output = ran(&words, "");
+                    assert!(output.status.success(), "{name}: {output:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_seed_knows_hosts_by_what_only_they_have() {
+    let site = site("three-hosts");
+    let files = rendered(
+        &site,
+        &facts(&site, plain_host),
+        Format::Seed,
+        &Options::default(),
+    );
+    let autorun = text(&files, "autorun.sh");
+    for host in site.hosts() {
+        let facts = plain_host(host);
+        assert!(autorun.contains(&format!(
+            "{}) carry_host={} ;;",
+            facts.identity.machine_id,
+            host.name()
+        )));
+    }
+    let output = ran(&["dash"], autorun);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("IEC1701"));
+    let unknown = rendered(&site, &Facts::assume(&site), Format::Seed, &Options::default());
+    assert!(!text(&unknown, "autorun.sh").contains("carry_host=edge-1 ;;"));
+}

@@ -10,6 +10,7 @@ const INSTALL: &str = include_str!("carried/install.sh");
 const VERIFY: &str = include_str!("carried/verify.sh");
 const UNDO: &str = include_str!("carried/undo.sh");
 const SITE: &str = include_str!("carried/site.sh");
+const AUTORUN: &str = include_str!("carried/autorun.sh");
 
 /// What every carried script of one host says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,6 +225,43 @@ impl CarriedSite<'_> {
         }
         let _ = writeln!(text, "esac\n}}\n{SITE}");
         tail(text, "carry_site_main")
+    }
+}
+
+/// The script that a medium starts by itself: it finds out which host it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedAutorun<'a> {
+    /// The site's name.
+    pub site: &'a str,
+    /// What the head of the file tells a reader, line by line.
+    pub about: &'a [String],
+    /// Each host, and what only it has: machine-id, serial number, hardware addresses in small letters.
+    pub hosts: &'a [(String, Vec<String>)],
+}
+
+impl CarriedAutorun<'_> {
+    /// The script's text. It does nothing before its last line was read.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = head(self.about, "carry");
+        set(&mut text, "site", self.site);
+        text.push_str("carry_roles() {\ncase $1 in\n'') ;;\n");
+        for (host, marks) in self.hosts {
+            let marks: Vec<String> = marks
+                .iter()
+                .map(|mark| Word::new(mark.as_str()).to_string())
+                .collect();
+            if !marks.is_empty() {
+                let _ = writeln!(
+                    text,
+                    "{}) carry_host={} ;;",
+                    marks.join(" | "),
+                    Word::new(host.as_str())
+                );
+            }
+        }
+        let _ = writeln!(text, "esac\n}}\n{AUTORUN}");
+        tail(text, "carry_autorun")
     }
 }
 

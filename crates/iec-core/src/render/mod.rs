@@ -5,6 +5,7 @@
 mod airship;
 mod assumption;
 mod carried;
+mod cloud_init;
 mod cluster_instance;
 mod header;
 mod machine;
@@ -12,6 +13,7 @@ mod metal3;
 mod pdf_idf;
 pub mod runbook;
 mod script;
+mod seed;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +57,10 @@ pub struct Subject<'a> {
 pub enum Format {
     /// A script for each host, and one that carries them there.
     Script,
+    /// A medium that finds out which host it is in.
+    Seed,
+    /// A NoCloud seed for each host.
+    CloudInit,
     /// A book for somebody who installs by hand.
     Runbook,
     /// OPNFV's Pod Descriptor File and Installer Descriptor File.
@@ -96,6 +102,8 @@ pub enum ContentFrom {
     Copied,
     /// From somewhere else, which whoever starts the installation names.
     Elsewhere,
+    /// From this address, below which lies `blobs/sha256`.
+    At(String),
 }
 
 /// The files of a rendering, by their path below its folder.
@@ -169,6 +177,8 @@ impl File {
 pub fn render(subject: &Subject<'_>, format: Format, options: &Options) -> Result<Files, Diagnostics> {
     match format {
         Format::Script => Ok(script::files(subject, options)),
+        Format::Seed => Ok(seed::files(subject, options)),
+        Format::CloudInit => Ok(cloud_init::files(subject, options)),
         Format::Runbook => Ok(runbook::files(subject, options)),
         Format::PdfIdf => Ok(pdf_idf::files(subject)),
         Format::Airship => Ok(airship::files(subject)),

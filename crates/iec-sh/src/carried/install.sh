@@ -4,6 +4,7 @@ carry_usage() {
 Installs host $carry_host of site $carry_site, and goes on where it stopped when it is started again.
 
   --from FOLDER           where blobs and secrets are (default: the folder of this script)
+  --secrets FOLDER        where the secrets are, if they are elsewhere
   --medium LABEL          the same, on the medium with this file system label
   --url URL               where blobs are fetched from when the folder has none
   --passphrase-file FILE  what opens the secrets, its first line (- for standard input; without it, it is asked for)
@@ -15,15 +16,16 @@ USAGE
 
 carry_arguments() {
   case $0 in */*) carry_from=${0%/*} ;; *) carry_from=. ;; esac
-  carry_url='' carry_phrase_file='' carry_move=no carry_raw=no carry_needs=no carry_medium=''
+  carry_url='' carry_phrase_file='' carry_move=no carry_raw=no carry_needs=no carry_medium='' carry_secrets_from=''
   while [ $# -gt 0 ]; do
     case $1 in
-      --from | --url | --passphrase-file | --medium)
+      --from | --url | --passphrase-file | --medium | --secrets)
         [ $# -ge 2 ] || carry_refuse 1 IEC0900 "$1 needs a value" 'see --help'
         case $1 in
           --from) carry_from=$2 ;;
           --url) carry_url=${2%/} ;;
           --medium) carry_medium=$2 ;;
+          --secrets) carry_secrets_from=$2 ;;
           *) carry_phrase_file=$2 ;;
         esac
         shift ;;
@@ -210,7 +212,7 @@ carry_passphrase() {
 
 # carry_secrets: one file each, readable by root only, until the last step takes them away.
 carry_secrets() {
-  carry_file=$carry_from/secrets-$carry_host
+  carry_file=${carry_secrets_from:-$carry_from}/secrets-$carry_host
   if [ -f "$carry_file.enc" ]; then
     carry_passphrase
     # The shell's own printf: no process has the passphrase among its arguments.
@@ -230,7 +232,7 @@ carry_secrets() {
     carry_open=''
   elif [ -f "$carry_file" ]; then carry_lines=$(cat "$carry_file")
   else
-    carry_refuse 1 IEC3928 "the secrets of this host, secrets-$carry_host, are not in $carry_from" \
+    carry_refuse 1 IEC3928 "the secrets of this host, secrets-$carry_host, are not in ${carry_secrets_from:-$carry_from}" \
       'put the file beside the script: it was rendered with it, unless --no-secrets was given'
   fi
   carry_made

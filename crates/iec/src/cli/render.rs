@@ -17,6 +17,8 @@ use super::SitePath;
 )]
 pub enum Render {
     Script(RenderScript),
+    Seed(RenderSeed),
+    CloudInit(RenderCloudInit),
     Runbook(RenderRunbook),
     /// Write OPNFV's descriptors: pdf.yaml and idf.yaml, as Pharos' schemas want them
     ///
@@ -120,4 +122,40 @@ pub struct RenderRunbook {
     /// Where the hosts get the blobs of the bundle from
     #[arg(long, value_name = "FROM", default_value = "copy")]
     pub content: RenderContent,
+}
+
+/// Write a medium that installs whichever host of the site it is put into
+///
+/// It has the scripts of all hosts, what they install, and autorun.sh, which knows a host by its machine-id, its serial
+/// number or a hardware address: of hosts whose facts nobody observed it knows none. iec-seed.service starts it at boot.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec render seed --facts facts.json --out /media/stick --plain-secrets")]
+pub struct RenderSeed {
+    /// From what, and to where
+    #[command(flatten)]
+    pub place: RenderPlace,
+    /// How secrets go along
+    #[command(flatten)]
+    pub secrets: RenderSecrets,
+}
+
+/// Write a NoCloud seed for each host: its first boot installs and joins it
+///
+/// A host's folder becomes a medium with the label CIDATA, the folder content one with the label IEC-CONTENT. The
+/// passphrase of encrypted secrets is the first line of the file passphrase on a medium with the label IEC-PHRASE.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec render cloud-init --out seeds --plain-secrets\n  \
+    iec render cloud-init --out seeds --plain-secrets --url http://10.0.0.1/iec")]
+pub struct RenderCloudInit {
+    /// From what, and to where
+    #[command(flatten)]
+    pub place: RenderPlace,
+    /// How secrets go along
+    #[command(flatten)]
+    pub secrets: RenderSecrets,
+    /// Fetch the blobs of the bundle from below this address instead of a medium
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
 }

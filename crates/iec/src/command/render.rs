@@ -34,6 +34,26 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             };
             job.run(settings, ui)
         }
+        Render::Seed(seed) => {
+            let job = Job {
+                name: "seed",
+                format: Format::Seed,
+                place: &seed.place,
+                secrets: Some(&seed.secrets),
+                content: ContentFrom::Copied,
+            };
+            job.run(settings, ui)
+        }
+        Render::CloudInit(given) => {
+            let job = Job {
+                name: "cloud-init",
+                format: Format::CloudInit,
+                place: &given.place,
+                secrets: Some(&given.secrets),
+                content: given.url.clone().map_or(ContentFrom::Copied, ContentFrom::At),
+            };
+            job.run(settings, ui)
+        }
         Render::Runbook(runbook) => {
             let job = Job {
                 name: "runbook",

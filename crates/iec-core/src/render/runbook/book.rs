@@ -136,7 +136,7 @@ fn needs(page: &mut Page, subject: &Subject<'_>, options: &Options, chapters: &[
             "The content: the folder `blobs` beside this book, {}. Every file is named after its SHA-256.",
             size(total)
         ),
-        ContentFrom::Elsewhere => format!(
+        ContentFrom::Elsewhere | ContentFrom::At(_) => format!(
             "The content: the folder `blobs` of the bundle of release {}, {}. Copy it beside this book. \
              Every file is named after its SHA-256.",
             subject.release.name,

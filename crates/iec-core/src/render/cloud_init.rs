@@ -1,0 +1,144 @@
+//! NoCloud seeds: a first boot that installs and joins its host by itself.
+//!
+//! A host's folder becomes a medium with the label CIDATA. The script and the secrets lie beside `user-data` rather
+//! than in it: what is in `user-data` stays in cloud-init's cache on the host.
+
+use serde_json::{Map, Value, json};
+
+use super::script::Host;
+use super::{ContentFrom, File, Files, Options, Secrets, Subject, carried};
+use crate::facts::HostFacts;
+use crate::plan::HostPart;
+use crate::site::SiteHost;
+
+/// The label of the medium that has the blobs of the bundle.
+const CONTENT: &str = "IEC-CONTENT";
+
+/// Where the medium with the passphrase is mounted.
+const PHRASE: &str = "/run/iec/phrase";
+
+/// A folder for each host, and the blobs for the medium that all of them share.
+pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
+    let mut files = Files::new();
+    for (path, file) in carried(subject, options) {
+        match path.strip_prefix("secrets-") {
+            Some(host) => files.insert(format!("{host}/{path}"), file),
+            None => files.insert(format!("content/{path}"), file),
+        };
+    }
+    for part in subject.plan.hosts.iter().filter(|part| part.whole) {
+        let (Some(scripts), Some(host), Some(facts)) = (
+            Host::of(subject, part),
+            subject.site.host(&part.host),
+            subject.facts.host(part.host.as_str()),
+        ) else {
+            continue;
+        };
+        let name = &part.host;
+        files.insert(
+            format!("{name}/install-{name}.sh"),
+            File::script(scripts.install()),
+        );
+        files.insert(
+            format!("{name}/user-data"),
+            File::text(format!(
+                "#cloud-config\n{}",
+                yaml(&user_data(subject, part, host, options))
+            )),
+        );
+        let meta = json!({
+            "instance-id": format!("iec-{}-{name}-{}", subject.site.name(), subject.run),
+            "local-hostname": name,
+        });
+        files.insert(format!("{name}/meta-data"), File::text(yaml(&meta)));
+        files.insert(
+            format!("{name}/network-config"),
+            File::text(yaml(&network(host, facts))),
+        );
+    }
+    files
+}
+
+fn user_data(subject: &Subject<'_>, part: &HostPart, host: &SiteHost, options: &Options) -> Value {
+    let name = part.host.as_str();
+    let user = host.user().unwrap_or_else(|| subject.site.access().user());
+    let folder = "/run/iec/seed";
+    let mut install = vec![
+        "/bin/sh".to_owned(),
+        format!("{folder}/install-{name}.sh"),
+        "--secrets".to_owned(),
+        folder.to_owned(),
+    ];
+    match &options.content {
+        ContentFrom::At(url) => install.extend(["--url".to_owned(), url.clone()]),
+        ContentFrom::Copied | ContentFrom::Elsewhere => {
+            install.extend(["--medium".to_owned(), CONTENT.to_owned()]);
+        }
+    }
+    let mount = |label: &str, place: &str| {
+        let device = format!("/dev/disk/by-label/{label}");
+        [
+            json!(["mkdir", "-p", place]),
+            json!(["mount", "-o", "ro", device, place]),
+        ]
+    };
+    let mut commands = mount("CIDATA", folder).to_vec();
+    if options.secrets == Secrets::Encrypted {
+        commands.extend(mount("IEC-PHRASE", PHRASE));
+        install.extend(["--passphrase-file".to_owned(), format!("{PHRASE}/passphrase")]);
+    }
+    commands.push(json!(install));
+    commands.push(json!(["umount", folder]));
+    let mut value = json!({ "hostname": name, "manage_etc_hosts": false, "runcmd": commands });
+    if user.as_str() != "root" {
+        value["users"] = json!(["default", {
+            "name": user,
+            "sudo": "ALL=(ALL) NOPASSWD:ALL",
+            "shell": "/bin/bash",
+            "lock_passwd": true,
+        }]);
+    }
+    value
+}
+
+/// The host's address where its interface is known, else whatever the network gives.
+fn network(host: &SiteHost, facts: &HostFacts) -> Value {
+    let address = host.address().into();
+    let Some(interface) = facts.network.interface_of(address) else {
+        return json!({ "version": 2, "ethernets": { "any": { "match": { "name": "e*" }, "dhcp4": true } } });
+    };
+    let addresses: Vec<String> = interface
+        .addresses
+        .iter()
+        .filter(|net| net.addr() == address)
+        .map(ToString::to_string)
+        .collect();
+    let mut settings = Map::new();
+    if let Some(mac) = &interface.mac {
+        settings.insert("match".to_owned(), json!({ "macaddress": mac.to_lowercase() }));
+    }
+    settings.insert("addresses".to_owned(), json!(addresses));
+    let gateway = facts
+        .network
+        .default_route()
+        .filter(|route| route.interface.as_deref() == Some(interface.name.as_str()))
+        .and_then(|route| route.gateway);
+    if let Some(gateway) = gateway {
+        settings.insert(
+            "routes".to_owned(),
+            json!([{ "to": "0.0.0.0/0", "via": gateway }]),
+        );
+    }
+    let servers = facts.resolver.pod_nameservers();
+    if !servers.is_empty() {
+        settings.insert("nameservers".to_owned(), json!({ "addresses": servers }));
+    }
+    json!({ "version": 2, "ethernets": { interface.name.as_str(): settings } })
+}
+
+/// A document as YAML: JSON is YAML too, and needs no second set of quoting rules.
+fn yaml(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("the document has text keys only");
+    text.push('\n');
+    text
+}
