@@ -1,7 +1,7 @@
 # Installs the host on which this medium is found: by machine-id, serial number or hardware address it knows which one.
 carry_find() {
   carry_id=$(cat /etc/machine-id 2>/dev/null)
-  carry_serial=$(cat /sys/class/dmi/id/product_serial 2>/dev/null || tr -d '\0' </proc/device-tree/serial-number 2>/dev/null)
+  carry_serial=$({ cat /sys/class/dmi/id/product_serial || tr -d '\0' </proc/device-tree/serial-number; } 2>/dev/null)
   carry_macs=$(cat /sys/class/net/*/address 2>/dev/null)
   carry_roles "$carry_id"
   [ -n "$carry_host" ] || carry_roles "$carry_serial"
