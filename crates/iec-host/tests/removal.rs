@@ -56,6 +56,7 @@ fn plan(sandbox: &Sandbox, names: &[&str]) -> Plan {
     Plan {
         site: "test".to_owned(),
         site_id: "0".to_owned(),
+        token_id: "abcdef".to_owned(),
         release: "1.36".to_owned(),
         hosts: vec![part(steps)],
         after_joins: None,

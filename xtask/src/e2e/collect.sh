@@ -47,7 +47,9 @@ host() {
     everything -type f -exec sha256sum {} + | awk '{ print "digest\t" substr($0, 67) "\t" substr($0, 1, 64) }'
     awk -F: '{ print "user\t" $1 "\t" $3 ":" $4 " " $6 " " $7 }' /etc/passwd
     awk -F: '{ print "group\t" $1 "\t" $3 " " $4 }' /etc/group
-    systemctl list-units --all --full --plain --no-legend --no-pager | awk '{ print "unit\t" $1 "\t" $2 " " $3 " " $4 }'
+    # systemd remembers mounts that are gone for as long as it likes; those that are there are listed as mounts.
+    systemctl list-units --all --full --plain --no-legend --no-pager |
+        awk '!($1 ~ /\.mount$/ && $3 == "inactive") { print "unit\t" $1 "\t" $2 " " $3 " " $4 }'
     systemctl list-unit-files --full --no-legend --no-pager | awk '{ print "unit-file\t" $1 "\t" $2 }'
     dpkg-query -W -f '${Package} ${Version}\n' | named package
     awk '{
