@@ -16,7 +16,7 @@ mod word;
 pub use carried::{Carried, CarriedAutorun, CarriedInstall, CarriedPlace, CarriedSite, Joins};
 pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
-pub use paste::{PasteContent, PasteStep, Preface};
+pub use paste::{PasteContent, PasteStep, Preface, missing_blobs, unpack_secrets};
 pub use program::Program;
 pub use runner::{
     LockQuestion, Mode, OnFailure, Question, RunnerScript, RunnerStep, UndoScript, UndoStep, events,

@@ -7,6 +7,8 @@ use crate::{Expr, RunnerStep, Word};
 
 /// What every session begins with: the functions that the blocks call.
 const PREFACE: &str = include_str!("paste.sh");
+/// Unpacks the secrets of a host. It has no single quote, since it stands between two of them.
+const UNPACK: &str = include_str!("unpack.sh");
 
 /// What a session on a host begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,7 @@ impl Preface<'_> {
     pub fn text(&self) -> String {
         let folder = Word::new(self.folder).to_string();
         PREFACE
+            .replace("@UNPACK@", UNPACK)
             .replace("@HOME@", self.home)
             .replace("@FOLDER@", &folder)
             .replace("@ITERATIONS@", &self.iterations.to_string())
@@ -35,6 +38,29 @@ impl Preface<'_> {
     pub fn leave() -> &'static str {
         "rm -rf -- \"$iec_folder\"\n"
     }
+}
+
+/// A script that reads a host's secrets from its standard input, a line for each with its name and its content as base64,
+/// and puts them where the steps look for them. Its argument: `sealed` where the first line is the digest of the rest, else `plain`.
+#[must_use]
+pub fn unpack_secrets(home: &str) -> String {
+    UNPACK.replace("@HOME@", home)
+}
+
+/// A script that prints which of these blobs, by their SHA-256 in hex, have not come to the host yet.
+#[must_use]
+pub fn missing_blobs(home: &str, digests: impl IntoIterator<Item = String>) -> String {
+    let home = Word::new(home);
+    let mut text = String::from("main() {\nwhile read -r digest; do\n");
+    let _ = writeln!(
+        text,
+        "  test -f {home}/store/blobs/sha256/$digest || test -f {home}/incoming/$digest || echo $digest\ndone <<'EOF'"
+    );
+    for digest in digests {
+        let _ = writeln!(text, "{}", Word::new(digest));
+    }
+    text.push_str("EOF\n}\nmain </dev/null\n");
+    text
 }
 
 /// What a host needs from the folder that was brought along, as blocks to paste.

@@ -65,23 +65,7 @@ iec_secrets() {
   iec_file=$iec_folder/secrets-$2
   if [ -f "$iec_file" ]; then cat <"$iec_file"
   else openssl enc -d -aes-256-cbc -pbkdf2 -iter @ITERATIONS@ -md sha256 -base64 -in "$iec_file.enc"
-  fi | $iec_sudo sh -c '
-    umask 077
-    mkdir -p @HOME@/incoming/secrets && cd @HOME@/incoming/secrets && cat >.all || exit
-    if [ "$1" = sealed ]; then
-      if [ "$(tail -n +2 .all | sha256sum | cut -c -64)" != "$(head -n 1 .all)" ]; then
-        rm -f .all
-        echo "The passphrase is wrong, or the file is damaged."
-        exit 1
-      fi
-      tail -n +2 .all >.lines
-    else mv .all .lines
-    fi
-    [ -s .lines ] || exit
-    while read -r name content; do
-      printf %s "$content" | base64 -d >"$name" || exit
-    done <.lines
-    rm -f .all .lines' sh "$([ -f "$iec_file" ] && echo plain || echo sealed)"
+  fi | $iec_sudo sh -c '@UNPACK@' sh "$([ -f "$iec_file" ] && echo plain || echo sealed)"
   if [ $? -eq 0 ]; then
     echo "Step $1: done."
   else

@@ -65,7 +65,6 @@ fn step(path: &str, needed: Vec<u8>, apply: Vec<Expr>) -> RunnerStep {
     RunnerStep {
         title: "a step".to_owned(),
         id: "system.file".to_owned(),
-        title: "A step".to_owned(),
         digest: String::new(),
         sensitive: false,
         questions: vec![Question {

@@ -1,3 +1,4 @@
 //! Descriptions of sites that were written for other tools, made into site files: one module for each source.
 
+pub mod ansible;
 pub mod opnfv;

@@ -3,6 +3,7 @@
 //! Each format is a reading of the same plan, in a file or folder of its own, and adds no knowledge of what a step does.
 
 mod airship;
+mod ansible;
 mod assumption;
 mod carried;
 mod cloud_init;
@@ -71,6 +72,8 @@ pub enum Format {
     Metal3,
     /// A `ClusterInstance` of Red Hat's site configuration operator.
     ClusterInstance,
+    /// An inventory and a playbook for Ansible.
+    Ansible,
 }
 
 /// What a rendering leaves open.
@@ -179,6 +182,7 @@ pub fn render(subject: &Subject<'_>, format: Format, options: &Options) -> Resul
         Format::Script => Ok(script::files(subject, options)),
         Format::Seed => Ok(seed::files(subject, options)),
         Format::CloudInit => Ok(cloud_init::files(subject, options)),
+        Format::Ansible => Ok(ansible::files(subject, options)),
         Format::Runbook => Ok(runbook::files(subject, options)),
         Format::PdfIdf => Ok(pdf_idf::files(subject)),
         Format::Airship => Ok(airship::files(subject)),

@@ -20,6 +20,7 @@ pub enum Render {
     Seed(RenderSeed),
     CloudInit(RenderCloudInit),
     Runbook(RenderRunbook),
+    Ansible(RenderAnsible),
     /// Write OPNFV's descriptors: pdf.yaml and idf.yaml, as Pharos' schemas want them
     ///
     /// `iec init --from-pdf pdf.yaml --idf idf.yaml` reads them back. What they cannot carry is said at their top.
@@ -158,4 +159,22 @@ pub struct RenderCloudInit {
     /// Fetch the blobs of the bundle from below this address instead of a medium
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+}
+
+/// Write an inventory and a playbook for Ansible: each step is a task that is ok or changed
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec render ansible --out play\n  \
+    iec render ansible shop/site.yaml --out play --facts facts.json --passphrase-file phrase\n\n\
+    In the folder: ansible-playbook site.yml --check, then without --check.")]
+pub struct RenderAnsible {
+    /// From what, and to where
+    #[command(flatten)]
+    pub place: RenderPlace,
+    /// How secrets go along
+    #[command(flatten)]
+    pub secrets: RenderSecrets,
+    /// Where the hosts get the blobs of the bundle from
+    #[arg(long, value_name = "FROM", default_value = "copy")]
+    pub content: RenderContent,
 }

@@ -24,6 +24,7 @@ pub struct SitePath {
     iec init\n  \
     iec init --name store-0417 --host edge-1=10.0.0.11 --host edge-2=10.0.0.12\n  \
     iec init shop/site.yaml --host edge-1=10.0.0.11:control-plane --host edge-2=10.0.0.12:worker --user admin\n  \
+    iec init --from-ansible inventory/hosts.yaml --name store-0417\n  \
     iec init --from-pdf pod1.yaml --idf idf-pod1.yaml --name store-0417")]
 pub struct Init {
     /// The site file to write
@@ -58,6 +59,12 @@ pub struct Init {
     /// The form of the descriptors
     #[arg(long, value_name = "DIALECT", default_value = "pharos", requires = "from_pdf")]
     pub dialect: Dialect,
+    /// Make the site of this Ansible inventory, a file or a folder; Kubespray's groups are known
+    ///
+    /// INI and YAML, with groups, ranges such as edge-[1:3], and how hosts are reached. What IEC makes nothing of is
+    /// named. A --host then gives the address of a host that the inventory names only.
+    #[arg(long, value_name = "INVENTORY", conflicts_with = "from_pdf")]
+    pub from_ansible: Option<PathBuf>,
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,

@@ -11,7 +11,7 @@ use iec_sh::Word;
 use serde_json::json;
 
 use super::check::describe;
-use super::descriptors;
+use super::{descriptors, inventories};
 use crate::cli::{self, HostArgument, Init};
 use crate::error::{CliError, Outcome, unwritable};
 use crate::ui::{Document, Ui};
@@ -26,6 +26,9 @@ pub(super) fn run(arguments: &Init, ui: &Ui) -> Result<Outcome, CliError> {
     }
     if let (Some(pdf), Some(idf)) = (&arguments.from_pdf, &arguments.idf) {
         return descriptors::run(arguments, pdf, idf, ui);
+    }
+    if let Some(inventory) = &arguments.from_ansible {
+        return inventories::run(arguments, inventory, ui);
     }
     let asks = arguments.hosts.is_empty() && ui.can_ask();
     let name = name(arguments, asks, ui)?;

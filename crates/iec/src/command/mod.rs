@@ -12,6 +12,7 @@ mod descriptors;
 mod explain;
 mod init;
 mod interrupt;
+mod inventories;
 mod kubeconfig;
 mod lab;
 mod log;

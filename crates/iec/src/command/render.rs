@@ -54,6 +54,16 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             };
             job.run(settings, ui)
         }
+        Render::Ansible(ansible) => {
+            let job = Job {
+                name: "ansible",
+                format: Format::Ansible,
+                place: &ansible.place,
+                secrets: Some(&ansible.secrets),
+                content: ansible.content.into(),
+            };
+            job.run(settings, ui)
+        }
         Render::Runbook(runbook) => {
             let job = Job {
                 name: "runbook",

@@ -228,3 +228,35 @@ fn descriptors_with_errors_are_drawn_without_their_password() {
     assert!(!json.contains("seeded-secret"), "{json}");
     assert!(!sandbox.path().join("site.yaml").exists());
 }
+
+#[test]
+fn an_ansible_inventory_becomes_a_site_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "hosts.ini",
+        "[kube_control_plane]\na ansible_host=10.0.0.1 ansible_ssh_pass=hunter2\n[kube_node]\nedge-[1:2]\n",
+    );
+    let init = ["init", "--name", "shop", "--from-ansible", "hosts.ini"];
+    let refused = sandbox.run(&init);
+    assert!(refused.starts_with("exit code: 1\n"), "{refused}");
+    assert!(
+        refused.contains("IEC0832") && !refused.contains("hunter2"),
+        "{refused}"
+    );
+
+    let hosts = ["--host", "edge-1=10.0.0.2", "--host", "edge-2=10.0.0.3"];
+    let made = sandbox.run(&[init.as_slice(), &hosts].concat());
+    assert!(made.starts_with("exit code: 0\n"), "{made}");
+    assert!(made.contains("1 control plane and 2 workers"), "{made}");
+    assert!(made.contains("IEC0833") && !made.contains("hunter2"), "{made}");
+    assert!(!sandbox.read("site.yaml").contains("hunter2"));
+}
+
+#[test]
+fn an_inventory_without_a_control_plane_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("hosts.yaml", "all: {hosts: {a: {ansible_host: 10.0.0.1}}}\n");
+    let refused = sandbox.run(&["init", "--from-ansible", "hosts.yaml"]);
+    assert!(refused.starts_with("exit code: 1\n"), "{refused}");
+    assert!(refused.contains("IEC0830"), "{refused}");
+}

@@ -1,0 +1,155 @@
+//! What Ansible knows about a site: inventory, playbook, and the variables of each host.
+
+use serde_json::{Map, Value, json};
+
+use super::file_name;
+use crate::plan::HostPart;
+use crate::render::Subject;
+use crate::site::{Role, SiteHost};
+
+/// The hosts by role, with how they are reached.
+pub(super) fn inventory(subject: &Subject<'_>) -> String {
+    let group = |role: Role| {
+        let hosts: Map<String, Value> = subject
+            .site
+            .present_hosts()
+            .filter(|host| host.role() == role)
+            .map(|host| (host.name().to_string(), reach(subject, host)))
+            .collect();
+        json!({ "hosts": hosts })
+    };
+    let mut children = Map::new();
+    children.insert("iec_control_planes".to_owned(), group(Role::ControlPlane));
+    if subject.site.workers().next().is_some() {
+        children.insert("iec_workers".to_owned(), group(Role::Worker));
+    }
+    document(&json!({ "all": { "children": children } }))
+}
+
+fn reach(subject: &Subject<'_>, host: &SiteHost) -> Value {
+    let access = subject.site.access();
+    let mut reach = Map::new();
+    reach.insert("ansible_host".to_owned(), json!(host.address().to_string()));
+    reach.insert(
+        "ansible_user".to_owned(),
+        json!(host.user().unwrap_or_else(|| access.user()).as_str()),
+    );
+    if let Some(port) = host.port().or(access.port()) {
+        reach.insert("ansible_port".to_owned(), json!(port));
+    }
+    if let Some(identity) = access.identity() {
+        reach.insert("ansible_ssh_private_key_file".to_owned(), json!(identity));
+    }
+    Value::Object(reach)
+}
+
+/// The playbook. Hosts go on at their own speed: a worker waits for the control plane by itself.
+pub(super) fn playbook(subject: &Subject<'_>, plain_secrets: bool) -> String {
+    let mut play = json!({
+        "name": format!("Install the site {}", subject.site.name()),
+        "hosts": "all",
+        "become": true,
+        "gather_facts": false,
+        "strategy": "ansible.builtin.free",
+        "roles": ["iec"],
+    });
+    if !plain_secrets {
+        play["vars_prompt"] = json!([{
+            "name": "iec_passphrase",
+            "prompt": "Passphrase of the hosts' secrets",
+            "private": true,
+        }]);
+    }
+    play["vars"] = json!({ "iec_secrets_sealed": !plain_secrets });
+    document(&json!([play]))
+}
+
+/// The steps of a host, in order.
+pub(super) fn host_variables(part: &HostPart) -> String {
+    let steps: Vec<Value> = part
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| {
+            json!({
+                "id": step.id.as_str(),
+                "title": step.title,
+                "file": file_name(index, step.id.as_str()),
+            })
+        })
+        .collect();
+    document(&json!({ "iec_steps": steps }))
+}
+
+/// One YAML document in the form that linters of Ansible ask for.
+fn document(value: &Value) -> String {
+    let mut text = "---\n".to_owned();
+    write(&mut text, value, 0, false);
+    text
+}
+
+/// Block style, two spaces deeper at each level; texts in double quotes, which JSON and YAML read alike.
+fn write(text: &mut String, value: &Value, depth: usize, in_line: bool) {
+    let indent = |text: &mut String, first: bool| {
+        if !(first && in_line) {
+            text.push_str(&"  ".repeat(depth));
+        }
+    };
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (index, (key, value)) in map.iter().enumerate() {
+                indent(text, index == 0);
+                text.push_str(key);
+                text.push(':');
+                below(text, value, depth);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (index, item) in items.iter().enumerate() {
+                indent(text, index == 0);
+                text.push('-');
+                match item {
+                    Value::Object(map) if !map.is_empty() => {
+                        text.push(' ');
+                        write(text, item, depth + 1, true);
+                    }
+                    _ => below(text, item, depth),
+                }
+            }
+        }
+        // The JSON form of a plain value is its YAML form too.
+        plain => {
+            text.push_str(&plain.to_string());
+            text.push('\n');
+        }
+    }
+}
+
+fn below(text: &mut String, value: &Value, depth: usize) {
+    let nested = match value {
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    };
+    if nested {
+        text.push('\n');
+        write(text, value, depth + 1, false);
+    } else {
+        text.push(' ');
+        write(text, value, depth, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_yaml_in_block_style() {
+        let value = json!({ "a": [{ "b": 1, "c": "x: y" }], "d": {}, "e": ["f"] });
+        assert_eq!(
+            document(&value),
+            "---\na:\n  - b: 1\n    c: \"x: y\"\nd: {}\ne:\n  - \"f\"\n"
+        );
+    }
+}
