@@ -10,6 +10,7 @@ pub mod explain;
 pub mod facts;
 pub mod import;
 pub mod journal;
+pub mod method;
 pub mod name;
 mod nearest;
 pub mod observed;

@@ -63,7 +63,7 @@ fn test(word: &str, path: &str) -> Expr {
 /// A step that makes a file, with an exit code that means "to do".
 fn step(path: &str, needed: Vec<u8>, apply: Vec<Expr>) -> RunnerStep {
     RunnerStep {
-        title: "a step".to_owned(),
+        title: "A step".to_owned(),
         id: "system.file".to_owned(),
         digest: String::new(),
         sensitive: false,

@@ -20,6 +20,11 @@ pub fn markdown() -> String {
     text
 }
 
+/// The methods of installation as Markdown: those whose command there is.
+pub fn methods() -> String {
+    iec_core::method::markdown(&crate::command::methods::offered())
+}
+
 /// What `-o json` prints.
 fn json(text: &mut String) {
     let _ = write!(

@@ -107,6 +107,11 @@ pub enum Command {
     /// Editors with the YAML language server complete and check a site file by it while you type.
     #[command(after_help = "Examples:\n  iec schema > site.schema.json")]
     Schema,
+    /// List the methods of installation
+    ///
+    /// When to use which, what speaks for and against it, what it needs, and whether its proof has passed.
+    #[command(after_help = "Examples:\n  iec methods\n  iec methods -o json")]
+    Methods,
     /// Explain an error code
     ///
     /// Prints what the code means, why IEC minds, and what to do. Without a code it lists all of them.

@@ -16,6 +16,7 @@ mod inventories;
 mod kubeconfig;
 mod lab;
 mod log;
+pub(crate) mod methods;
 mod plan;
 mod planning;
 mod reach;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: &Command, settings: &Settings, ui: &Ui) -> Result<Out
     match command {
         Command::Init(arguments) => init::run(arguments, ui),
         Command::Schema => schema::run(ui),
+        Command::Methods => Ok(methods::run(ui)),
         Command::Check(arguments) => check::run(arguments, settings, ui),
         Command::Plan(arguments) => plan::run(arguments, settings, ui),
         Command::Apply(arguments) => apply::run(arguments, settings, ui),

@@ -44,6 +44,7 @@ documents! {
     LabRemoved => "lab.removed", "The end of `lab down`: what was removed.";
     Labs => "labs", "`lab list`: the labs and the states of their hosts.";
     Log => "log", "A record of a host's journal.";
+    Methods => "methods", "`methods`: the ways to install a site, and which of them are proven.";
     Plan => "plan", "`plan`: every step with its action, what is missing, and the files that it would write.";
     Render => "render", "The end of `render`: the folder, its files with their modes, which of them are secret, and what of the hosts was assumed.";
     Report => "report", "The end of `verify`: all rows, their counts, the verdict.";

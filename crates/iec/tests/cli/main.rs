@@ -15,6 +15,7 @@ mod hosts;
 mod init;
 mod lab;
 mod manual;
+mod methods;
 mod render;
 mod run;
 mod schema;
