@@ -2,6 +2,7 @@
 
 mod install;
 mod runbook;
+mod script;
 mod state;
 
 use std::collections::BTreeMap;
@@ -38,12 +39,26 @@ const REFERENCE: Method = Method {
 };
 
 /// The methods that are compared with it.
-const METHODS: &[Method] = &[Method {
-    name: "runbook",
-    install: runbook::install,
-    has_journal: false,
-    hosts: 1,
-}];
+const METHODS: &[Method] = &[
+    Method {
+        name: "runbook",
+        install: runbook::install,
+        has_journal: false,
+        hosts: 1,
+    },
+    Method {
+        name: "site-script",
+        install: script::walked_through,
+        has_journal: true,
+        hosts: 2,
+    },
+    Method {
+        name: "scripts-alone",
+        install: script::alone,
+        has_journal: true,
+        hosts: 2,
+    },
+];
 
 /// Every method on its hosts, each compared with `iec apply` on as many; `hosts` overrides how many each gets.
 ///
