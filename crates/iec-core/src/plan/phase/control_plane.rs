@@ -239,13 +239,10 @@ fn is_awaiting(part: &PartBuilder<'_>) -> bool {
     })
 }
 
-/// A later run that brings hosts needs a token that is alive; a run that brings none takes a token away that is left.
+/// A later run that brings hosts needs a token that is alive. One that brings none minds no token: scripts, which cannot
+/// know when the last host has joined, leave theirs to its end, and that is no drift.
 fn token(part: &mut PartBuilder<'_>) {
-    if !is_initialised(part) {
-        return;
-    }
-    if !is_awaiting(part) {
-        no_token(part);
+    if !is_initialised(part) || !is_awaiting(part) {
         return;
     }
     let why = "A host that still has to join needs a token that is alive.";
@@ -266,20 +263,17 @@ fn token(part: &mut PartBuilder<'_>) {
 /// A token that lives so many seconds more need not be renewed: as long as a worker waits for its control plane.
 const ENOUGH_SECONDS: u64 = 1800;
 
-fn no_token(part: &mut PartBuilder<'_>) {
+/// What the first control plane does when every host has joined, where one had to.
+pub(in crate::plan) fn after_joins(part: &mut PartBuilder<'_>) {
+    if is_initialised(part) && !is_awaiting(part) {
+        return;
+    }
     let why = "No host has to join any more, and what opens the cluster to new hosts is better not there.";
     let op = Op::NoToken {
         id: part.inputs.credentials.token_id.clone(),
     };
     let title = "Remove the bootstrap token";
     part.step(Phase::ControlPlane, "no-token", title, why, 0, op);
-}
-
-/// What the first control plane does when every host has joined; nothing where its own part does it.
-pub(in crate::plan) fn after_joins(part: &mut PartBuilder<'_>) {
-    if !is_initialised(part) || is_awaiting(part) {
-        no_token(part);
-    }
 }
 
 fn kubeconfig(part: &mut PartBuilder<'_>) {
