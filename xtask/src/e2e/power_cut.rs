@@ -12,6 +12,7 @@ use super::lab::{Lab, Machine};
 use super::refusals::{Refusal, only_error};
 use super::sabotage;
 use super::steps::Steps;
+use crate::program::Ended;
 
 /// When somebody else types the same.
 const BESIDE: (&str, &str) = ("edge-1", "control-plane.kubelet-start");
@@ -20,8 +21,8 @@ const IN_INIT: (&str, &str) = ("edge-1", "control-plane.wait");
 /// The cut inside `join`: the kubelet has the token and has not exchanged it yet.
 const IN_JOIN: (&str, &str) = ("edge-2", "join.bootstrap");
 
-/// How long a host may go on alone when its operator is gone.
-const ALONE: Duration = Duration::from_secs(180);
+/// How long a host may go on alone when its operator is gone, and the cluster may take to notice that a host is back.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A cut inside `init`, one inside `join`, the proof, and what the commands say of a site that is not well.
 ///
@@ -53,18 +54,25 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
 /// Applies again. The control plane may still be at work for the operator who is gone: then it says so, and is asked later.
 fn resume(lab: &Lab, machine: &Machine) -> anyhow::Result<()> {
     let words = ["apply", lab.site(), "-o", "json"];
-    let deadline = Instant::now() + ALONE;
+    let is_busy = |ended: &Ended| ended.code == Some(1) && ended.stdout.contains("\"code\":\"IEC4006\"");
+    patiently(machine, "resume", &words, is_busy)
+}
+
+/// Runs `iec` until it succeeds, as long as it ends in a way that passes by itself.
+fn patiently(
+    machine: &Machine,
+    log: &str,
+    words: &[&str],
+    passes: impl Fn(&Ended) -> bool,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
-        let ended = machine.iec("resume", &words)?;
+        let ended = machine.iec(log, words)?;
         if ended.succeeded() {
             return Ok(());
         }
-        let is_busy = ended.code == Some(1) && ended.stdout.contains("\"code\":\"IEC4006\"");
-        ensure!(
-            is_busy && Instant::now() < deadline,
-            "{}",
-            machine.failure("resume", &words, &ended)
-        );
+        let may_pass = passes(&ended) && Instant::now() < deadline;
+        ensure!(may_pass, "{}", machine.failure(log, words, &ended));
         thread::sleep(Duration::from_secs(2));
     }
 }
@@ -139,9 +147,9 @@ fn another_site(lab: &Lab, machine: &Machine) -> anyhow::Result<()> {
             machine.failure(log, &words, &ended)
         );
     }
-    machine
-        .iec_done("unharmed", &["status", lab.site(), "-o", "json"])
-        .map(drop)
+    // The worker has just got its power back: the cluster takes a while to notice.
+    let words = ["status", lab.site(), "-o", "json"];
+    patiently(machine, "unharmed", &words, |ended| ended.code == Some(3))
 }
 
 /// A worker is off while the rest of the site is reset. What it still has is of no cluster that exists: it is refused
