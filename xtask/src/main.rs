@@ -41,7 +41,7 @@ const TASKS: &[(&str, &str)] = &[
         "Calico with an etcd of its own, on real hosts; writes docs/tested.md",
     ),
     (
-        "proof methods-three-hosts",
+        "proof methods",
         "every method of installation on three hosts; writes docs/tested.md",
     ),
     (
