@@ -190,7 +190,7 @@ $iec_tail"
 # Takes the host's lock for the lifetime of this shell; no child inherits it.
 iec_lock() {
   iec_id=lock
-  if ! { mkdir -p "$iec_home" && chmod 0700 "$iec_home" && mkdir -p "$iec_home/incoming" "$iec_home/output" "$iec_home/before"; } 2>/dev/null ||
+  if ! { mkdir -p "$iec_home" && chmod 0700 "$iec_home" && ( umask 077; mkdir -p "$iec_home/incoming" ) && mkdir -p "$iec_home/output" "$iec_home/before"; } 2>/dev/null ||
     ! { : >>"$iec_home/lock"; } 2>/dev/null; then
     iec_say failed lock journal 1 "$(iec_text "cannot write $iec_home")"
     iec_finish 2

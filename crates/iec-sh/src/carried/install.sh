@@ -92,7 +92,7 @@ carry_has() {
 
 # The folder of what is on its way; the runner makes it the same.
 carry_made() {
-  if ! { mkdir -p "$carry_home" && chmod 0700 "$carry_home" && mkdir -p "$carry_home/incoming"; } 2>/dev/null; then
+  if ! { mkdir -p "$carry_home" && chmod 0700 "$carry_home" && ( umask 077; mkdir -p "$carry_home/incoming" ); } 2>/dev/null; then
     carry_refuse 2 IEC4004 "$carry_home cannot be written"
   fi
 }
@@ -122,7 +122,8 @@ carry_blob() {
     rm -f "$carry_part"
     carry_refuse 1 IEC2910 "blob $1 is cut short at its source" 'copy the folder again'
   }
-  mv -f -- "$carry_part" "$carry_home/incoming/$1"
+  # What was moved belonged to whoever brought it, and nobody but root may change what root will run.
+  chown 0:0 "$carry_part" && chmod 0600 "$carry_part" && mv -f -- "$carry_part" "$carry_home/incoming/$1"
 }
 
 # carry_blobs COMMAND: calls it with digest and size of each blob.
