@@ -7,9 +7,10 @@ LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 
-# Everything below / but what the kernel makes up.
+# Everything below the folders that are asked for, but what the kernel makes up.
 everything() {
-    find / \( -path /proc -o -path /sys -o -path /dev/pts -o -path /dev/mqueue \) -prune -o "$@" 2>/dev/null
+    # shellcheck disable=SC2086 # folders of our own, without blanks
+    find $folders \( -path /proc -o -path /sys -o -path /dev/pts -o -path /dev/mqueue \) -prune -o "$@" 2>/dev/null
 }
 
 # Lines of the form `name value`, with a section in front.
@@ -78,5 +79,8 @@ filters() {
     done
 }
 
-"$1"
+what=$1
+shift
+folders=${*:-/}
+"$what"
 printf 'end\tinventory\tcomplete\n'

@@ -303,7 +303,20 @@ impl Lab {
     /// # Errors
     /// When it cannot be asked.
     pub(crate) fn inventory(&self, host: &Host, log: &str) -> anyhow::Result<Inventory> {
-        let words = [
+        self.inventory_below(host, log, &["/"])
+    }
+
+    /// The same, with the files of these folders only.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub(crate) fn inventory_below(
+        &self,
+        host: &Host,
+        log: &str,
+        folders: &[&str],
+    ) -> anyhow::Result<Inventory> {
+        let mut words = vec![
             "exec",
             &host.container,
             "sh",
@@ -312,6 +325,7 @@ impl Lab {
             inventory::NAME,
             inventory::HOST,
         ];
+        words.extend(folders);
         let mut text = output(Command::new("podman").args(words), "")?;
         let mut all = Inventory::parse(&text)?;
         let words = ["sh", "-c", inventory::SCRIPT, inventory::NAME, inventory::FILTERS];

@@ -55,7 +55,7 @@ impl State {
     pub(super) fn of(lab: &Lab, machine: &Machine, method: &str) -> anyhow::Result<Self> {
         let mut hosts = BTreeMap::new();
         for host in &lab.hosts {
-            let mut own = lab.inventory(host, method)?;
+            let mut own = lab.inventory_below(host, method, &FOLDERS)?;
             own.retain(is_compared);
             for (step, outcome) in outcomes(&lab.run(host, JOURNAL, "")?)? {
                 own.insert("step", &step, "recorded");
