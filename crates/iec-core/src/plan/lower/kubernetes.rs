@@ -163,8 +163,10 @@ pub(super) fn leave(node: &str, reachable: bool) -> Lowered {
     if reachable {
         apply.push(drain_node(node, DRAIN_SECONDS).into());
     }
-    // Nobody would say that a pod has ended on a host that is gone: the cluster forgets its pods with the node.
     apply.push(delete_node(node).into());
+    // Nobody says any more that a pod there has ended. The cluster would count them for a minute (the quarantine of
+    // its pod garbage collector), and what counts pods, such as a DaemonSet, with it.
+    apply.push(forget_pods(node).into());
     Lowered {
         check: vec![question(
             format!("the cluster has no node {node}"),
@@ -192,6 +194,19 @@ pub(crate) fn drain_node(node: &str, seconds: u32) -> Cmd {
 /// Lets the cluster forget a node.
 pub(crate) fn delete_node(node: &str) -> Cmd {
     kubectl_waiting().words(["delete", "node", node, "--ignore-not-found", "--timeout=30s"])
+}
+
+/// Lets the cluster forget the pods of a node that it has forgotten.
+fn forget_pods(node: &str) -> Cmd {
+    kubectl_waiting()
+        .words([
+            "delete",
+            "pods",
+            "--all-namespaces",
+            "--force",
+            "--grace-period=0",
+        ])
+        .words(["--field-selector", &format!("spec.nodeName={node}")])
 }
 
 pub(super) fn schedulable(node: &str) -> Lowered {
