@@ -1,5 +1,6 @@
 //! The Debian packages that the tests need beside Rust and Go.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::bail;
@@ -18,6 +19,10 @@ const FOLDERS: [&str; 6] = [
     "/sbin",
     "/bin",
 ];
+
+/// The file that keeps cloud-init from running at boot:
+/// <https://cloudinit.readthedocs.io/en/latest/howto/disable_cloud_init.html>.
+const CLOUD_INIT_OFF: &str = "/etc/cloud/cloud-init.disabled";
 
 /// What must be there (a program, or a path), the package that brings it, and who needs it.
 const NEEDED: [(&str, &str, &str); 24] = [
@@ -69,6 +74,7 @@ pub(crate) fn install(root: &Path, interrupt: &Interrupt) -> anyhow::Result<Coun
         terminal::line(format_args!("  {package:<24} for {why}"));
     }
     let names: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
+    let names_cloud_init = names.contains(&"cloud-init");
     let line = format!(
         "apt-get update && apt-get install -y --no-install-recommends {}",
         names.join(" ")
@@ -88,6 +94,14 @@ pub(crate) fn install(root: &Path, interrupt: &Interrupt) -> anyhow::Result<Coun
         if !ended.succeeded() {
             bail!("apt-get {} failed", words[0]);
         }
+    }
+    if names_cloud_init {
+        // Only its schema check is wanted: on this machine it has nothing to set up.
+        terminal::line(format_args!(
+            "Keeping cloud-init from running on this machine: {CLOUD_INIT_OFF}"
+        ));
+        fs::create_dir_all("/etc/cloud")?;
+        fs::write(CLOUD_INIT_OFF, "")?;
     }
     Ok(Count::one(true))
 }
