@@ -7,6 +7,7 @@ pub mod error;
 pub mod manual;
 pub mod settings;
 pub mod ui;
+mod whole_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

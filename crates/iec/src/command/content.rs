@@ -1,8 +1,7 @@
 //! The content that a site is made from: its bundle, Calico's manifest in it, and the charts beside the site file.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use iec_bundle::Bundle;
 use iec_core::content::Digest;
@@ -16,6 +15,7 @@ use super::reach::path_beside;
 use super::site_file::SiteFile;
 use crate::error::{CliError, Kind, unreadable, unwritable};
 use crate::settings::Settings;
+use crate::whole_file;
 
 /// What a site is made from.
 pub(super) struct Content {
@@ -101,8 +101,11 @@ impl Content {
                 .evidence(format!("the site asks for {version}")));
         }
         let digest = Digest::of(&chart.archive);
-        let archive = settings.cache.join("charts").join(digest.hex());
-        keep(&archive, &chart.archive).map_err(|error| unwritable("IEC2904", "chart", &archive, &error))?;
+        let folder = settings.cache.join("charts");
+        let archive = folder.join(digest.hex());
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| whole_file::write(&archive, 0o600, &chart.archive))
+            .map_err(|error| unwritable("IEC2904", "chart", &archive, &error))?;
         let size = chart.archive.len() as u64;
         self.charts.insert(release.name().to_string(), (digest, size));
         self.chart_files.insert(digest, archive);
@@ -140,16 +143,6 @@ impl Content {
                 .caused_by(&error)
         })
     }
-}
-
-/// Writes a file that is there whole or not at all.
-fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn calico_manifest(bundle: &Bundle, file: &SiteFile) -> Result<String, CliError> {

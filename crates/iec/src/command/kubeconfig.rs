@@ -1,8 +1,5 @@
 //! The administrator's kubeconfig: read from a control plane by root over SSH, kept 0600 beside the site file.
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use iec_core::secret::Secret;
@@ -13,6 +10,7 @@ use iec_sh::{Cmd, Program};
 use super::control_plane;
 use super::site_file::SiteFile;
 use crate::error::{CliError, Kind, unwritable};
+use crate::whole_file;
 
 /// Where kubeadm keeps it on a control plane.
 const ON_HOST: &str = "/etc/kubernetes/admin.conf";
@@ -62,7 +60,13 @@ pub(super) async fn keep(file: &SiteFile, fleet: &Fleet, path: &Path) -> Result<
         )
         .next("kubectl can still be used on the control plane itself")
     })?;
-    write(path, &text).map_err(|error| unwritable("IEC4904", "kubeconfig", path, &error))
+    write(path, &text)
+}
+
+/// Writes it so that only its owner may read it.
+fn write(path: &Path, text: &Secret<String>) -> Result<(), CliError> {
+    whole_file::write(path, 0o600, text.expose().as_bytes())
+        .map_err(|error| unwritable("IEC4904", "kubeconfig", path, &error))
 }
 
 /// The same kubeconfig with another way to the API server, which shows the same certificate there.
@@ -91,24 +95,10 @@ fn for_operator(
     (servers == 1).then_some(changed)
 }
 
-/// Writes a file that only its owner may read: the old one or the new one is there, never half of it.
-fn write(path: &Path, text: &Secret<String>) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".kubeconfig-")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)?;
-    file.write_all(text.expose().as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const ADMIN: &str = "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: QQ==\n    \

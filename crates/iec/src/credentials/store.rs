@@ -1,7 +1,7 @@
 //! The secrets file on this machine: where it is, who may read it, and how it is written.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use super::document;
 use super::generate::{GenerateError, calico_etcd_authority, generate, new_site_id};
 use crate::error::{CliError, unreadable, unwritable};
+use crate::whole_file;
 
 /// Where the secrets of a site are, and to which site they must belong.
 #[derive(Debug, Clone)]
@@ -128,29 +129,14 @@ pub fn replace(place: &Place, credentials: &Credentials) -> Result<(), CliError>
 
 /// A file of mode 0600 beside the place, complete and on the disk.
 fn written(place: &Place, credentials: &Credentials) -> Result<tempfile::NamedTempFile, CliError> {
-    let write = || {
-        let mut file = tempfile::Builder::new()
-            .prefix(".secrets-")
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(folder(place))?;
-        file.write_all(document::print(&place.site, credentials).expose().as_bytes())?;
-        file.as_file().sync_all()?;
-        Ok(file)
-    };
-    write().map_err(|error| unwritable("IEC3907", "secrets file", &place.path, &error))
-}
-
-fn folder(place: &Place) -> &Path {
-    place
-        .path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."))
+    let text = document::print(&place.site, credentials);
+    whole_file::beside(&place.path, 0o600, text.expose().as_bytes())
+        .map_err(|error| unwritable("IEC3907", "secrets file", &place.path, &error))
 }
 
 /// Makes the new name durable. A file system that cannot do it has done all it can.
 fn sync_folder(place: &Place) {
-    if let Ok(folder) = File::open(folder(place)) {
+    if let Ok(folder) = File::open(whole_file::folder_of(&place.path)) {
         let _ = folder.sync_all();
     }
 }

@@ -1,7 +1,7 @@
 //! The folder of a rendering: refused where it is in use, then filled file by file, each whole or not at all.
 
 use std::fs::{self, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::super::content::Content;
 use super::seal::seal;
 use crate::error::{CliError, unreadable, unwritable};
+use crate::whole_file;
 
 /// A file that was written.
 pub(super) struct Written {
@@ -113,23 +114,13 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// Writes one file with its mode; what was under its name is replaced at once. Gives its length in bytes.
+/// Writes one file with its mode. Gives its length in bytes.
 fn put(folder: &Path, path: &str, mode: u32, bytes: &[u8]) -> Result<u64, CliError> {
     let place = folder.join(path);
-    let parent = place.parent().unwrap_or(folder);
-    let write = || {
-        fs::create_dir_all(parent)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".iec-")
-            .permissions(Permissions::from_mode(mode & 0o700 | 0o600))
-            .tempfile_in(parent)?;
-        file.write_all(bytes)?;
-        // The permissions of a new file are cut by the umask: a script must be executable all the same.
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
-        file.persist(&place).map_err(|error| error.error)?;
-        Ok(bytes.len() as u64)
-    };
-    write().map_err(|error| unwritable("IEC3922", "file", &place, &error))
+    fs::create_dir_all(whole_file::folder_of(&place))
+        .and_then(|()| whole_file::write(&place, mode, bytes))
+        .map_err(|error| unwritable("IEC3922", "file", &place, &error))?;
+    Ok(bytes.len() as u64)
 }
 
 /// Copies a blob; one that is there with its length stays, since its name is its digest and hosts compare it.
