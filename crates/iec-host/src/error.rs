@@ -182,6 +182,15 @@ fn tried_list(tried: &[String]) -> String {
 }
 
 impl HostError {
+    /// What lies under it, the nearest cause first.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let first = std::error::Error::source(self);
+        std::iter::successors(first, |cause| cause.source())
+            .map(ToString::to_string)
+            .collect()
+    }
+
     /// The stable code, as the manual explains it.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -76,16 +76,10 @@ fn now_millis() -> i64 {
 
 impl From<HostError> for ProbeFailure {
     fn from(error: HostError) -> Self {
-        let mut evidence = Vec::new();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            evidence.push(cause.to_string());
-            source = cause.source();
-        }
         Self {
             code: error.code().to_owned(),
             cause: error.to_string(),
-            evidence: evidence.join(": "),
+            evidence: error.causes().join(": "),
             next: error.next(),
         }
     }

@@ -101,16 +101,10 @@ pub(super) struct HostTrouble {
 
 impl From<&HostError> for HostTrouble {
     fn from(error: &HostError) -> Self {
-        let mut evidence = Vec::new();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            evidence.push(cause.to_string());
-            source = cause.source();
-        }
         Self {
             code: error.code().to_owned(),
             cause: error.to_string(),
-            evidence,
+            evidence: error.causes(),
             next: error.next(),
         }
     }
