@@ -35,7 +35,7 @@ impl Bundle {
             .enumerate()
             .partition(|(number, _)| number % 2 == 0);
         let judge = |half: Vec<(usize, &Digest)>| {
-            let found = half.into_iter().map(|(_, digest)| self.problem_of(digest));
+            let found = half.into_iter().map(|(_, digest)| self.problem_of(digest, None));
             found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
         };
         let (even, odd) = std::thread::scope(|scope| {
@@ -52,12 +52,12 @@ impl Bundle {
         })
     }
 
-    /// What is wrong with a blob, if anything is.
-    fn problem_of(&self, digest: &Digest) -> Result<Option<Problem>, BundleError> {
+    /// What is wrong with a blob, if anything is; its length is compared where one is given.
+    fn problem_of(&self, digest: &Digest, size: Option<u64>) -> Result<Option<Problem>, BundleError> {
         let path = digest.blob_path();
         let items = || users(&self.manifest).remove(digest).unwrap_or_default();
         match hash_file(&self.folder.join(&path)) {
-            Ok(found) if found.digest == *digest => Ok(None),
+            Ok(found) if found.digest == *digest && size.is_none_or(|size| found.size == size) => Ok(None),
             Ok(_) => Ok(Some(Problem::Changed { items: items(), path })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Ok(Some(Problem::Missing { items: items(), path }))
@@ -242,32 +242,11 @@ pub fn open(folder: &Path) -> Result<Bundle, BundleError> {
 pub fn verify(folder: &Path) -> Result<VerifyReport, BundleError> {
     let bundle = open(folder)?;
     let mut problems = Vec::new();
-    let users = users(&bundle.manifest);
     let blobs = bundle.manifest.blobs();
     let mut expected: BTreeSet<String> = [MANIFEST_FILE, DEBIAN_LOCK_FILE].map(str::to_owned).into();
     for (digest, size) in &blobs {
-        let path = digest.blob_path();
-        let items = users.get(digest).cloned().unwrap_or_default();
-        match hash_file(&folder.join(&path)) {
-            Ok(found) if found.digest == *digest && found.size == *size => {}
-            Ok(_) => problems.push(Problem::Changed {
-                path: path.clone(),
-                items,
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                problems.push(Problem::Missing {
-                    path: path.clone(),
-                    items,
-                });
-            }
-            Err(source) => {
-                return Err(BundleError::Unreadable {
-                    path: folder.join(&path),
-                    source,
-                });
-            }
-        }
-        expected.insert(path);
+        problems.extend(bundle.problem_of(digest, Some(*size))?);
+        expected.insert(digest.blob_path());
     }
     for item in &bundle.manifest.items {
         if let Kind::Image(image) = &item.kind {

@@ -86,7 +86,7 @@ pub fn chart(path: &Path) -> Result<Chart, ChartError> {
     })
 }
 
-/// The folder as an archive. Its bytes depend on names, contents and which files are programs, and on nothing else.
+/// The folder as an archive. Its bytes depend on names and contents, and on nothing else.
 fn packed(folder: &Path) -> io::Result<Vec<u8>> {
     let mut tree = Tree::default();
     add(&mut tree, "chart", folder)?;
