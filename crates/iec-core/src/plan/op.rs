@@ -146,7 +146,7 @@ impl Op {
     /// Whether it takes something away that the site no longer asks for.
     #[must_use]
     pub const fn removes(&self) -> bool {
-        matches!(self, Self::Leave { .. } | Self::NoToken { .. })
+        matches!(self, Self::Leave { .. })
     }
 
     /// Whether it reads a secret that was sent to the host.

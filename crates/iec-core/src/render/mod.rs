@@ -76,6 +76,24 @@ pub enum Format {
     Ansible,
 }
 
+impl Format {
+    /// What it is called on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Script => "script",
+            Self::Seed => "seed",
+            Self::CloudInit => "cloud-init",
+            Self::Runbook => "runbook",
+            Self::PdfIdf => "pdf-idf",
+            Self::Airship => "airship",
+            Self::Metal3 => "metal3",
+            Self::ClusterInstance => "clusterinstance",
+            Self::Ansible => "ansible",
+        }
+    }
+}
+
 /// What a rendering leaves open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {

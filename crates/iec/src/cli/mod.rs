@@ -12,8 +12,8 @@ pub use content::{Bundle, BundleBuild, BundleFolder};
 pub use hosts::{Apply, Credentials, Log, Plan, Reach, Recover, Reset, Status, Verify};
 pub use lab::{Demo, Distribution, Lab, LabDown, LabExec, LabList, LabUp};
 pub use render::{
-    Render, RenderAnsible, RenderCloudInit, RenderContent, RenderDescription, RenderPlace, RenderRunbook,
-    RenderScript, RenderSecrets, RenderSeed,
+    Render, RenderCarried, RenderCloudInit, RenderContent, RenderDescription, RenderPlace, RenderSecrets,
+    RenderSeed,
 };
 pub use site::{Check, Dialect, HostArgument, Init, Role, SitePath};
 

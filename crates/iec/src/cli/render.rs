@@ -16,11 +16,26 @@ use super::SitePath;
     reason = "what a variant holds is documented, and its documentation is the manual"
 )]
 pub enum Render {
-    Script(RenderScript),
+    /// Write a script for each host, which installs and joins it without IEC
+    #[command(after_help = "Examples:\n  \
+        iec render script --out usb\n  \
+        iec render script shop/site.yaml --out usb --facts facts.json --passphrase-file phrase\n  \
+        iec render script --out usb --plain-secrets --content none")]
+    Script(RenderCarried),
     Seed(RenderSeed),
     CloudInit(RenderCloudInit),
-    Runbook(RenderRunbook),
-    Ansible(RenderAnsible),
+    /// Write a book for installing by hand: every question and command, as Markdown and as HTML to print
+    #[command(after_help = "Examples:\n  \
+        iec render runbook --out book\n  \
+        iec render runbook shop/site.yaml --out book --facts facts.json --passphrase-file phrase\n  \
+        iec render runbook --out book --no-secrets --content none")]
+    Runbook(RenderCarried),
+    /// Write an inventory and a playbook for Ansible: each step is a task that is ok or changed
+    #[command(after_help = "Examples:\n  \
+        iec render ansible --out play\n  \
+        iec render ansible shop/site.yaml --out play --facts facts.json --passphrase-file phrase\n\n\
+        In the folder: ansible-playbook site.yml --check, then without --check.")]
+    Ansible(RenderCarried),
     /// Write OPNFV's descriptors: pdf.yaml and idf.yaml, as Pharos' schemas want them
     ///
     /// `iec init --from-pdf pdf.yaml --idf idf.yaml` reads them back. What they cannot carry is said at their top.
@@ -89,31 +104,9 @@ pub enum RenderContent {
     None,
 }
 
-/// Write a script for each host, which installs and joins it without IEC
+/// What somebody carries to the hosts, with their secrets and their content.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    iec render script --out usb\n  \
-    iec render script shop/site.yaml --out usb --facts facts.json --passphrase-file phrase\n  \
-    iec render script --out usb --plain-secrets --content none")]
-pub struct RenderScript {
-    /// From what, and to where
-    #[command(flatten)]
-    pub place: RenderPlace,
-    /// How secrets go along
-    #[command(flatten)]
-    pub secrets: RenderSecrets,
-    /// Where the hosts get the blobs of the bundle from
-    #[arg(long, value_name = "FROM", default_value = "copy")]
-    pub content: RenderContent,
-}
-
-/// Write a book for installing by hand: every question and command, as Markdown and as HTML to print
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    iec render runbook --out book\n  \
-    iec render runbook shop/site.yaml --out book --facts facts.json --passphrase-file phrase\n  \
-    iec render runbook --out book --no-secrets --content none")]
-pub struct RenderRunbook {
+pub struct RenderCarried {
     /// From what, and to where
     #[command(flatten)]
     pub place: RenderPlace,
@@ -159,22 +152,4 @@ pub struct RenderCloudInit {
     /// Fetch the blobs of the bundle from below this address instead of a medium
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-}
-
-/// Write an inventory and a playbook for Ansible: each step is a task that is ok or changed
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    iec render ansible --out play\n  \
-    iec render ansible shop/site.yaml --out play --facts facts.json --passphrase-file phrase\n\n\
-    In the folder: ansible-playbook site.yml --check, then without --check.")]
-pub struct RenderAnsible {
-    /// From what, and to where
-    #[command(flatten)]
-    pub place: RenderPlace,
-    /// How secrets go along
-    #[command(flatten)]
-    pub secrets: RenderSecrets,
-    /// Where the hosts get the blobs of the bundle from
-    #[arg(long, value_name = "FROM", default_value = "copy")]
-    pub content: RenderContent,
 }

@@ -16,87 +16,33 @@ use super::apply::run_name;
 use super::content::Content;
 use super::planning::{facts_in, planned_unasked};
 use super::site_file;
-use crate::cli::{Render, RenderContent, RenderDescription, RenderPlace, RenderSecrets};
+use crate::cli::{Render, RenderCarried, RenderContent, RenderDescription, RenderPlace, RenderSecrets};
 use crate::error::{CliError, Outcome, unreadable};
 use crate::settings::Settings;
 use crate::ui::{Document, Ui, count, size};
 
 /// Renders the plan into a folder.
 pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
-    match render {
-        Render::Script(script) => {
-            let job = Job {
-                name: "script",
-                format: Format::Script,
-                place: &script.place,
-                secrets: Some(&script.secrets),
-                content: script.content.into(),
-            };
-            job.run(settings, ui)
-        }
-        Render::Seed(seed) => {
-            let job = Job {
-                name: "seed",
-                format: Format::Seed,
-                place: &seed.place,
-                secrets: Some(&seed.secrets),
-                content: ContentFrom::Copied,
-            };
-            job.run(settings, ui)
-        }
-        Render::CloudInit(given) => {
-            let job = Job {
-                name: "cloud-init",
-                format: Format::CloudInit,
-                place: &given.place,
-                secrets: Some(&given.secrets),
-                content: given.url.clone().map_or(ContentFrom::Copied, ContentFrom::At),
-            };
-            job.run(settings, ui)
-        }
-        Render::Ansible(ansible) => {
-            let job = Job {
-                name: "ansible",
-                format: Format::Ansible,
-                place: &ansible.place,
-                secrets: Some(&ansible.secrets),
-                content: ansible.content.into(),
-            };
-            job.run(settings, ui)
-        }
-        Render::Runbook(runbook) => {
-            let job = Job {
-                name: "runbook",
-                format: Format::Runbook,
-                place: &runbook.place,
-                secrets: Some(&runbook.secrets),
-                content: runbook.content.into(),
-            };
-            job.run(settings, ui)
-        }
-        Render::PdfIdf(given) => describe("pdf-idf", Format::PdfIdf, given, settings, ui),
-        Render::Airship(given) => describe("airship", Format::Airship, given, settings, ui),
-        Render::Metal3(given) => describe("metal3", Format::Metal3, given, settings, ui),
-        Render::ClusterInstance(given) => {
-            describe("clusterinstance", Format::ClusterInstance, given, settings, ui)
-        }
-    }
-}
-
-/// Renders a description for another installer: neither secrets nor content go along.
-fn describe(
-    name: &'static str,
-    format: Format,
-    given: &RenderDescription,
-    settings: &Settings,
-    ui: &Ui,
-) -> Result<Outcome, CliError> {
-    let job = Job {
-        name,
-        format,
-        place: &given.place,
-        secrets: None,
-        content: ContentFrom::Elsewhere,
+    let job = match render {
+        Render::Script(given) => Job::carried(Format::Script, given),
+        Render::Runbook(given) => Job::carried(Format::Runbook, given),
+        Render::Ansible(given) => Job::carried(Format::Ansible, given),
+        Render::Seed(given) => Job {
+            format: Format::Seed,
+            place: &given.place,
+            secrets: Some(&given.secrets),
+            content: ContentFrom::Copied,
+        },
+        Render::CloudInit(given) => Job {
+            format: Format::CloudInit,
+            place: &given.place,
+            secrets: Some(&given.secrets),
+            content: given.url.clone().map_or(ContentFrom::Copied, ContentFrom::At),
+        },
+        Render::PdfIdf(given) => Job::description(Format::PdfIdf, given),
+        Render::Airship(given) => Job::description(Format::Airship, given),
+        Render::Metal3(given) => Job::description(Format::Metal3, given),
+        Render::ClusterInstance(given) => Job::description(Format::ClusterInstance, given),
     };
     job.run(settings, ui)
 }
@@ -112,8 +58,6 @@ impl From<RenderContent> for ContentFrom {
 
 /// One rendering.
 struct Job<'a> {
-    /// The format's name on the command line.
-    name: &'static str,
     format: Format,
     place: &'a RenderPlace,
     /// How secrets go along; nothing for a format that has none.
@@ -121,7 +65,26 @@ struct Job<'a> {
     content: ContentFrom,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    fn carried(format: Format, given: &'a RenderCarried) -> Self {
+        Self {
+            format,
+            place: &given.place,
+            secrets: Some(&given.secrets),
+            content: given.content.into(),
+        }
+    }
+
+    /// A description for another installer: neither secrets nor content go along.
+    fn description(format: Format, given: &'a RenderDescription) -> Self {
+        Self {
+            format,
+            place: &given.place,
+            secrets: None,
+            content: ContentFrom::Elsewhere,
+        }
+    }
+
     fn run(&self, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
         folder::refuse(&self.place.out, self.place.force)?;
         let file = site_file::read(&self.place.site)?;
@@ -155,7 +118,7 @@ impl Job<'_> {
                 format!(
                     "the site {} cannot be rendered as {}",
                     file.site.name(),
-                    self.name
+                    self.format.name()
                 ),
             )
             .with_diagnostics(file.text.clone(), problems)
@@ -164,7 +127,7 @@ impl Job<'_> {
         let assumed = assumed(&facts);
         let value = json!({
             "site": file.site.name(),
-            "format": self.name,
+            "format": self.format.name(),
             "out": self.place.out,
             "run": run.as_str(),
             "files": written.iter().map(Written::json).collect::<Vec<_>>(),
