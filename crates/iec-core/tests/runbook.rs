@@ -10,13 +10,13 @@ mod support;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use iec_core::facts::Facts;
+use iec_core::facts::{Facts, HostAnswer};
 use iec_core::plan::{HostPart, Plan, lower};
 use iec_core::release::Release;
 use iec_core::render::runbook::{Block, Part, blocks};
-use iec_core::render::{FileContent, Files, Format, Options, Secrets, Subject, render};
+use iec_core::render::{FileContent, Files, Format, Options, Secrets, Subject, assumptions, render};
 use iec_core::site::{Role, Site};
-use iec_sh::{Expr, RunnerStep, Word};
+use iec_sh::{Expr, PasteStep, Preface, RunnerStep, Word};
 use support::{SEEDED_SECRET, facts, manifest, plain_host, plan_of, site, site_names};
 
 struct Rendered {
@@ -281,4 +281,111 @@ fn what_nobody_observed_stands_on_the_first_page() {
             .values()
             .all(|file| !matches!(file.content, FileContent::Secret(_)))
     );
+}
+
+/// The first numbered block of a host, where something was assumed of it.
+fn comparison<'b>(blocks: &'b [Block], host: &str) -> Option<&'b Block> {
+    blocks
+        .iter()
+        .find(|block| block.host == host && block.part == Part::Check && block.step.is_none())
+}
+
+#[test]
+fn a_host_that_nobody_asked_is_asked_before_its_first_change() {
+    for name in site_names() {
+        let site = site(&name);
+        let assumed = Facts::assume(&site);
+        let book = Rendered::of(&site, &assumed, &Options::default());
+        let all = book.blocks();
+        for (index, part) in book.plan.hosts.iter().enumerate() {
+            let host = site.host(&part.host).expect("a host of the site");
+            let known = assumed.host(part.host.as_str()).expect("assumed");
+            let step = RunnerStep {
+                title: String::new(),
+                id: String::new(),
+                digest: String::new(),
+                sensitive: false,
+                questions: assumptions(site.access(), host, known)
+                    .into_iter()
+                    .map(|assumption| assumption.question)
+                    .collect(),
+                apply: vec![],
+                undo: vec![],
+                shows: vec![],
+            };
+            let block = comparison(&all, part.host.as_str()).expect("the block");
+            assert!(block.number.ends_with(".0"), "{name} {index}: {}", block.number);
+            assert_eq!(
+                understood(&[body(block)]),
+                understood(&[questions(&step)]),
+                "{name} {}: the words of the script",
+                part.host
+            );
+            let own: Vec<&Block> = all
+                .iter()
+                .filter(|block| block.host == part.host.as_str())
+                .collect();
+            let at = own.iter().position(|other| *other == block).expect("it is there");
+            assert!(
+                own[..at].iter().all(|before| before.part == Part::Preface),
+                "{name}"
+            );
+        }
+        let observed = Rendered::of(&site, &facts(&site, plain_host), &Options::default());
+        assert!(
+            comparison(&observed.blocks(), site.hosts()[0].name().as_str()).is_none(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_host_that_is_not_what_was_assumed_stops_the_reader() {
+    let site = site("single-host");
+    let host = &site.hosts()[0];
+    let mut facts = Facts::assume(&site);
+    let mut wrong = facts.host(host.name().as_str()).expect("assumed").clone();
+    wrong.kernel.value_mut().machine = "pdp11".to_owned();
+    facts.insert(host.name().as_str(), HostAnswer::Known(Box::new(wrong)));
+    let asked = assumptions(
+        site.access(),
+        host,
+        facts.host(host.name().as_str()).expect("assumed"),
+    );
+    let asked = asked
+        .into_iter()
+        .find(|assumption| assumption.question.what == "the processor is pdp11");
+    let step = RunnerStep {
+        title: String::new(),
+        id: String::new(),
+        digest: String::new(),
+        sensitive: false,
+        questions: vec![asked.expect("it decides what is installed").question],
+        apply: vec![],
+        undo: vec![],
+        shows: vec![],
+    };
+    let preface = Preface {
+        home: "/var/lib/iec",
+        folder: "iec-edge",
+        iterations: 1,
+    };
+    let paste = PasteStep {
+        step: &step,
+        number: "1.0",
+    };
+    let session = preface.text().replace("iec_sudo=sudo; sudo -v", "iec_sudo=") + &paste.ask();
+    for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
+        let output = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", &session])
+            .output()
+            .expect("a shell");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "Step 1.0: STOP HERE.\n  not so, or nobody can tell (exit code 1): the processor is pdp11\n",
+            "{shell:?}"
+        );
+        assert_eq!(output.status.code(), Some(4), "{shell:?}");
+    }
 }

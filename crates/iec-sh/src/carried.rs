@@ -6,6 +6,7 @@ use crate::runner::preamble;
 use crate::{Question, Word};
 
 const FRAME: &str = include_str!("carried/frame.sh");
+const ASSUMED: &str = include_str!("carried/assumed.sh");
 const INSTALL: &str = include_str!("carried/install.sh");
 const VERIFY: &str = include_str!("carried/verify.sh");
 const UNDO: &str = include_str!("carried/undo.sh");
@@ -98,10 +99,21 @@ impl Carried<'_> {
         questions(&mut text, "carry_ask_assumed", install.assumed);
         let _ = write!(
             text,
-            "{FRAME}\n{INSTALL}\ncarry_runner() {{\n{}}}\n",
+            "{FRAME}\n{ASSUMED}\n{INSTALL}\ncarry_runner() {{\n{}}}\n",
             install.runner
         );
         tail(text, "carry_install")
+    }
+
+    /// The script that compares the host with what was assumed of it, and changes nothing. It asks as the script that
+    /// installs does: before the first change only, which the digest of the step that marks the host tells.
+    #[must_use]
+    pub fn compare(&self, mark: &str, assumed: &[Question]) -> String {
+        let mut text = self.head("carry");
+        set(&mut text, "mark", mark);
+        questions(&mut text, "carry_ask_assumed", assumed);
+        let _ = write!(text, "{FRAME}\n{ASSUMED}\n");
+        tail(text, "carry_as_assumed")
     }
 
     /// The script that looks at the host and changes nothing. `runner` is the host's part as the runner's own script in

@@ -294,7 +294,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1706",
         "what was assumed of a host is not so",
-        "The script was rendered before anybody asked the host, and its steps fit what was assumed. Nothing was changed.",
+        "The script, book or playbook was rendered before anybody asked the host, and its steps fit what was assumed. Nothing was changed.",
         "Let IEC ask the host and render again by its facts, or correct `assume` in the site file.",
         "iec check --probe --facts-out facts.json && iec render script --facts facts.json --out usb",
     ),

@@ -2,8 +2,10 @@
 
 use iec_sh::{Cmd, Expr, Program, Question};
 
+use super::Subject;
 use crate::facts::{CgroupVersion, HostFacts};
 use crate::name::UserName;
+use crate::plan::HostPart;
 use crate::site::{Access, SiteHost};
 
 /// Kernel limits that a plan raises only; a host that allows more keeps its own, so the plan must know of it.
@@ -91,6 +93,16 @@ pub fn assumptions(access: &Access, host: &SiteHost, facts: &HostFacts) -> Vec<A
     let ask = Cmd::new(Program::Id).words(["-u", user.as_str()]);
     add("login", format!("there is an account {user}"), ask.into());
     list
+}
+
+/// What the host of this part is asked before its first change, in the words that every method uses.
+pub(super) fn questions(subject: &Subject<'_>, part: &HostPart) -> Vec<Question> {
+    let known = subject.site.host(&part.host);
+    let Some((host, facts)) = known.zip(subject.facts.host(part.host.as_str())) else {
+        return Vec::new();
+    };
+    let list = assumptions(subject.site.access(), host, facts);
+    list.into_iter().map(|assumption| assumption.question).collect()
 }
 
 /// Who the host says it is: by its machine-id where that is known, else by its name.

@@ -64,8 +64,8 @@ pub(super) fn playbook(subject: &Subject<'_>, plain_secrets: bool) -> String {
     document(&json!([play]))
 }
 
-/// The steps of a host, in order.
-pub(super) fn host_variables(part: &HostPart) -> String {
+/// The steps of a host, in order, and whether something was assumed of it.
+pub(super) fn host_variables(part: &HostPart, assumed: bool) -> String {
     let steps: Vec<Value> = part
         .steps
         .iter()
@@ -78,7 +78,7 @@ pub(super) fn host_variables(part: &HostPart) -> String {
             })
         })
         .collect();
-    document(&json!({ "iec_steps": steps }))
+    document(&json!({ "iec_assumed": assumed, "iec_steps": steps }))
 }
 
 /// One YAML document in the form that linters of Ansible ask for.

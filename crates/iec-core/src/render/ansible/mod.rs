@@ -7,6 +7,7 @@ mod inventory;
 
 use iec_sh::{Mode, RunnerScript};
 
+use super::script::Host;
 use super::{File, Files, Options, SEAL_ITERATIONS, Secrets, Subject};
 use crate::plan::{HOME, HostPart, lower};
 use crate::render::carried;
@@ -38,10 +39,14 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
         iec_sh::unpack_secrets(HOME),
     );
     for part in &subject.plan.hosts {
+        let compare = Host::of(subject, part).and_then(|host| host.compare());
         put(
             format!("host_vars/{}.yml", part.host),
-            inventory::host_variables(part),
+            inventory::host_variables(part, compare.is_some()),
         );
+        if let Some(text) = compare {
+            put(format!("steps/{}/assumed.sh", part.host), text);
+        }
         let owner = format!("ansible-playbook for {}, rendered by {}", part.host, subject.who);
         put(
             format!("steps/{}/observe.sh", part.host),

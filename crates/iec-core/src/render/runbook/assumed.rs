@@ -17,8 +17,9 @@ pub(super) fn assumed(page: &mut Page, subject: &Subject<'_>) {
         return;
     }
     page.push(super::page::Block::Notice(Prose::default().strong("Assumed.").then(
-        " Nobody has asked these hosts. Compare the table with each host before you begin; where it is wrong, \
-         stop, and render the book again from facts: `iec check --probe --facts-out facts.json`, then \
+        " Nobody has asked these hosts. The first numbered step on each of them does, before anything is changed; \
+         where the host is something else it says `STOP HERE`, and the step says what to do then. Who knows better \
+         already renders the book again from facts: `iec check --probe --facts-out facts.json`, then \
          `iec render runbook --facts facts.json`.",
     )));
     // Hosts of which the same is assumed share a row.

@@ -201,6 +201,12 @@ fn programs(chapters: &[Chapter<'_>], options: &Options) -> String {
         .filter(|program| !installed.contains(program))
         .map(Program::name)
         .collect();
+    let assumed = chapters.iter().flat_map(|chapter| &chapter.assumed);
+    names.extend(
+        assumed
+            .flat_map(|question| question.ask.programs())
+            .map(Program::name),
+    );
     names.extend(["env", "id", "install", "sh"]);
     if options.secrets != Secrets::None {
         names.extend(["base64", "head"]);
@@ -263,6 +269,15 @@ fn end(page: &mut Page, chapters: &[Chapter<'_>]) {
     page.heading(2, "signatures", "Signatures");
     let mut rows = Vec::new();
     for chapter in chapters {
+        if !chapter.assumed.is_empty() {
+            rows.push(vec![
+                Prose::new(chapter.part.host.as_str()),
+                Prose::new(&format!("{} It is what was assumed of it", chapter.comparison())),
+                Prose::default(),
+                Prose::default(),
+                Prose::default(),
+            ]);
+        }
         for (phase, steps) in chapter.phases() {
             let first = steps.first().map_or("", |step| &step.number);
             let last = steps.last().map_or("", |step| &step.number);

@@ -1,11 +1,13 @@
 //! One host's part of a runbook.
 
-use iec_sh::{PasteContent, Preface};
+use iec_sh::{PasteContent, PasteStep, Preface, Question, RunnerStep};
 
 use super::blocks::Part;
 use super::page::{Block, Commands, Page, Prose};
 use super::step::NumberedStep;
 use crate::plan::{HOME, HostPart, Phase};
+use crate::render::assumption::questions;
+use crate::render::script::MARK;
 use crate::render::{Options, SEAL_ITERATIONS, Secrets, Subject};
 use crate::site::{Role, SiteHost};
 
@@ -17,6 +19,8 @@ pub(super) struct Chapter<'a> {
     pub(super) host: &'a SiteHost,
     /// The number of the part.
     pub(super) number: usize,
+    /// What the host is asked because nobody asked it before.
+    pub(super) assumed: Vec<Question>,
     pub(super) steps: Vec<NumberedStep<'a>>,
 }
 
@@ -40,6 +44,7 @@ impl<'a> Chapter<'a> {
             part,
             host,
             number,
+            assumed: questions(subject, part),
             steps,
         }
     }
@@ -119,7 +124,59 @@ impl<'a> Chapter<'a> {
             iterations: SEAL_ITERATIONS,
         };
         self.put(page, Part::Preface, "B", preface.text());
+        self.write_comparison(page);
         self.write_content(page);
+    }
+
+    /// Where something was assumed of the host, it is asked before anything on it is changed.
+    fn write_comparison(&self, page: &mut Page) {
+        if self.assumed.is_empty() {
+            return;
+        }
+        let number = self.comparison();
+        let step = RunnerStep {
+            title: "Compare the host with what this book takes for granted".to_owned(),
+            id: String::new(),
+            digest: String::new(),
+            sensitive: false,
+            questions: self.assumed.clone(),
+            apply: Vec::new(),
+            undo: Vec::new(),
+            shows: Vec::new(),
+        };
+        page.task(
+            4,
+            format!("{}-by-hand-compare", self.part.host),
+            format!("{number} {}", step.title),
+        );
+        page.prose(
+            "Nobody has asked this host, and its commands rest on what was assumed of it. The questions change nothing.",
+        );
+        let mark = self.steps.iter().find(|step| step.step.id.as_str() == MARK);
+        let mark = mark.map_or("", |step| &step.number);
+        page.push(Block::Prose(Prose::default().strong("Ask.").then(&format!(
+            " It must print `Step {number}: done.` Once step {mark} is ticked, do not ask any more: from then on the host \
+             is what its steps have made of it."
+        ))));
+        let ask = PasteStep {
+            step: &step,
+            number: &number,
+        };
+        self.put(page, Part::Check, "0", ask.ask());
+        page.push(Block::Prose(
+            Prose::default().strong("If it prints STOP HERE,").then(
+                " the host is not what this book was made for; each line `not so` says in what. Do not go on with this \
+                 host: nothing on it was changed. Make the host so and ask again, or have the book rendered again from \
+                 what the host is: `iec check --probe --facts-out facts.json`, then \
+                 `iec render runbook --facts facts.json`. Where the program cannot reach the host, say in the site file \
+                 what it is, with `assume` at the host. `iec explain IEC1706` says more.",
+            ),
+        ));
+    }
+
+    /// The number of the step that compares the host with what was assumed.
+    pub(super) fn comparison(&self) -> String {
+        format!("{}.0", self.number)
     }
 
     fn write_content(&self, page: &mut Page) {

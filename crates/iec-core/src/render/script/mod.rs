@@ -2,7 +2,7 @@
 
 use iec_sh::{Carried, CarriedInstall, CarriedPlace, CarriedSite, Joins, Mode, Question, RunnerStep};
 
-use super::assumption::{assumptions, identity, login};
+use super::assumption::{identity, login, questions};
 use super::{ContentFrom, File, Files, Options, SEAL_ITERATIONS, Subject};
 use crate::content::Digest;
 use crate::facts::HostFacts;
@@ -10,7 +10,7 @@ use crate::plan::{CLUSTER_CA_FILE, FileContent, FileOp, HOME, HostPart, Op, Prog
 use crate::site::{Role, SiteHost};
 
 /// The step that marks a host as the site's.
-const MARK: &str = "admission.mark";
+pub(super) const MARK: &str = "admission.mark";
 
 /// The scripts, the blobs that they install from, and the secrets of each host.
 pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
@@ -36,7 +36,6 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
 pub(super) struct Host<'a> {
     subject: &'a Subject<'a>,
     part: &'a HostPart,
-    host: &'a SiteHost,
     facts: &'a HostFacts,
     steps: Vec<RunnerStep>,
 }
@@ -44,10 +43,10 @@ pub(super) struct Host<'a> {
 impl<'a> Host<'a> {
     /// The scripts of the host of this part; nothing where the site does not have it, or nobody knows what it is.
     pub(super) fn of(subject: &'a Subject<'a>, part: &'a HostPart) -> Option<Self> {
+        subject.site.host(&part.host)?;
         Some(Self {
             subject,
             part,
-            host: subject.site.host(&part.host)?,
             facts: subject.facts.host(part.host.as_str())?,
             steps: part
                 .steps
@@ -69,10 +68,7 @@ impl<'a> Host<'a> {
         let identity = identity(self.facts);
         let titles = self.titles();
         let owner = format!("install-{}.sh (run {})", self.part.host, self.subject.run);
-        let assumed: Vec<Question> = assumptions(self.subject.site.access(), self.host, self.facts)
-            .into_iter()
-            .map(|assumption| assumption.question)
-            .collect();
+        let assumed = questions(self.subject, self.part);
         let blobs: Vec<(String, u64)> = self
             .part
             .blobs
@@ -87,18 +83,34 @@ impl<'a> Host<'a> {
             .filter(|step| step.op.takes_secret())
             .map(|step| (step.id.to_string(), digest_of(step)))
             .collect();
-        let mark = self.steps.iter().find(|step| step.id == MARK);
         let install = CarriedInstall {
             runner: &self.part.script(&owner, self.subject.run, Mode::Apply),
             assumed: &assumed,
             blobs: &blobs,
-            mark: mark.map_or("", |step| &step.digest),
+            mark: self.mark(),
             secret_steps: &secret_steps,
             iterations: SEAL_ITERATIONS,
             joins: self.joins(),
             host_tools: self.host_tools().map(|(digest, size)| (digest.hex(), size)),
         };
         self.carried(&about, &identity, &titles).install(&install)
+    }
+
+    /// The script that compares the host with what was assumed of it; nothing where all of it was observed.
+    pub(super) fn compare(&self) -> Option<String> {
+        let assumed = questions(self.subject, self.part);
+        if assumed.is_empty() {
+            return None;
+        }
+        let about = self.about(&["Compares this host with what was assumed of it, and changes nothing."]);
+        let carried = self.carried(&about, &[], &[]);
+        Some(carried.compare(self.mark(), &assumed))
+    }
+
+    /// The digest of the step that marks the host as the site's.
+    fn mark(&self) -> &str {
+        let mark = self.steps.iter().find(|step| step.id == MARK);
+        mark.map_or("", |step| &step.digest)
     }
 
     /// The script that looks at the host.
