@@ -1,6 +1,7 @@
 //! The project's own tasks: what checks, tests, measures and proves it.
 
 mod bench;
+mod conformance;
 mod e2e;
 mod interrupt;
 mod packages;
@@ -45,6 +46,10 @@ const TASKS: &[(&str, &str)] = &[
         "every method of installation on three hosts; writes docs/tested.md",
     ),
     (
+        "proof conformance",
+        "Kubernetes' own conformance tests on a cluster of three hosts; writes docs/tested.md",
+    ),
+    (
         "proof requirements",
         "find the smallest hosts that work; writes docs/requirements.md",
     ),
@@ -76,6 +81,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["test", "fast"] => suite::run(&root, Extent::Fast),
         ["e2e", words @ ..] => e2e::run(&root, &e2e::Options::parse(words)?),
         ["proof", "reproducible"] => proof::reproducible(&root),
+        ["proof", "conformance", words @ ..] => conformance::run(&root, words),
         ["proof", "requirements"] => requirements::run(&root),
         ["proof", name, words @ ..] => proof::scenario(&root, name, words),
         ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),
