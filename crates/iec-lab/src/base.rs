@@ -75,6 +75,16 @@ const MASKED: [&str; 6] = [
     "systemd-binfmt.service",
 ];
 
+/// What cloud-init is told where it is among the packages: the disk and the cloud that it would find are this machine's.
+const CLOUD_INIT: &str = "\
+datasource_list: [NoCloud]
+growpart: {mode: 'off'}
+resize_rootfs: false
+locale: false
+";
+/// The folder of cloud-init's configuration.
+const CLOUD: &str = "etc/cloud";
+
 /// What a base root is made from: its key in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Recipe {
@@ -91,7 +101,7 @@ impl Recipe {
             suite: request.distribution.suite().to_owned(),
             architecture: std::env::consts::ARCH.to_owned(),
             mirror: request.mirror.clone(),
-            packages: PACKAGES.map(str::to_owned).into(),
+            packages: packages(request),
             revision: REVISION,
         }
     }
@@ -99,11 +109,23 @@ impl Recipe {
     /// The folder's name in the cache.
     fn key(&self) -> String {
         let text = serde_json::to_vec(self).expect("a recipe has only keys that are strings");
-        let digest =
-            Sha256::digest([text.as_slice(), BOOT_UNIT.as_bytes(), MASKED.join(" ").as_bytes()].concat());
+        let masked = MASKED.join(" ");
+        let mut inputs = vec![text.as_slice(), BOOT_UNIT.as_bytes(), masked.as_bytes()];
+        if self.packages.iter().any(|name| name == "cloud-init") {
+            inputs.push(CLOUD_INIT.as_bytes());
+        }
+        let digest = Sha256::digest(inputs.concat());
         let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         format!("base-{}-{}-{short}", self.suite, self.architecture)
     }
+}
+
+/// The packages of a root: those of every host, and the asked ones in an order of their own.
+fn packages(request: &UpRequest) -> Vec<String> {
+    let mut asked = request.packages.clone();
+    asked.sort();
+    asked.dedup();
+    PACKAGES.map(str::to_owned).into_iter().chain(asked).collect()
 }
 
 /// The base root for a request, from the cache or built now.
@@ -218,7 +240,7 @@ fn debootstrap(
         .map(str::to_owned),
     );
     words.push("--aptopt=Acquire::Languages \"none\"".to_owned());
-    words.push(format!("--include={}", PACKAGES.join(",")));
+    words.push(format!("--include={}", packages(request).join(",")));
     words.push(request.distribution.suite().to_owned());
     words.push(root.display().to_string());
     words.extend(request.mirror.clone());
@@ -283,6 +305,16 @@ fn adapt(programs: &Programs<'_>, root: &Path) -> Result<(), LabError> {
     // The number of processes is a setting of the whole machine on older kernels, and not this host's to change.
     link("/dev/null", &root.join("etc/sysctl.d/50-pid-max.conf"))?;
     write_atomically(&root.join("etc/machine-id"), b"", 0o644)?;
+    let cloud = root.join(CLOUD);
+    if cloud.is_dir() {
+        write_atomically(
+            &cloud.join("cloud.cfg.d/99-lab.cfg"),
+            CLOUD_INIT.as_bytes(),
+            0o644,
+        )?;
+        // It begins with the boot after this file was removed.
+        write_atomically(&cloud.join("cloud-init.disabled"), b"", 0o644)?;
+    }
     remove_host_keys(&root.join("etc/ssh"))?;
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).map_err(at("set the mode of", root))
 }
@@ -336,6 +368,16 @@ mod tests {
             ..one.clone()
         };
         assert_ne!(Recipe::of(&one).key(), Recipe::of(&mirrored).key());
+        let with = |packages: &[&str]| UpRequest {
+            packages: packages.iter().map(|&name| name.to_owned()).collect(),
+            ..one.clone()
+        };
+        let key = |packages: &[&str]| Recipe::of(&with(packages)).key();
+        assert_ne!(key(&["python3"]), key(&[]));
+        assert_eq!(
+            key(&["python3", "cloud-init"]),
+            key(&["cloud-init", "python3", "python3"])
+        );
         assert!(
             Recipe::of(&other).key().starts_with("base-trixie-"),
             "{}",

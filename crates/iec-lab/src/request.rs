@@ -76,6 +76,9 @@ pub struct UpRequest {
     pub bundle: Option<PathBuf>,
     /// A Debian mirror instead of deb.debian.org, as mmdebstrap takes it.
     pub mirror: Option<String>,
+    /// Debian packages that the hosts have beside those of a bare host, as a site's image may.
+    #[serde(default)]
+    pub packages: Vec<String>,
 }
 
 impl UpRequest {
@@ -91,6 +94,7 @@ impl UpRequest {
             release: "1.36".to_owned(),
             bundle: None,
             mirror: None,
+            packages: Vec::new(),
         }
     }
 
@@ -122,8 +126,21 @@ impl UpRequest {
         {
             return refuse("the processors per host must be a number of at least 0.01".to_owned());
         }
+        if let Some(name) = self.packages.iter().find(|name| !is_package(name)) {
+            return refuse(format!("{name:?} is no name of a Debian package"));
+        }
         Ok(())
     }
+}
+
+/// Whether Debian's policy lets a package be called so: <https://www.debian.org/doc/debian-policy/ch-controlfields.html#source>.
+fn is_package(name: &str) -> bool {
+    let plain = |each: char| each.is_ascii_lowercase() || each.is_ascii_digit();
+    name.len() >= 2
+        && name.starts_with(plain)
+        && name
+            .chars()
+            .all(|each| plain(each) || matches!(each, '+' | '-' | '.'))
 }
 
 /// Whether `name` can be a lab's name: it becomes part of folder, container and network names.
@@ -213,6 +230,10 @@ mod tests {
                     memory_mib: None,
                     cpus: Some(f64::NAN),
                 },
+                ..good.clone()
+            },
+            UpRequest {
+                packages: vec!["python3".to_owned(), "a,b".to_owned()],
                 ..good
             },
         ];

@@ -26,6 +26,7 @@ pub enum Lab {
     iec lab up\n  \
     iec lab up try --hosts 2 --distribution trixie --nics 2\n  \
     iec lab up small --hosts 1 --memory 1024 --cpus 1\n  \
+    iec lab up play --package python3\n  \
     iec lab up --install-deps")]
 pub struct LabUp {
     /// The lab's name
@@ -58,6 +59,9 @@ pub struct LabUp {
     /// The Debian mirror to make the hosts from [default: deb.debian.org]
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
+    /// A Debian package that the hosts have from the beginning; may be given again
+    #[arg(long = "package", value_name = "NAME")]
+    pub packages: Vec<String>,
     /// Install what this machine lacks for it, with apt-get
     #[arg(long)]
     pub install_deps: bool,

@@ -97,6 +97,7 @@ fn request(up: &LabUp, settings: &Settings) -> UpRequest {
         release: up.release.clone(),
         bundle: Some(bundle(up, settings)),
         mirror: up.mirror.clone(),
+        packages: up.packages.clone(),
         ..UpRequest::new(up.name.as_str())
     }
 }
