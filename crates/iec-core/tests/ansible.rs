@@ -133,3 +133,26 @@ fn what_was_observed_is_not_asked_again() {
     let texts = texts(&files);
     assert!(texts["host_vars/edge-1.yml"].contains("iec_assumed: false\n"));
 }
+
+#[test]
+fn a_host_is_known_by_the_key_that_the_site_names() {
+    let mut pinned = 0;
+    for name in site_names() {
+        let site = site(&name);
+        let files = rendered(&site, &facts(&site, plain_host));
+        let texts = texts(&files);
+        let known = texts.get("known_hosts").copied().unwrap_or_default();
+        for host in site.present_hosts() {
+            if let Some(key) = host.host_key() {
+                assert!(
+                    known.contains(&format!("{} {key}\n", host.address())),
+                    "{name}: {known}"
+                );
+                pinned += 1;
+            }
+        }
+        let asked = texts["inventory.yml"].matches("/known_hosts").count();
+        assert_eq!(asked, known.lines().count(), "{name}");
+    }
+    assert!(pinned > 0, "no example site names a key");
+}

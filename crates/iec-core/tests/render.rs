@@ -299,6 +299,35 @@ fn seeds_are_what_cloud_init_takes() {
 }
 
 #[test]
+fn a_first_boot_ends_as_its_installation_did() {
+    let site = site("three-hosts");
+    let options = Options {
+        secrets: Secrets::Plain,
+        content: ContentFrom::Copied,
+    };
+    let files = rendered(&site, &facts(&site, plain_host), Format::CloudInit, &options);
+    let data = text(&files, "edge-1/user-data");
+    let data: serde_json::Value = serde_json::from_str(data.split_once('\n').unwrap().1).unwrap();
+    let commands = data["runcmd"].as_array().unwrap();
+    // cloud-init goes on after a command that failed: only the last one's exit code counts.
+    assert_eq!(commands.len(), 1);
+    let words: Vec<&str> = commands[0]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect();
+    assert_eq!(words[3..], ["sh", "edge-1", "plain", "--medium", "IEC-CONTENT"]);
+    // Media can be mounted, but there is no script on them.
+    let stand_ins = "mkdir() { :; }\nmount() { :; }\numount() { :; }\n";
+    let script = format!("{stand_ins}{}", words[2]);
+    let output = ran(&["dash", "-c", &script, "sh", "edge-1", "plain"], "");
+    assert_ne!(output.status.code(), Some(0), "{output:?}");
+    let output = ran(&["shellcheck", "--shell=sh", "-"], words[2]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
 fn a_seed_knows_hosts_by_what_only_they_have() {
     let site = site("three-hosts");
     let files = rendered(

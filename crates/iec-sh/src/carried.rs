@@ -13,6 +13,10 @@ const UNDO: &str = include_str!("carried/undo.sh");
 const SITE: &str = include_str!("carried/site.sh");
 const AUTORUN: &str = include_str!("carried/autorun.sh");
 
+/// What a first boot runs, as text for `sh -c`: it finds the medium of its host, installs, and ends as the installation did.
+/// Its arguments are the host's name, `sealed` or `plain`, and what the host's script takes.
+pub const FIRST_BOOT: &str = include_str!("carried/first_boot.sh");
+
 /// What every carried script of one host says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried<'a> {

@@ -13,7 +13,7 @@ mod program;
 mod runner;
 mod word;
 
-pub use carried::{Carried, CarriedAutorun, CarriedInstall, CarriedPlace, CarriedSite, Joins};
+pub use carried::{Carried, CarriedAutorun, CarriedInstall, CarriedPlace, CarriedSite, FIRST_BOOT, Joins};
 pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
 pub use paste::{PasteContent, PasteStep, Preface, missing_blobs, unpack_secrets};

@@ -3,6 +3,7 @@
 //! A host's folder becomes a medium with the label CIDATA. The script and the secrets lie beside `user-data` rather
 //! than in it: what is in `user-data` stays in cloud-init's cache on the host.
 
+use iec_sh::FIRST_BOOT;
 use serde_json::{Map, Value, json};
 
 use super::script::Host;
@@ -13,9 +14,6 @@ use crate::site::SiteHost;
 
 /// The label of the medium that has the blobs of the bundle.
 const CONTENT: &str = "IEC-CONTENT";
-
-/// Where the medium with the passphrase is mounted.
-const PHRASE: &str = "/run/iec/phrase";
 
 /// A folder for each host, and the blobs for the medium that all of them share.
 pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
@@ -62,36 +60,23 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
 fn user_data(subject: &Subject<'_>, part: &HostPart, host: &SiteHost, options: &Options) -> Value {
     let name = part.host.as_str();
     let user = host.user().unwrap_or_else(|| subject.site.access().user());
-    let folder = "/run/iec/seed";
-    let mut install = vec![
-        "/bin/sh".to_owned(),
-        format!("{folder}/install-{name}.sh"),
-        "--secrets".to_owned(),
-        folder.to_owned(),
-    ];
-    match &options.content {
-        ContentFrom::At(url) => install.extend(["--url".to_owned(), url.clone()]),
-        ContentFrom::Copied | ContentFrom::Elsewhere => {
-            install.extend(["--medium".to_owned(), CONTENT.to_owned()]);
-        }
-    }
-    let mount = |label: &str, place: &str| {
-        let device = format!("/dev/disk/by-label/{label}");
-        [
-            json!(["mkdir", "-p", place]),
-            json!(["mount", "-o", "ro", device, place]),
-        ]
+    let secrets = match options.secrets {
+        Secrets::Encrypted => "sealed",
+        Secrets::Plain | Secrets::None => "plain",
     };
-    let mut commands = mount("CIDATA", folder).to_vec();
-    if options.secrets == Secrets::Encrypted {
-        commands.extend(mount("IEC-PHRASE", PHRASE));
-        install.extend(["--passphrase-file".to_owned(), format!("{PHRASE}/passphrase")]);
+    let mut install = vec!["/bin/sh", "-c", FIRST_BOOT, "sh", name, secrets];
+    match &options.content {
+        ContentFrom::At(url) => install.extend(["--url", url]),
+        ContentFrom::Copied | ContentFrom::Elsewhere => install.extend(["--medium", CONTENT]),
     }
-    commands.push(json!(install));
-    commands.push(json!(["umount", folder]));
-    let mut value = json!({ "hostname": name, "manage_etc_hosts": false, "runcmd": commands });
+    let mut value = json!({ "hostname": name, "manage_etc_hosts": false, "runcmd": [install] });
+    if host.host_key().is_some() {
+        // The site has this key pinned: with a new one nobody would take the host for itself.
+        value["ssh_deletekeys"] = json!(false);
+    }
     if user.as_str() != "root" {
-        value["users"] = json!(["default", {
+        // No account but the site's own: hosts of all methods have the same ones.
+        value["users"] = json!([{
             "name": user,
             "sudo": "ALL=(ALL) NOPASSWD:ALL",
             "shell": "/bin/bash",

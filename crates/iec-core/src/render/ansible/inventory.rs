@@ -7,6 +7,10 @@ use crate::plan::HostPart;
 use crate::render::Subject;
 use crate::site::{Role, SiteHost};
 
+/// How ssh knows a host of which the site names the key: by that key and no other.
+const PINNED: &str =
+    "-o 'UserKnownHostsFile=\"{{ inventory_dir }}/known_hosts\"' -o StrictHostKeyChecking=yes";
+
 /// The hosts by role, with how they are reached.
 pub(super) fn inventory(subject: &Subject<'_>) -> String {
     let group = |role: Role| {
@@ -26,6 +30,19 @@ pub(super) fn inventory(subject: &Subject<'_>) -> String {
     document(&json!({ "all": { "children": children } }))
 }
 
+/// The keys of the hosts that the site names, as ssh reads them.
+pub(super) fn known_hosts(subject: &Subject<'_>) -> String {
+    let line = |host: &SiteHost| {
+        let key = host.host_key()?;
+        let name = match host.port().or(subject.site.access().port()) {
+            Some(port) if port != 22 => format!("[{}]:{port}", host.address()),
+            _ => host.address().to_string(),
+        };
+        Some(format!("{name} {key}\n"))
+    };
+    subject.site.present_hosts().filter_map(line).collect()
+}
+
 fn reach(subject: &Subject<'_>, host: &SiteHost) -> Value {
     let access = subject.site.access();
     let mut reach = Map::new();
@@ -39,6 +56,9 @@ fn reach(subject: &Subject<'_>, host: &SiteHost) -> Value {
     }
     if let Some(identity) = access.identity() {
         reach.insert("ansible_ssh_private_key_file".to_owned(), json!(identity));
+    }
+    if host.host_key().is_some() {
+        reach.insert("ansible_ssh_common_args".to_owned(), json!(PINNED));
     }
     Value::Object(reach)
 }

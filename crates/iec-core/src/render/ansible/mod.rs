@@ -38,6 +38,10 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
         "roles/iec/files/secrets.sh".to_owned(),
         iec_sh::unpack_secrets(HOME),
     );
+    let known = inventory::known_hosts(subject);
+    if !known.is_empty() {
+        put("known_hosts".to_owned(), known);
+    }
     for part in &subject.plan.hosts {
         let compare = Host::of(subject, part).and_then(|host| host.compare());
         put(
