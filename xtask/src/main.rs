@@ -32,6 +32,10 @@ const TASKS: &[(&str, &str)] = &[
         "run scenarios on real hosts: refusals, power-cut, three-hosts, one-host, worker-leaves, methods",
     ),
     ("e2e --keep", "leave the hosts for inspection"),
+    (
+        "e2e --method M methods",
+        "look at this method of installation; may be given again",
+    ),
     ("e2e --program F --bundle F", "test this program with this bundle"),
     (
         "proof reproducible",

@@ -76,7 +76,14 @@ const SCENARIOS: [Shown; 2] = [
         proof: "methods",
         scenario: "methods-three-hosts",
         // The names by which `iec methods` looks for them.
-        rows: &["method apply", "method runbook", "method script"],
+        rows: &[
+            "method apply",
+            "method runbook",
+            "method script",
+            "method cloud-init",
+            "method seed",
+            "method ansible",
+        ],
     },
 ];
 

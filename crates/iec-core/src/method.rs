@@ -97,7 +97,7 @@ pub const METHODS: &[Method] = &[
         worker: Worker::Iec,
         when: "Hosts are imaged with a cloud image, and should be in the cluster after their first boot.",
         advantages: "Nobody logs in; each host installs and joins by itself.",
-        drawbacks: "What goes wrong is seen on the host only; the user data holds secrets until the end of the installation.",
+        drawbacks: "What goes wrong is seen on the host only; the medium of a host holds its secrets.",
         network: "The site's own; a web server at the site where the content does not come on a medium.",
         machines: "Hosts with cloud-init and its NoCloud source.",
     },
@@ -121,7 +121,7 @@ pub const METHODS: &[Method] = &[
         advantages: "Each step is a task that is ok or changed; `--check`; same checks, journal and lock as `apply`.",
         drawbacks: "Slower than `apply`: each step is a connection of its own.",
         network: "22/tcp from the machine with Ansible to every host.",
-        machines: "ansible-core 2.15 or later; Python 3 on the hosts.",
+        machines: "ansible-core 2.14 or later; Python 3 on the hosts.",
     },
     Method {
         name: "pdf-idf",

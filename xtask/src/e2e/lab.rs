@@ -27,6 +27,8 @@ pub(crate) struct Machine {
     pub(crate) bundle: Option<PathBuf>,
     /// Whether hosts stay for inspection.
     pub(crate) keep: bool,
+    /// The methods of installation to look at, instead of all.
+    pub(crate) methods: Vec<String>,
     /// Whether somebody wants to stop.
     pub(crate) interrupt: Interrupt,
 }
@@ -174,6 +176,19 @@ impl Lab {
     /// # Errors
     /// When `iec lab up` fails; what it made is gone then.
     pub(crate) fn up(machine: &Machine, name: &str, hosts: usize) -> anyhow::Result<Self> {
+        Self::up_with(machine, name, hosts, &[])
+    }
+
+    /// The same, of hosts that have these Debian packages from the beginning.
+    ///
+    /// # Errors
+    /// When `iec lab up` fails; what it made is gone then.
+    pub(super) fn up_with(
+        machine: &Machine,
+        name: &str,
+        hosts: usize,
+        packages: &[&str],
+    ) -> anyhow::Result<Self> {
         let mut lab = Self {
             machine: machine.clone(),
             name: name.to_owned(),
@@ -193,6 +208,7 @@ impl Lab {
         if let Some(bundle) = bundle.transpose()? {
             words.extend(["--bundle", bundle]);
         }
+        words.extend(packages.iter().flat_map(|package| ["--package", package]));
         let lines = machine.iec_done("lab-up", &words)?;
         let found: Answer = answer("lab", &lines)?;
         lab.hosts = found.hosts;

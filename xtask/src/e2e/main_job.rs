@@ -137,7 +137,8 @@ pub(super) fn pending(machine: &Machine, log: &str, site: &str, expected: Option
     Ok(())
 }
 
-fn kept(secrets: &Secrets, lab: &Lab) -> anyhow::Result<()> {
+/// Searches the whole disk of each host for secrets.
+pub(super) fn kept(secrets: &Secrets, lab: &Lab) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for host in &lab.hosts {
         found.extend(

@@ -4,6 +4,7 @@ mod cut;
 mod inventory;
 mod lab;
 mod main_job;
+mod medium;
 mod methods;
 mod power;
 mod power_cut;
@@ -32,6 +33,8 @@ use crate::{packages, record, terminal, workspace};
 pub(crate) struct Options {
     /// Leave the hosts of each scenario for inspection.
     keep: bool,
+    /// The methods of installation that the scenarios of methods look at, instead of all.
+    methods: Vec<String>,
     /// The program to test, instead of a release build.
     program: Option<PathBuf>,
     /// The bundle to install from, instead of the one in the cache.
@@ -57,14 +60,12 @@ impl Options {
         let mut options = Self::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let mut path = || -> anyhow::Result<PathBuf> {
-                let path = words.next().with_context(|| format!("{word} needs a path"))?;
-                Ok(std::path::absolute(path)?)
-            };
+            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match *word {
                 "--keep" => options.keep = true,
-                "--program" => options.program = Some(path()?),
-                "--bundle" => options.bundle = Some(path()?),
+                "--method" => options.methods.push((*value()?).to_owned()),
+                "--program" => options.program = Some(std::path::absolute(value()?)?),
+                "--bundle" => options.bundle = Some(std::path::absolute(value()?)?),
                 name => options.scenarios.push(Scenario::find(name)?),
             }
         }
@@ -84,6 +85,10 @@ pub(crate) fn proof(root: &Path, name: &str, words: &[&str]) -> anyhow::Result<P
     all.push(name);
     let options = Options::parse(&all)?;
     ensure!(options.scenarios.len() == 1, "a proof is one scenario");
+    ensure!(
+        options.methods.is_empty(),
+        "a proof of methods looks at all of them"
+    );
     let interrupt = Interrupt::watch()?;
     let mut all = Stages::default();
     let good = all.run("packages", || packages::install(root, &interrupt));
@@ -145,6 +150,7 @@ pub(crate) fn stages(root: &Path, options: &Options, all: &mut Stages, good: boo
             machine.iec = options.program.clone().unwrap_or(machine.iec);
             machine.bundle.clone_from(&options.bundle);
             machine.keep = options.keep;
+            machine.methods.clone_from(&options.methods);
             Ok(scenario.run(&machine))
         });
     }
@@ -210,6 +216,7 @@ pub(crate) fn machine(root: &Path, scenario: &str, interrupt: &Interrupt) -> any
         logs,
         bundle: None,
         keep: false,
+        methods: Vec::new(),
         interrupt: interrupt.clone(),
     })
 }
@@ -234,5 +241,7 @@ mod tests {
         );
         assert!(Options::parse(&["four-hosts"]).is_err());
         assert!(Options::parse(&["--bundle"]).is_err());
+        let some = Options::parse(&["--method", "seed", "--method", "ansible", "methods"]).expect("right");
+        assert_eq!(some.methods, ["seed", "ansible"]);
     }
 }

@@ -27,11 +27,27 @@ impl Lab {
     /// # Errors
     /// When it runs already, or does not come up.
     pub(super) fn power_on(&self, host: &Host) -> anyhow::Result<()> {
-        podman(&["start", &host.container])?;
+        self.switch_on(host)?;
+        self.await_started(host, PATIENCE)
+    }
+
+    /// Starts a host again on its own disk, and does not wait for it.
+    ///
+    /// # Errors
+    /// When it runs already.
+    pub(super) fn switch_on(&self, host: &Host) -> anyhow::Result<()> {
+        podman(&["start", &host.container]).map(drop)
+    }
+
+    /// Waits until a host has started everything and takes connections.
+    ///
+    /// # Errors
+    /// When it has not within this time.
+    pub(super) fn await_started(&self, host: &Host, patience: Duration) -> anyhow::Result<()> {
         let address: SocketAddr = format!("{}:22", host.addresses[0])
             .parse()
             .context("the lab names addresses")?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         loop {
             // It ends with 1 for a host of which a unit failed, and prints the state all the same.
             let words = ["exec", &host.container, "systemctl", "is-system-running"];

@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::lab::{Host, Lab};
 
@@ -17,6 +19,9 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Where secrets belong, on control planes only.
 const RIGHTFUL: [&str; 2] = ["/etc/kubernetes/pki/", "/var/lib/etcd/"];
+
+/// A file that the search must find, or it has not looked.
+const PLANTED: &str = "/var/tmp/iec-planted-secret";
 
 /// Parts of a site's secrets, long enough to be found nowhere by chance.
 #[derive(Debug, Clone)]
@@ -61,21 +66,41 @@ impl Secrets {
         Self(found)
     }
 
-    /// The files of a host that hold a secret and should not.
+    /// The files of a host that hold a secret and should not, its memory file systems among them.
     ///
     /// # Errors
-    /// When the host cannot be searched.
+    /// When the host cannot be searched, or the search does not find what was put there for it to find.
     pub(super) fn on(&self, lab: &Lab, host: &Host) -> anyhow::Result<Vec<String>> {
+        let last = self.0.last().context("there are secrets")?;
+        // As a carried file of secrets has it.
+        let planted = encoded(last).swap_remove(1);
+        lab.run(host, &format!("cat >{PLANTED}"), &format!("x{planted}x"))?;
+        let forms: Vec<String> = self
+            .0
+            .iter()
+            .flat_map(|secret| {
+                let mut forms = encoded(secret);
+                forms.push(secret.clone());
+                forms
+            })
+            .collect();
         // The patterns come on standard input, so that the search does not find itself.
         let script =
             "grep -rlsF -f - --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev / || [ $? -le 2 ]";
-        let found = lab.run(host, script, &self.0.join("\n"))?;
+        let found = lab.run(host, script, &forms.join("\n"));
+        lab.run(host, &format!("rm {PLANTED}"), "")?;
+        let found = found?;
+        anyhow::ensure!(
+            found.lines().any(|path| path == PLANTED),
+            "the search of {} is blind: it did not find {PLANTED}",
+            host.name
+        );
         let rightful = |path: &str| {
             host.role == "control-plane" && RIGHTFUL.iter().any(|folder| path.starts_with(folder))
         };
         Ok(found
             .lines()
-            .filter(|path| !rightful(path))
+            .filter(|path| *path != PLANTED && !rightful(path))
             .map(str::to_owned)
             .collect())
     }
@@ -127,6 +152,19 @@ impl Secrets {
     }
 }
 
+/// The three texts of which one is in any base64 of something that holds this secret: its bytes may begin at each place
+/// of a group of three.
+fn encoded(secret: &str) -> Vec<String> {
+    (0..3)
+        .map(|before| {
+            let text = STANDARD_NO_PAD.encode([&vec![0; before], secret.as_bytes()].concat());
+            let whole = (before + secret.len()) * 8 / 6;
+            let first = (before * 8).div_ceil(6);
+            text[first..whole].to_owned()
+        })
+        .collect()
+}
+
 /// A watch that was begun.
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
@@ -158,6 +196,19 @@ mod tests {
             Secrets::parse(FILE).0,
             ["0123456789abcdef", "MIGHAgEAMBMGByqGSM49"]
         );
+    }
+
+    #[test]
+    fn a_secret_is_known_in_base64_wherever_it_begins() {
+        let forms = encoded("0123456789abcdef");
+        for before in 0..7 {
+            for behind in 0..4 {
+                let text = format!("{}0123456789abcdef{}", "x".repeat(before), "y".repeat(behind));
+                let text = STANDARD_NO_PAD.encode(text);
+                assert!(forms.iter().any(|form| text.contains(form.as_str())), "{text}");
+            }
+        }
+        assert!(forms.iter().all(|form| form.len() >= 20), "{forms:?}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The proof that every method of installation leaves the same state: fresh hosts for each, and what they are compared.
 
+mod ansible;
+mod first_boot;
 mod install;
 mod runbook;
 mod script;
@@ -9,11 +11,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 
 use self::state::State;
 use super::lab::{Lab, Machine};
-use super::main_job::{apply, nothing, pending};
+use super::main_job::{apply, kept, nothing, pending};
+use super::secrets::Secrets;
 use super::steps::Steps;
 use crate::terminal;
 
@@ -28,6 +31,28 @@ struct Method {
     has_journal: bool,
     /// How many hosts CI gives it.
     hosts: usize,
+    /// What is on the hosts before.
+    image: Image,
+    /// What is different by its nature, and why: lines of a mask.
+    mask: &'static str,
+}
+
+/// What is on the hosts before anything is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Image {
+    /// Debian with an SSH server, and nothing else.
+    Bare,
+    /// What an image for clouds has on top, which some methods need.
+    Cloud,
+}
+
+impl Image {
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Bare => &[],
+            Self::Cloud => &["cloud-init", "python3"],
+        }
+    }
 }
 
 /// What the others are compared with.
@@ -36,6 +61,8 @@ const REFERENCE: Method = Method {
     install: install::apply,
     has_journal: true,
     hosts: 1,
+    image: Image::Bare,
+    mask: "",
 };
 
 /// The methods that are compared with it.
@@ -44,19 +71,40 @@ const METHODS: &[Method] = &[
         name: "runbook",
         install: runbook::install,
         has_journal: false,
-        hosts: 1,
+        image: Image::Cloud,
+        ..REFERENCE
+    },
+    Method {
+        name: "ansible",
+        install: ansible::install,
+        image: Image::Cloud,
+        ..REFERENCE
+    },
+    Method {
+        name: "cloud-init",
+        install: first_boot::cloud_init,
+        mask: include_str!("mask-cloud-init.txt"),
+        image: Image::Cloud,
+        ..REFERENCE
+    },
+    Method {
+        name: "seed",
+        install: first_boot::seed,
+        mask: include_str!("mask-seed.txt"),
+        image: Image::Cloud,
+        ..REFERENCE
     },
     Method {
         name: "site-script",
         install: script::walked_through,
-        has_journal: true,
         hosts: 2,
+        ..REFERENCE
     },
     Method {
         name: "scripts-alone",
         install: script::alone,
-        has_journal: true,
         hosts: 2,
+        ..REFERENCE
     },
 ];
 
@@ -65,15 +113,26 @@ const METHODS: &[Method] = &[
 /// # Errors
 /// Those of the first step that fails.
 pub(super) fn steps(hosts: Option<usize>, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
-    let mut references: BTreeMap<usize, State> = BTreeMap::new();
-    for method in METHODS {
+    let mut references: BTreeMap<(usize, Image), State> = BTreeMap::new();
+    let unknown = |name: &&String| METHODS.iter().all(|method| method.name != *name);
+    if let Some(name) = machine.methods.iter().find(unknown) {
+        bail!("there is no method {name}");
+    }
+    let all = machine.methods.is_empty();
+    let wanted = |method: &&Method| all || machine.methods.iter().any(|name| name == method.name);
+    for method in METHODS.iter().filter(wanted) {
         let hosts = hosts.unwrap_or(method.hosts);
-        if let Entry::Vacant(place) = references.entry(hosts) {
-            place.insert(of(&REFERENCE, hosts, machine, steps)?);
+        let key = (hosts, method.image);
+        if let Entry::Vacant(place) = references.entry(key) {
+            let reference = Method {
+                image: method.image,
+                ..REFERENCE
+            };
+            place.insert(of(&reference, hosts, machine, steps)?);
         }
         let found = of(method, hosts, machine, steps)?;
         steps.run(&format!("{}: the same as by ssh", method.name), || {
-            let told = references[&hosts].differences(&found, &state::mask(method.has_journal))?;
+            let told = references[&key].differences(&found, &state::mask(method.has_journal, method.mask))?;
             fs::write(
                 machine.logs.join(format!("{}-differences.log", method.name)),
                 told.join("\n"),
@@ -87,13 +146,17 @@ pub(super) fn steps(hosts: Option<usize>, machine: &Machine, steps: &mut Steps) 
 /// One method: installed, with nothing left to do, verified; gives the state that it left.
 fn of(method: &Method, hosts: usize, machine: &Machine, steps: &mut Steps) -> anyhow::Result<State> {
     let name = method.name;
-    let machine = &machine.with_logs(&format!("{name}-{hosts}"))?;
+    let machine = &machine.with_logs(&format!("{name}-{hosts}-{:?}", method.image).to_lowercase())?;
     // One name for all: each lab gets the addresses of the one before it, which is gone by then.
     let lab = steps.run(&format!("{name}: bare hosts are up"), || {
-        Lab::up(machine, "e2e-methods", hosts)
+        Lab::up_with(machine, "e2e-methods", hosts, method.image.packages())
     })?;
     let site = lab.site();
     steps.run(&format!("{name}: installed"), || (method.install)(machine, &lab))?;
+    steps.run(
+        &format!("{name}: no host keeps a secret where it does not belong"),
+        || kept(&Secrets::of_site(&lab.site)?, &lab),
+    )?;
     if !method.has_journal {
         steps.run(&format!("{name}: adopted, and nothing changed"), || {
             apply(machine, "adopt", site, false)

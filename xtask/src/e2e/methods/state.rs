@@ -37,14 +37,15 @@ pub(super) struct State {
     cluster: Inventory,
 }
 
-/// The mask of the comparison, for a method whose hosts keep a journal, or whose steps `iec apply` adopts afterwards.
-pub(super) fn mask(has_journal: bool) -> Mask {
+/// The mask of the comparison, for a method whose hosts keep a journal, or whose steps `iec apply` adopts afterwards; with
+/// what is different by the nature of the method.
+pub(super) fn mask(has_journal: bool, own: &str) -> Mask {
     let adopted = if has_journal {
         ""
     } else {
         "outcome *  # adopted: who did it kept no journal\n"
     };
-    Mask::parse(&format!("{MASK}{adopted}")).expect("a test reads the mask file")
+    Mask::parse(&format!("{MASK}{adopted}{own}")).expect("a test reads the mask file")
 }
 
 impl State {
@@ -193,12 +194,16 @@ fn fields(value: &Value, tell: &mut impl FnMut(&str, &str)) {
 mod tests {
     use serde_json::json;
 
+    use super::super::METHODS;
     use super::*;
 
     #[test]
     fn every_line_of_the_mask_has_a_reason() {
         assert!(!MASK.is_empty());
-        assert_ne!(mask(true), mask(false));
+        assert_ne!(mask(true, ""), mask(false, ""));
+        for method in METHODS {
+            assert_eq!(mask(true, method.mask) == mask(true, ""), method.mask.is_empty());
+        }
     }
 
     #[test]
