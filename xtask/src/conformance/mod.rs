@@ -24,7 +24,7 @@ const DOCUMENT: &str = "docs/tested.md";
 const MODULE: &str = "xtask/conformance";
 
 /// The tools that tests call in their images, as Debian packages.
-const TOOLS: &str = "bash-static,busybox,ca-certificates,curl,dnsutils,iproute2,iptables,iputils-ping,netcat-openbsd,\
+const TOOLS: &str = "bash-static,bsdextrautils,busybox,ca-certificates,curl,dnsutils,iproute2,iptables,iputils-ping,netcat-openbsd,\
                      nginx-light,procps";
 
 /// The tests: those that may run beside others, and that break nothing for them.
