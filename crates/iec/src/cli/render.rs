@@ -138,6 +138,7 @@ pub struct RenderSeed {
 ///
 /// A host's folder becomes a medium with the label CIDATA, the folder content one with the label IEC-CONTENT. The
 /// passphrase of encrypted secrets is the first line of the file passphrase on a medium with the label IEC-PHRASE.
+/// On the host, cloud-init status --wait says how its installation ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     iec render cloud-init --out seeds --plain-secrets\n  \
