@@ -15,6 +15,11 @@ kubernetes='' etcd='' coredns=''
 # shellcheck source=/dev/null
 . "$content/versions"
 
+# What the time went to, for the benchmark.
+mark() {
+    echo "mark $(date +%s.%N) $1"
+}
+
 on() {
     address=$1
     shift
@@ -24,6 +29,7 @@ on() {
 
 prepare() {
     tar -C "$content/$1" -c . | on "$2" sudo tar -x -C / --no-same-owner --no-overwrite-dir
+    mark sent
     on "$2" sudo sh -eu -s <<'HOST'
 echo 1 >/proc/sys/net/ipv4/ip_forward
 systemd=false
@@ -73,6 +79,7 @@ await() {
     for process; do wait "$process"; done
 }
 
+mark begun
 processes=
 role=control-plane
 for host; do
@@ -82,6 +89,7 @@ for host; do
 done
 # shellcheck disable=SC2086 # a list of numbers
 await $processes
+mark prepared
 
 on "$control_plane" sudo sh -eu -s <<HOST
 driver=cgroupfs
@@ -116,6 +124,7 @@ kubeadm init --config /var/tmp/kubeadm.yaml --skip-token-print >/dev/null
 sed '/CALICO_IPV4POOL_VXLAN/{n;s/CrossSubnet/Always/}' /var/tmp/calico.yaml |
     kubectl --kubeconfig /etc/kubernetes/admin.conf create -f - >/dev/null
 HOST
+mark initialised
 
 shift
 processes=
@@ -133,3 +142,4 @@ HOST
 done
 # shellcheck disable=SC2086 # a list of numbers
 await $processes
+mark joined

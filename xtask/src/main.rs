@@ -54,12 +54,20 @@ const TASKS: &[(&str, &str)] = &[
         "Kubernetes' own conformance tests on a cluster of three hosts; writes docs/tested.md",
     ),
     (
+        "proof power-cuts [--seed N] [--rounds N]",
+        "hosts and operator die at random moments of an apply; writes docs/tested.md",
+    ),
+    (
         "proof requirements",
         "find the smallest hosts that work; writes docs/requirements.md",
     ),
     (
         "bench main-job [--pairs N]",
         "against the shortest script; writes docs/benchmarks.md",
+    ),
+    (
+        "bench figures",
+        "planning, memory, an apply with nothing to do, where the time goes; writes docs/benchmarks.md",
     ),
 ];
 
@@ -88,6 +96,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["proof", "conformance", words @ ..] => conformance::run(&root, words),
         ["proof", "requirements"] => requirements::run(&root),
         ["proof", name, words @ ..] => proof::scenario(&root, name, words),
+        ["bench", "figures"] => bench::figures(&root, 3),
         ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),
         _ => {
             usage();

@@ -27,6 +27,8 @@ pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     /// What it printed, where that was kept.
     pub(crate) stdout: String,
+    /// The most memory that it had at a time, in KiB, as it was last seen; what it started is not in it.
+    pub(crate) peak_memory: u64,
 }
 
 impl Ended {
@@ -94,12 +96,13 @@ impl<'a> Program<'a> {
             kept.push_str(&line);
             kept.push('\n');
         };
-        let status = self.wait(&mut child, &mut || lines.try_iter().for_each(&mut show))?;
+        let (status, peak_memory) = self.wait(&mut child, &mut || lines.try_iter().for_each(&mut show))?;
         reader.join().expect("the reader does not panic");
         lines.try_iter().for_each(&mut show);
         Ok(Ended {
             code: status.code(),
             stdout: kept,
+            peak_memory,
         })
     }
 
@@ -110,12 +113,13 @@ impl<'a> Program<'a> {
     pub(crate) fn logged(mut self, log: &Path) -> anyhow::Result<Ended> {
         let file = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut child = self.spawn(Stdio::from(file.try_clone()?), Stdio::from(file))?;
-        let status = self.wait(&mut child, &mut || {})?;
+        let (status, peak_memory) = self.wait(&mut child, &mut || {})?;
         let mut stdout = String::new();
         File::open(log)?.read_to_string(&mut stdout)?;
         Ok(Ended {
             code: status.code(),
             stdout,
+            peak_memory,
         })
     }
 
@@ -132,10 +136,12 @@ impl<'a> Program<'a> {
         let file = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut child = self.spawn(Stdio::from(file.try_clone()?), Stdio::from(file))?;
         let mut answer = Ok(false);
+        let mut peak_memory = 0;
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
             }
+            peak_memory = peak_memory.max(memory(&child));
             answer = enough();
             if !matches!(answer, Ok(false)) {
                 kill(&child);
@@ -155,6 +161,7 @@ impl<'a> Program<'a> {
         Ok(Some(Ended {
             code: status.code(),
             stdout,
+            peak_memory,
         }))
     }
 
@@ -168,12 +175,15 @@ impl<'a> Program<'a> {
             .with_context(|| format!("{} cannot be started", name.display()))
     }
 
-    fn wait(&self, child: &mut Child, meanwhile: &mut dyn FnMut()) -> anyhow::Result<ExitStatus> {
+    /// Waits for its end; gives that and the most memory that it had.
+    fn wait(&self, child: &mut Child, meanwhile: &mut dyn FnMut()) -> anyhow::Result<(ExitStatus, u64)> {
+        let mut peak_memory = 0;
         loop {
             meanwhile();
             if let Some(status) = child.try_wait()? {
-                return Ok(status);
+                return Ok((status, peak_memory));
             }
+            peak_memory = peak_memory.max(memory(child));
             if self.interrupt.is_set() {
                 stop(child);
                 self.interrupt.check()?;
@@ -181,6 +191,14 @@ impl<'a> Program<'a> {
             std::thread::sleep(POLL);
         }
     }
+}
+
+/// The most memory that a running program had at a time so far, in KiB: the kernel keeps count.
+fn memory(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Ends a program and all that it has started at once.
@@ -223,6 +241,15 @@ mod tests {
             .expect("it runs");
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), "out\nerr\n"));
         assert!(!ended.succeeded());
+    }
+
+    #[test]
+    fn the_memory_of_a_program_is_seen_while_it_runs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let interrupt = Interrupt::default();
+        let ended = shell("sleep 0.2", &interrupt).logged(&folder.path().join("log"));
+        let peak = ended.expect("it runs").peak_memory;
+        assert!((100..100_000).contains(&peak), "{peak} KiB");
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub(crate) fn reproducible(root: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// The proof whose moments are chosen by chance.
+const POWER_CUTS: &str = "power-cuts";
+
 /// A proof that is a scenario on real hosts.
 struct Shown {
     /// The proof's name.
@@ -64,7 +67,7 @@ struct Shown {
     rows: &'static [&'static str],
 }
 
-const SCENARIOS: [Shown; 2] = [
+const SCENARIOS: [Shown; 3] = [
     Shown {
         proof: "calico-etcd",
         scenario: "calico-etcd",
@@ -85,6 +88,13 @@ const SCENARIOS: [Shown; 2] = [
             "method ansible",
         ],
     },
+    Shown {
+        proof: POWER_CUTS,
+        scenario: "power-cuts",
+        rows: &[
+            "hosts, their operator or both die at random moments of `apply`; resumed, verified, reset; 2 hosts",
+        ],
+    },
 ];
 
 /// A scenario on real hosts that is too long for CI, or asked for by few sites. `words` name another program or bundle.
@@ -99,9 +109,14 @@ pub(crate) fn scenario(root: &Path, name: &str, words: &[&str]) -> anyhow::Resul
     })?;
     let run = record::Run::now(root)?;
     let proof = e2e::proof(root, shown.scenario, words)?;
+    let chance = if name == POWER_CUTS {
+        format!(", {} rounds with seed {}", proof.rounds, proof.seed)
+    } else {
+        String::new()
+    };
     for shown in shown.rows {
         let row = format!(
-            "| {shown} | {} | {} | {} | {} | passed: {} steps | {} |",
+            "| {shown}{chance} | {} | {} | {} | {} | passed: {} steps | {} |",
             run.date,
             run.commit,
             run.machine,

@@ -1,14 +1,17 @@
-//! `cargo xtask bench main-job`: `iec apply` against the shortest script that makes the same cluster.
+//! `cargo xtask bench`: `iec apply` against the shortest script that makes the same cluster, and what else it costs.
 
 mod content;
+mod figures;
+mod stages;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+pub(crate) use self::figures::run as figures;
 use crate::e2e::{self, Host, Lab, Machine};
 use crate::interrupt::Interrupt;
 use crate::program::Program;
@@ -35,18 +38,7 @@ struct Pair {
 /// When a run fails.
 pub(crate) fn run(root: &Path, hosts: usize, pairs: usize) -> anyhow::Result<bool> {
     ensure!(hosts > 0 && pairs > 0, "there must be hosts and pairs");
-    let interrupt = Interrupt::watch()?;
-    e2e::prepare(root, &interrupt)?;
-    let machine = e2e::machine(root, "bench", &interrupt)?;
-    let bundle = machine.bundle_folder()?;
-    let trees = machine.logs.join("content");
-    content::lay_out(&bundle, &trees)?;
-    let bench = Bench {
-        root,
-        machine: &machine,
-        trees: &trees,
-        hosts,
-    };
+    let bench = Bench::prepare(root, hosts)?;
     let mut measured = Vec::new();
     for number in 1..=pairs {
         // Whoever comes second finds warmer caches, so they take turns.
@@ -69,28 +61,48 @@ pub(crate) fn run(root: &Path, hosts: usize, pairs: usize) -> anyhow::Result<boo
         ));
         measured.push(pair);
     }
-    fs::remove_dir_all(&trees)?;
-    let table = table(hosts, &measured);
-    terminal::line(format_args!("\n{table}"));
-    let run = record::Run::now(root)?;
-    record::append(
-        root,
-        DOCUMENT,
-        &format!("## {}, {}\n\n{}\n\n{table}", run.date, run.commit, run.machine),
-    )?;
+    bench.finish("", &table(hosts, &measured))?;
     Ok(true)
 }
 
-struct Bench<'a> {
-    root: &'a Path,
-    machine: &'a Machine,
-    trees: &'a Path,
+/// What all measurements need.
+struct Bench {
+    root: PathBuf,
+    machine: Machine,
+    /// The bundle as the bare script sends it.
+    trees: PathBuf,
     hosts: usize,
 }
 
-impl Bench<'_> {
+impl Bench {
+    /// Builds the program and the bundle, and lays the bundle out for the bare script.
+    fn prepare(root: &Path, hosts: usize) -> anyhow::Result<Self> {
+        let interrupt = Interrupt::watch()?;
+        e2e::prepare(root, &interrupt)?;
+        let machine = e2e::machine(root, "bench", &interrupt)?;
+        let bundle = machine.bundle_folder()?;
+        let trees = machine.logs.join("content");
+        content::lay_out(&bundle, &trees)?;
+        Ok(Self {
+            root: root.to_owned(),
+            machine,
+            trees,
+            hosts,
+        })
+    }
+
+    /// Prints a text, and adds it to the document under a heading of this run.
+    fn finish(&self, what: &str, text: &str) -> anyhow::Result<()> {
+        fs::remove_dir_all(&self.trees)?;
+        terminal::line(format_args!("\n{text}"));
+        let run = record::Run::now(&self.root)?;
+        let heading = format!("## {}{}, {}", run.date, what, run.commit);
+        let section = format!("{heading}\n\n{}\n\n{text}", run.machine);
+        record::append(&self.root, DOCUMENT, &section)
+    }
+
     fn iec(&self, number: usize) -> anyhow::Result<f64> {
-        let lab = Lab::up(self.machine, "bench", self.hosts)?;
+        let lab = Lab::up(&self.machine, "bench", self.hosts)?;
         // Credentials are made beforehand: not a part of the installation, and the bare script makes none.
         let words = ["plan", lab.site(), "--brief"];
         self.machine.iec_done(&format!("plan-{number}"), &words)?;
@@ -102,11 +114,11 @@ impl Bench<'_> {
     }
 
     fn bare(&self, number: usize) -> anyhow::Result<f64> {
-        let lab = Lab::up(self.machine, "bench", self.hosts)?;
+        let lab = Lab::up(&self.machine, "bench", self.hosts)?;
         let log = self.machine.logs.join(format!("bare-{number}.log"));
         let text = |path: &Path| path.display().to_string();
         let mut words = vec![
-            text(self.trees),
+            text(&self.trees),
             text(&lab.identity),
             text(&lab.known_hosts),
             CIPHER.to_owned(),
@@ -118,7 +130,7 @@ impl Bench<'_> {
         );
         self.timed(&lab, || {
             let script = self.root.join("bench/bare.sh");
-            let ended = Program::new(self.root, script, &words, &self.machine.interrupt).logged(&log)?;
+            let ended = Program::new(&self.root, script, &words, &self.machine.interrupt).logged(&log)?;
             ensure!(ended.succeeded(), "bench/bare.sh failed, see {}", log.display());
             Ok(())
         })

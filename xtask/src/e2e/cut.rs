@@ -113,7 +113,7 @@ impl Moment {
 }
 
 /// What happened on hosts, by the lines of JSON that an apply printed.
-pub(super) fn events(lines: &str) -> impl Iterator<Item = Value> {
+pub(crate) fn events(lines: &str) -> impl Iterator<Item = Value> {
     lines
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

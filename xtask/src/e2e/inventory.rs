@@ -16,6 +16,7 @@ pub(crate) const NAME: &str = "iec-inventory";
 
 /// What the mask file of the reset test allows to be different.
 const RESET_MASK: &str = include_str!("reset-mask.txt");
+const POWER_MASK: &str = include_str!("power-mask.txt");
 
 /// Everything that was found: section and name, and the values under it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,6 +140,14 @@ impl Mask {
         Self::parse(RESET_MASK).expect("a test reads the mask file")
     }
 
+    /// The same where the hosts have lost their power in between.
+    pub(crate) fn of_reset_after_power_cuts() -> Self {
+        let power = Self::parse(POWER_MASK).expect("a test reads the mask file");
+        let mut mask = Self::of_reset();
+        mask.rules.extend(power.rules);
+        mask
+    }
+
     /// Reads a mask: on each line a section, a pattern, and behind two blanks and a `#` the reason.
     ///
     /// # Errors
@@ -254,6 +263,8 @@ mod tests {
     #[test]
     fn every_line_of_the_mask_of_reset_has_a_reason() {
         assert!(!Mask::of_reset().rules.is_empty());
+        assert!(Mask::of_reset_after_power_cuts().allows("path", "/run/sshd.pid"));
+        assert!(!Mask::of_reset_after_power_cuts().allows("path", "/etc/kubernetes"));
         assert!(Mask::parse("path /etc/hosts\n").is_err());
         assert!(Mask::parse("path /etc/hosts  # \n").is_err());
     }

@@ -29,6 +29,10 @@ pub(crate) struct Machine {
     pub(crate) keep: bool,
     /// The methods of installation to look at, instead of all.
     pub(crate) methods: Vec<String>,
+    /// What the choices of a scenario that has any depend on.
+    pub(crate) seed: u64,
+    /// How often such a scenario is run through.
+    pub(crate) rounds: usize,
     /// Whether somebody wants to stop.
     pub(crate) interrupt: Interrupt,
 }

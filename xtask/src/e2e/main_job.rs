@@ -157,7 +157,16 @@ pub(super) fn compare<'a>(
     machine: &Machine,
     hosts: impl IntoIterator<Item = (&'a Host, &'a Inventory)>,
 ) -> anyhow::Result<()> {
-    let mask = Mask::of_reset();
+    compare_but(&Mask::of_reset(), lab, machine, hosts)
+}
+
+/// The same, but for what a mask allows.
+pub(super) fn compare_but<'a>(
+    mask: &Mask,
+    lab: &Lab,
+    machine: &Machine,
+    hosts: impl IntoIterator<Item = (&'a Host, &'a Inventory)>,
+) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for (host, before) in hosts {
         let after = lab.inventory(host, "after")?;
@@ -167,7 +176,7 @@ pub(super) fn compare<'a>(
             host.name,
             after.len()
         );
-        let differences = before.differences(&after, &mask);
+        let differences = before.differences(&after, mask);
         found.extend(
             differences
                 .iter()

@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the main job on real hosts, from bare to verified and back, with the released program.
 
+mod chance;
 mod cut;
 mod inventory;
 mod lab;
@@ -8,6 +9,7 @@ mod medium;
 mod methods;
 mod power;
 mod power_cut;
+mod power_cuts;
 mod refusals;
 mod sabotage;
 mod scenario;
@@ -21,6 +23,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use self::chance::Chance;
+pub(crate) use self::cut::events;
 pub(crate) use self::lab::{Host, Lab, Machine};
 use self::scenario::Scenario;
 use crate::interrupt::Interrupt;
@@ -39,9 +43,16 @@ pub(crate) struct Options {
     program: Option<PathBuf>,
     /// The bundle to install from, instead of the one in the cache.
     bundle: Option<PathBuf>,
+    /// What the choices of a scenario that has any depend on.
+    seed: Option<u64>,
+    /// How often such a scenario is run through.
+    rounds: Option<usize>,
     /// The scenarios.
     scenarios: Vec<Scenario>,
 }
+
+/// How often a scenario of chance is run through, where nobody says otherwise.
+const ROUNDS: usize = 4;
 
 impl Options {
     /// Everything, as CI runs it.
@@ -66,6 +77,8 @@ impl Options {
                 "--method" => options.methods.push((*value()?).to_owned()),
                 "--program" => options.program = Some(std::path::absolute(value()?)?),
                 "--bundle" => options.bundle = Some(std::path::absolute(value()?)?),
+                "--seed" => options.seed = Some(value()?.parse().context("a seed is a number")?),
+                "--rounds" => options.rounds = Some(value()?.parse().context("rounds are a number")?),
                 name => options.scenarios.push(Scenario::find(name)?),
             }
         }
@@ -83,12 +96,14 @@ impl Options {
 pub(crate) fn proof(root: &Path, name: &str, words: &[&str]) -> anyhow::Result<Proof> {
     let mut all: Vec<&str> = words.to_vec();
     all.push(name);
-    let options = Options::parse(&all)?;
+    let mut options = Options::parse(&all)?;
     ensure!(options.scenarios.len() == 1, "a proof is one scenario");
     ensure!(
         options.methods.is_empty(),
         "a proof of methods looks at all of them"
     );
+    let seed = *options.seed.get_or_insert_with(Chance::seed);
+    let rounds = *options.rounds.get_or_insert(ROUNDS);
     let interrupt = Interrupt::watch()?;
     let mut all = Stages::default();
     let good = all.run("packages", || packages::install(root, &interrupt));
@@ -101,6 +116,8 @@ pub(crate) fn proof(root: &Path, name: &str, words: &[&str]) -> anyhow::Result<P
     let program = program.to_str().context("the program has a name of plain text")?;
     Ok(Proof {
         steps: last.0.passed,
+        seed,
+        rounds,
         took: last.1,
         content: serde_json::from_str(&record::ask(root, program, &inspect)?)?,
     })
@@ -110,6 +127,10 @@ pub(crate) fn proof(root: &Path, name: &str, words: &[&str]) -> anyhow::Result<P
 pub(crate) struct Proof {
     /// How many of its steps passed; that is all of them.
     pub(crate) steps: usize,
+    /// What its choices depended on, where it had any.
+    pub(crate) seed: u64,
+    /// How often such a scenario was run through.
+    pub(crate) rounds: usize,
     /// How long they took.
     pub(crate) took: Duration,
     /// What `iec bundle inspect -o json` says of the bundle.
@@ -151,6 +172,8 @@ pub(crate) fn stages(root: &Path, options: &Options, all: &mut Stages, good: boo
             machine.bundle.clone_from(&options.bundle);
             machine.keep = options.keep;
             machine.methods.clone_from(&options.methods);
+            machine.seed = options.seed.unwrap_or(machine.seed);
+            machine.rounds = options.rounds.unwrap_or(machine.rounds);
             Ok(scenario.run(&machine))
         });
     }
@@ -217,6 +240,8 @@ pub(crate) fn machine(root: &Path, scenario: &str, interrupt: &Interrupt) -> any
         bundle: None,
         keep: false,
         methods: Vec::new(),
+        seed: Chance::seed(),
+        rounds: ROUNDS,
         interrupt: interrupt.clone(),
     })
 }
@@ -243,5 +268,9 @@ mod tests {
         assert!(Options::parse(&["--bundle"]).is_err());
         let some = Options::parse(&["--method", "seed", "--method", "ansible", "methods"]).expect("right");
         assert_eq!(some.methods, ["seed", "ansible"]);
+        let options =
+            Options::parse(&["--seed", "7", "--rounds", "2", "power-cuts"]).expect("they are right");
+        assert_eq!((options.seed, options.rounds), (Some(7), Some(2)));
+        assert!(Options::parse(&["--seed", "seven"]).is_err());
     }
 }

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::lab::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
-use super::{main_job, methods, power_cut, refusals, worker_leaves};
+use super::{main_job, methods, power_cut, power_cuts, refusals, worker_leaves};
 use crate::stage::Count;
 use crate::terminal;
 
@@ -48,7 +48,7 @@ impl Scenario {
     ];
 
     /// The scenarios that are proofs of their own: what few sites ask for.
-    pub(crate) const PROOFS: [Self; 2] = [
+    pub(crate) const PROOFS: [Self; 3] = [
         Self {
             name: "calico-etcd",
             steps: |machine, steps| {
@@ -63,6 +63,10 @@ impl Scenario {
         Self {
             name: "methods-three-hosts",
             steps: |machine, steps| methods::steps(Some(3), machine, steps),
+        },
+        Self {
+            name: "power-cuts",
+            steps: power_cuts::steps,
         },
     ];
 

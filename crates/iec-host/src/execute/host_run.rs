@@ -1,6 +1,6 @@
 //! One host's way through its part of a plan: send what it lacks, run its part, and come back after every cut.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iec_core::event::Event;
 use iec_core::journal::Recorded;
@@ -199,6 +199,7 @@ impl<'a> HostRun<'a> {
             return Ok(Some(HostResult::Locked { owner }));
         }
         let of = payload.bytes();
+        let began = Instant::now();
         let mut sent = 0;
         let outcome = {
             let mut progress = |bytes: u64| {
@@ -211,6 +212,8 @@ impl<'a> HostRun<'a> {
             }
         };
         self.sent += sent;
+        let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+        tracing::debug!(host = self.host.name(), milliseconds, "content was sent");
         let Some(outcome) = outcome else {
             return Ok(Some(HostResult::Stopped { before: None }));
         };

@@ -114,6 +114,8 @@ impl SshHost {
             Err(error) => return Outcome::never_ran(error),
         };
         let nonce = Nonce::new();
+        let bytes = script.text().len();
+        tracing::debug!(host = self.name, bytes, "a script goes out");
         let feed = stream::iter([Ok(Bytes::from(nonce.wrap(script.text())))]).boxed();
         let listener = ScriptListener::new(&nonce, connection.address().to_owned(), sink);
         let caller = Caller {
@@ -130,6 +132,8 @@ impl SshHost {
             Ok(started) => started,
             Err(error) => return Outcome::never_ran(error),
         };
+        let bytes = payload.bytes();
+        tracing::debug!(host = self.name, bytes, "content goes out");
         let feed = payload.into_archive().boxed();
         let listener = PayloadListener::new(connection.address().to_owned());
         let caller = Caller {

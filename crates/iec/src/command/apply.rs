@@ -83,8 +83,11 @@ pub(super) async fn apply(
     }
     refuse_early(&planned)?;
     let mut summary = Summary::default();
+    tracing::debug!(milliseconds = milliseconds(began), "asked and planned");
     if !planned.changes.is_settled() {
+        let hashing = Instant::now();
         content.check(&lacking(&planned))?;
+        tracing::debug!(milliseconds = milliseconds(hashing), "hashed what is to be sent");
         summary = executed(&planned, content, fleet, request.who, ui).await;
         if let Some(error) = run_error(
             &summary,
@@ -102,6 +105,10 @@ pub(super) async fn apply(
         summary,
         took: began.elapsed(),
     })
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
 }
 
 /// The blobs that will be sent to some host.

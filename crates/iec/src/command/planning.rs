@@ -1,7 +1,7 @@
 //! From a site file to what is to be done: content, credentials, facts, plan, and the state of the hosts.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iec_core::credentials::Credentials;
 use iec_core::diagnostic::{Diagnostics, Severity};
@@ -215,7 +215,11 @@ fn plan_with(
         charts: &content.charts,
         token_life,
     };
-    plan(&inputs).map_err(|problems| refuse(file, problems))
+    let began = Instant::now();
+    let planned = plan(&inputs);
+    let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+    tracing::debug!(milliseconds, "planned");
+    planned.map_err(|problems| refuse(file, problems))
 }
 
 fn refuse(file: &SiteFile, problems: Diagnostics) -> CliError {

@@ -279,6 +279,7 @@ mod tests {
         Ended {
             code: Some(code),
             stdout: stdout.to_owned(),
+            peak_memory: 0,
         }
     }
 
