@@ -386,3 +386,41 @@ fn check(command: &[&str], script: &str) {
         text.chars().take(3000).collect::<String>()
     );
 }
+
+/// Of files, programs and layers that a check does not read again, the disk must have the content before anything says
+/// that they are whole.
+#[test]
+fn a_power_cut_cannot_leave_something_empty_that_counts_as_done() {
+    let mut seen = BTreeSet::new();
+    let without_tools = |host: &SiteHost| {
+        let mut facts = plain_host(host);
+        facts.software.value_mut().tools.clear();
+        facts
+    };
+    let bare = site("three-hosts");
+    let bare = ("bare".to_owned(), plan_of(&bare, &facts(&bare, without_tools)));
+    for (name, plan) in plans().into_iter().chain([bare]) {
+        for step in plan.hosts.iter().flat_map(|part| &part.steps) {
+            let (kind, mark) = match &step.op {
+                Op::Tree { .. } => ("tree", ".digest"),
+                Op::Images(_) => ("images", "rm -f /var/lib/iec/images-begun"),
+                Op::Programs { .. } => ("programs", "/var/lib/iec/verified/"),
+                _ => continue,
+            };
+            let apply: Vec<String> = lower(step).apply.iter().map(|one| one.statement("")).collect();
+            let last = |text: &str| apply.iter().rposition(|line| line.contains(text));
+            let synced = apply.iter().rposition(|line| line.starts_with("sync "));
+            let marked = last(mark);
+            assert!(
+                synced.is_some() && marked.is_some() && synced < marked,
+                "{name} {}: {apply:#?}",
+                step.id
+            );
+            seen.insert(kind);
+        }
+    }
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        ["images", "programs", "tree"]
+    );
+}

@@ -10,6 +10,9 @@ use crate::plan::op::StoreBlob;
 /// What a question about a missing blob begins with; the executor reads from it what a host lacks.
 pub(crate) const BLOB_QUESTION: &str = "the store has ";
 
+/// Where containerd keeps content and layers.
+const RUNTIME_DATA: &str = "/var/lib/containerd";
+
 pub(super) fn store(blobs: &[StoreBlob]) -> Lowered {
     let place = |blob: &StoreBlob| format!("{HOME}/store/{}", blob.digest.blob_path());
     let paths: Vec<String> = blobs.iter().map(place).collect();
@@ -78,6 +81,8 @@ pub(super) fn tree(blob: Digest, into: &str) -> Lowered {
                 Program::Tar,
                 ["-x", "-f", &archive, "-C", &new, "--no-same-owner"],
             ),
+            // The check looks at the mark only: it must not be there while a power cut can still empty the files.
+            run(Program::Sync, ["-f", &new]),
             Cmd::new(Program::Printf)
                 .words(["%s\\n", &blob.to_string()])
                 .stdout_file(format!("{new}/.digest"))
@@ -109,6 +114,11 @@ pub(super) fn images(images: &[ImageItem]) -> Lowered {
         Cmd::new(Program::Cut).words(["-d", " ", "-f", "1,3"]),
         count,
     ]);
+    // containerd writes down which layers it has unpacked before the disk has their files. A power cut in between leaves
+    // layers of empty files that it takes for whole, and so would every later import.
+    let begun = format!("{HOME}/images-begun");
+    let forget = ctr().words(["rm", "--sync"]);
+    let forget = forget.words(images.iter().map(|image| image.reference.as_str()));
     let layout = format!("{HOME}/incoming/layout");
     let mut archive =
         Cmd::new(Program::Tar).words(["-c", "-f", "-", "-C", &layout, "oci-layout", "index.json"]);
@@ -122,6 +132,13 @@ pub(super) fn images(images: &[ImageItem]) -> Lowered {
     blobs.dedup();
     archive = archive.words(blobs.iter().map(Digest::blob_path));
     let mut apply = vec![
+        Expr::If {
+            condition: Box::new(test(["-e", &begun])),
+            then: vec![Expr::from(forget.quiet()).ignore_failure()],
+            otherwise: vec![],
+        },
+        run(Program::Touch, [&begun]),
+        run(Program::Sync, [&begun]),
         run(Program::Mkdir, ["-p", &layout]),
         Cmd::new(Program::Printf)
             .words(["%s", OCI_LAYOUT])
@@ -146,10 +163,13 @@ pub(super) fn images(images: &[ImageItem]) -> Lowered {
         );
     }
     apply.push(run(Program::Rm, ["-rf", &layout]));
+    apply.push(run(Program::Sync, ["-f", RUNTIME_DATA]));
+    apply.push(run(Program::Rm, ["-f", &begun]));
+    let is_whole = test(["-e", &begun]).not();
     Lowered {
         check: vec![question(
             format!("the runtime has all {} images of the bundle", images.len()),
-            known.prints(images.len().to_string()),
+            Expr::all([known.prints(images.len().to_string()), is_whole]),
         )],
         apply,
         undo: Undo::CoveredBy("runtime.containerd"),

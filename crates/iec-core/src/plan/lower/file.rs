@@ -104,6 +104,12 @@ pub(super) fn programs(id: &str, programs: &[StoreProgram], owner: ProgramOwner)
             .stdin_text(listing)
             .into(),
     );
+    // From here on they are trusted by their size and time, which a power cut may leave as they are on some file systems.
+    apply.push(
+        Cmd::new(Program::Sync)
+            .words(paths.iter().map(String::as_str))
+            .into(),
+    );
     apply.extend(remember(&marker, &paths));
 
     let mut undo = Vec::new();
