@@ -532,6 +532,12 @@ fn what_this_site_installed_is_no_obstacle() {
         &[],
     );
     expect(installed, &[]);
+    let joined_as = |facts: &mut HostFacts, address: &str| {
+        installed(facts);
+        facts.cluster.value_mut().node_address = address.parse().ok();
+    };
+    expect(|facts| joined_as(facts, "10.0.0.11"), &[]);
+    expect(|facts| joined_as(facts, "10.0.0.77"), &["IEC1838"]);
     expect(
         |facts| {
             installed(facts);

@@ -195,6 +195,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "[keyfile]\nunmanaged-devices=interface-name:cali*;interface-name:vxlan.calico",
     ),
     row(
+        "IEC1838",
+        "a node that has joined cannot change its address",
+        "Certificates, etcd and the other hosts know the node by the address with which it has joined. Nothing was changed.",
+        "Write the old `nodeAddress` again; or let the worker leave with `state: absent`, apply, and let it join anew.",
+        "- {name: edge-2, address: 10.0.0.12, role: worker, state: absent}",
+    ),
+    row(
         "IEC1841",
         "no name server for pods",
         "/etc/resolv.conf has no server, or only one on the loopback address, which in a pod is the pod itself.",

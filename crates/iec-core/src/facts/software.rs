@@ -1,6 +1,7 @@
 //! What is already installed: runtimes, Kubernetes, an earlier run of IEC, firewalls, proxies.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,8 @@ pub struct Cluster {
     pub ca_sha256: Option<String>,
     /// The API server that `/etc/kubernetes/kubelet.conf` names.
     pub server: Option<String>,
+    /// The address by which the node has joined, as `/var/lib/kubelet/kubeadm-flags.env` has it.
+    pub node_address: Option<IpAddr>,
     /// Whether `/var/lib/etcd` has data.
     pub etcd_data: bool,
     /// The files in `/etc/cni/net.d`.

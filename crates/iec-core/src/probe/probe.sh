@@ -244,6 +244,7 @@ cluster() {
   done
   [ -r /etc/kubernetes/pki/ca.crt ] && put ca "$(head -c 2900 /etc/kubernetes/pki/ca.crt)"
   sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf | head -n 1 | each server
+  sed -n 's/.*--node-ip=\([0-9a-fA-F:.]*\).*/\1/p' /var/lib/kubelet/kubeadm-flags.env | head -n 1 | each node-address
   for file in /var/lib/etcd/*; do [ -e "$file" ] && put etcd "${file##*/}"; done
   for file in /etc/cni/net.d/*; do [ -e "$file" ] && put cni "${file##*/}"; done
   for trace in k3s:/etc/rancher/k3s k3s:/var/lib/rancher/k3s rke2:/etc/rancher/rke2 rke2:/var/lib/rancher/rke2 \
@@ -264,8 +265,7 @@ previous() {
 
 guards() {
   grep -iE '^ENABLED=' /etc/ufw/ufw.conf | each ufw
-  first apparmor /sys/module/apparmor/parameters/enabled
-  first selinux /sys/fs/selinux/enforce
+  first apparmor /sys/module/apparmor/parameters/enabled; first selinux /sys/fs/selinux/enforce
 }
 
 environment() {

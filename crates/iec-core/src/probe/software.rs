@@ -122,6 +122,7 @@ pub(super) fn cluster(lines: &mut Lines) -> Cluster {
         ca_certificate,
         ca_sha256,
         server: lines.one("server"),
+        node_address: lines.read("node-address", |text| text.parse().ok()),
         // A file system of its own has this folder from the start.
         etcd_data: etcd_files.iter().any(|name| name != "lost+found"),
         cni_files: lines.all("cni"),

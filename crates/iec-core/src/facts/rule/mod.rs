@@ -61,6 +61,7 @@ const RULES: &[Rule] = &[
     kernel::privileges,
     degraded::degraded,
     network::node_address,
+    network::moved_node,
     network::hostname,
     network::firewall,
     network::default_route,

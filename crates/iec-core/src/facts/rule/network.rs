@@ -136,6 +136,38 @@ pub(super) fn node_address(subject: &Subject<'_>, problems: &mut Diagnostics) {
     );
 }
 
+/// A node keeps the address by which it has joined: certificates, etcd and the other hosts know it by that one.
+pub(super) fn moved_node(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let cluster = &subject.facts.cluster;
+    let wanted = subject.host.node_address();
+    let moved = |found: &IpAddr| *found != IpAddr::V4(wanted);
+    let Some(found) = cluster.node_address.filter(moved) else {
+        return;
+    };
+    if cluster.is_assumed() || !subject.is_known() {
+        return;
+    }
+    let name = subject.name();
+    let hint = if subject.is_control_plane() {
+        format!(
+            "write `nodeAddress: {found}` again; only a site that was reset can have its control plane elsewhere"
+        )
+    } else {
+        format!(
+            "write `nodeAddress: {found}` again; or let the host leave (`state: absent` and `iec apply`), and join with the new address"
+        )
+    };
+    problems.push(
+        subject
+            .error(
+                "IEC1838",
+                format!("{name} has joined as {found}, and the site now gives it the node address {wanted}"),
+            )
+            .evidence("--node-ip in /var/lib/kubelet/kubeadm-flags.env")
+            .hint(hint),
+    );
+}
+
 pub(super) fn ports(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let listeners = &subject.facts.listeners;
     if listeners.is_assumed() || subject.is_known() {
