@@ -17,6 +17,7 @@ mod kubeconfig;
 mod lab;
 mod log;
 pub(crate) mod methods;
+mod owed;
 mod plan;
 mod planning;
 mod reach;

@@ -1,4 +1,4 @@
-//! `iec status`: what the cluster is now, without making anything in it.
+//! `iec status`: what the cluster is now, and what hosts that left it still owe, without making anything.
 
 use std::fmt::Write as _;
 
@@ -7,6 +7,7 @@ use iec_core::site::Role;
 use iec_kube::{ClusterStatus, NodeStatus, status};
 use serde_json::json;
 
+use super::owed::{self, Owed};
 use super::reach::{block_on, fleet};
 use super::{bundle, cluster, site_file, verify};
 use crate::cli::Status;
@@ -19,19 +20,22 @@ pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Ou
     let file = site_file::read(&arguments.site)?;
     let release = bundle::release(file.site.release())?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
-    let (cluster, report) = block_on(async {
+    let ((cluster, report), owed) = block_on(async {
         let reached = cluster::open(&file, &release, &fleet, 1.0).await?;
-        Ok(status(&reached.cluster, &reached.expected, &|_| {}).await)
+        let owed = owed::owed(&file.site, &fleet);
+        let found = status(&reached.cluster, &reached.expected, &|_| {});
+        Ok(tokio::join!(found, owed))
     })?;
+    let debts: Vec<_> = owed.iter().map(Owed::json).collect();
     ui.result(
         Document::Status,
-        &json!({ "cluster": cluster, "report": report.to_json() }),
-        || text(&cluster, &report),
+        &json!({ "cluster": cluster, "owed": debts, "report": report.to_json() }),
+        || text(&cluster, &owed, &report),
     );
     verify::finish(&report)
 }
 
-fn text(cluster: &ClusterStatus, report: &Report) -> String {
+fn text(cluster: &ClusterStatus, owed: &[Owed], report: &Report) -> String {
     let version = cluster.version.as_deref().unwrap_or("of an unknown version");
     let mut text = format!("The cluster of {} is Kubernetes {version}.\n\n", report.site);
     let width = cluster
@@ -65,6 +69,9 @@ fn text(cluster: &ClusterStatus, report: &Report) -> String {
             pod.name,
             pod.trouble.as_deref().unwrap_or("not ready")
         );
+    }
+    for owed in owed {
+        let _ = writeln!(text, "  {}", owed.text());
     }
     let _ = write!(text, "\n{}", report.to_text());
     text

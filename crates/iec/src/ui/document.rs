@@ -52,7 +52,7 @@ documents! {
     ResetPlan => "reset.plan", "What `reset` is about to take back.";
     Run => "run", "A run begins: its name, under which the journals know it.";
     RunEvent => "run.event", "What happens on a host during a run.";
-    Status => "status", "`status`: servers, nodes, system pods, and the rows that compare them with the site.";
+    Status => "status", "`status`: servers, nodes, system pods, what hosts that left still owe, and the rows that compare them with the site.";
     VerifyRow => "verify.row", "A row of a verification, as soon as it is known.";
     Warning => "warning", "A warning with its code.";
 }
