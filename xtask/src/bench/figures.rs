@@ -110,7 +110,11 @@ impl Settled {
             planned: planned(log)?,
             script: bytes.into_values().fold(0.0, f64::max),
             round_trips: trips.into_values().max().context("no host was asked")?,
-            content: payloads.iter().filter_map(|said| said.number("bytes")).sum(),
+            // An empty sum of such numbers would be -0.
+            content: payloads
+                .iter()
+                .filter_map(|said| said.number("bytes"))
+                .fold(0.0, |all, bytes| all + bytes),
             memory: 0,
         })
     }

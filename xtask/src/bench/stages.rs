@@ -123,7 +123,8 @@ pub(super) fn table(
             .map(|(name, _)| name.as_str())
             .filter(|name| first.0.iter().all(|(known, _)| known != name)),
     );
-    for name in names {
+    let counts = |name: &&str| first.of(name).max(worker.of(name)) >= SHOWN;
+    for name in names.into_iter().filter(counts) {
         let _ = writeln!(
             text,
             "| {name} | {} | {} |",
@@ -141,8 +142,11 @@ pub(super) fn table(
     Ok(text)
 }
 
+/// Less than this many seconds are not shown.
+const SHOWN: f64 = 0.05;
+
 fn cell(seconds: f64) -> String {
-    if seconds < 0.05 {
+    if seconds < SHOWN {
         "–".to_owned()
     } else {
         format!("{seconds:.1} s")
