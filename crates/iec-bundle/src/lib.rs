@@ -2,6 +2,7 @@
 //!
 //! [`build()`] makes a bundle from Go modules and Debian packages, [`verify`] proves that a folder is the bundle that its
 //! manifest describes, [`open`] finds the blobs of one.
+//! [`MediumWriter`] puts files into an image that becomes a medium.
 
 mod assemble;
 mod build;
@@ -16,6 +17,7 @@ mod host_tools;
 mod images;
 mod jobs;
 mod layer;
+mod medium;
 mod modules;
 mod native;
 mod process;
@@ -27,3 +29,4 @@ pub use self::bundle::{Bundle, BundleError, ItemSize, Problem, VerifyReport, ins
 pub use self::chart::{Chart, ChartError, chart};
 pub use self::error::BuildError;
 pub use self::jobs::{BuildEvent, How};
+pub use self::medium::{MediumError, MediumWriter};

@@ -9,13 +9,14 @@
 mod support;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use iec_core::facts::Facts;
 use iec_core::plan::Plan;
 use iec_core::release::Release;
 use iec_core::render::{
-    ContentFrom, FileContent, Files, Format, Options, Secrets, Subject, assumptions, render,
+    ContentFrom, FileContent, Files, Format, Options, Secrets, Subject, assumptions, media, render,
 };
 use iec_core::site::Site;
 use support::{SEEDED_SECRET, facts, manifest, plain_host, plan_of, site, site_names};
@@ -263,7 +264,7 @@ fn what_was_assumed_is_compared_with_this_machine() {
 fn seeds_are_what_cloud_init_takes() {
     for name in site_names() {
         let site = site(&name);
-        for (facts, content) in [
+        for (known, content) in [
             (Facts::assume(&site), ContentFrom::Copied),
             (
                 facts(&site, plain_host),
@@ -274,28 +275,141 @@ fn seeds_are_what_cloud_init_takes() {
                 secrets: Secrets::Encrypted,
                 content,
             };
-            let files = rendered(&site, &facts, Format::CloudInit, &options);
-            let folder = tempfile::tempdir().unwrap();
+            let files = rendered(&site, &known, Format::CloudInit, &options);
             for host in site.present_hosts() {
-                let data = text(&files, &format!("{}/user-data", host.name()));
+                let folder = tempfile::tempdir().unwrap();
+                let name = host.name();
+                let data = text(&files, &format!("{name}/user-data"));
                 assert!(data.starts_with("#cloud-config\n") && !data.contains(SEEDED_SECRET));
-                assert!(files.contains_key(&format!("{0}/secrets-{0}", host.name())));
-                for (file, kind) in [
-                    ("user-data", "cloud-config"),
-                    ("network-config", "network-config"),
-                ] {
-                    let path = folder.path().join(file);
-                    std::fs::write(&path, text(&files, &format!("{}/{file}", host.name()))).unwrap();
-                    if kind == "network-config" {
-                        continue;
-                    }
-                    let words = ["cloud-init", "schema", "--config-file", path.to_str().unwrap()];
-                    let output = ran(&words, "");
-                    assert!(output.status.success(), "{name}: {output:?}");
+                assert!(files.contains_key(&format!("{name}/secrets-{name}")));
+                let prefix = format!("{name}/");
+                let own = files
+                    .keys()
+                    .filter_map(|path| Some((path, path.strip_prefix(&prefix)?)));
+                for (path, file) in
+                    own.filter(|(_, file)| file.ends_with("-data") || file.ends_with("-config"))
+                {
+                    std::fs::write(folder.path().join(file), text(&files, path)).unwrap();
                 }
+                let interface = known
+                    .host(name.as_str())
+                    .unwrap()
+                    .network
+                    .interface_of(host.address().into());
+                assert_eq!(folder.path().join("network-config").exists(), interface.is_some());
+                let address = interface.map(|_| host.address().to_string());
+                cloud_init_takes(folder.path(), name.as_str(), address.as_deref());
             }
         }
     }
+}
+
+/// Reads a seed as cloud-init does when it finds one.
+const READ_SEED: &str = "import sys
+from cloudinit import util
+seed = util.pathprefix2dict(sys.argv[1], required=['user-data', 'meta-data'], optional=['network-config'])
+meta = util.load_yaml(seed['meta-data'])
+print(meta['instance-id'], meta['local-hostname'], sorted(meta))
+";
+
+/// Fails when cloud-init would not take the seed of this host in this folder as it is meant.
+fn cloud_init_takes(folder: &Path, host: &str, address: Option<&str>) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let done = |command: &[&str]| {
+        let output = ran(command, "");
+        assert!(output.status.success(), "{host}: {command:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    done(&["cloud-init", "schema", "--config-file", &path("user-data")]);
+    if let Some(address) = address {
+        takes_network(&done, &path("network-config"), &path("out"), address);
+    }
+    let meta = done(&[
+        "/usr/bin/python3",
+        "-c",
+        READ_SEED,
+        &format!("{}/", folder.display()),
+    ]);
+    let (instance, rest) = meta.split_once(' ').unwrap();
+    assert!(instance.starts_with("iec-") && instance.contains(host), "{meta}");
+    assert_eq!(rest, format!("{host} ['instance-id', 'local-hostname']\n"));
+}
+
+/// Has cloud-init make units of networkd from its network configuration, as it does at boot.
+fn takes_network(done: &dyn Fn(&[&str]) -> String, network: &str, out: &str, address: &str) {
+    // Only later versions have a schema of it; every version has the code that reads it.
+    if done(&["cloud-init", "schema", "--help"]).contains("--schema-type") {
+        let words = [
+            "cloud-init",
+            "schema",
+            "--schema-type",
+            "network-config",
+            "--config-file",
+        ];
+        done(&[&words[..], &[network]].concat());
+    }
+    let mut words = vec![
+        "cloud-init",
+        "devel",
+        "net-convert",
+        "--kind",
+        "yaml",
+        "--distro",
+        "debian",
+    ];
+    words.extend([
+        "--output-kind",
+        "networkd",
+        "--network-data",
+        network,
+        "--directory",
+        out,
+    ]);
+    done(&words);
+    let units = std::fs::read_dir(Path::new(out).join("etc/systemd/network")).unwrap();
+    let units: String = units
+        .map(|unit| std::fs::read_to_string(unit.unwrap().path()).unwrap())
+        .collect();
+    assert!(units.contains(&format!("Address={address}/")), "{units}");
+}
+
+#[test]
+fn every_medium_is_of_files_that_are_there_and_has_the_label_that_hosts_look_for() {
+    let site = site("three-hosts");
+    let known = facts(&site, plain_host);
+    let options = Options::default();
+    let seed = rendered(&site, &known, Format::Seed, &options);
+    let media_of_seed = media(Format::Seed, &seed);
+    assert_eq!(media_of_seed.len(), 1);
+    let label = media_of_seed[0].label;
+    assert!(text(&seed, "iec-seed.service").contains(&format!("/dev/disk/by-label/{label} ")));
+    let first_boot = rendered(&site, &known, Format::CloudInit, &options);
+    let list = media(Format::CloudInit, &first_boot);
+    let named: Vec<(&str, &str)> = list
+        .iter()
+        .map(|medium| (medium.image.as_str(), medium.label))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            ("content.iso", "IEC-CONTENT"),
+            ("edge-1.iso", "CIDATA"),
+            ("edge-2.iso", "CIDATA"),
+            ("edge-3.iso", "CIDATA")
+        ]
+    );
+    for medium in &list {
+        assert!(first_boot.keys().any(|path| path.starts_with(&medium.folder)));
+        let on_it = |path: &str| first_boot.contains_key(&format!("{}{path}", medium.folder));
+        assert_eq!(on_it("user-data"), medium.label == "CIDATA");
+    }
+    let at = Options {
+        content: ContentFrom::At("http://10.0.0.1/iec".to_owned()),
+        ..options
+    };
+    let without = rendered(&site, &known, Format::CloudInit, &at);
+    assert_eq!(media(Format::CloudInit, &without).len(), 3);
+    assert!(media(Format::Script, &seed).is_empty());
 }
 
 #[test]

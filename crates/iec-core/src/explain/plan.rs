@@ -256,4 +256,18 @@ pub(super) const ROWS: &[Explanation] = &[
         "Put the file of this very host beside the script. Scripts rendered with --no-secrets have none.",
         "",
     ),
+    row(
+        "IEC3929",
+        "nothing on this machine can write images",
+        "An image of a medium is written by xorriso, which is not installed.",
+        "Install it, or leave --iso out and copy the folder to a medium whose file system has the same label.",
+        "apt-get install xorriso",
+    ),
+    row(
+        "IEC3930",
+        "an image of a medium cannot be written",
+        "The disk is full, or the operating system refused; the evidence is what was said last.",
+        "Make room, or give the account that runs IEC the right to write there. The folder itself is complete.",
+        "",
+    ),
 ];

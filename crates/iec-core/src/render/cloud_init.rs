@@ -12,8 +12,11 @@ use crate::facts::HostFacts;
 use crate::plan::HostPart;
 use crate::site::SiteHost;
 
+/// The label of the medium on which cloud-init looks for a NoCloud seed.
+pub(super) const SEED: &str = "CIDATA";
+
 /// The label of the medium that has the blobs of the bundle.
-const CONTENT: &str = "IEC-CONTENT";
+pub(super) const CONTENT: &str = "IEC-CONTENT";
 
 /// A folder for each host, and the blobs for the medium that all of them share.
 pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
@@ -49,10 +52,9 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
             "local-hostname": name,
         });
         files.insert(format!("{name}/meta-data"), File::text(yaml(&meta)));
-        files.insert(
-            format!("{name}/network-config"),
-            File::text(yaml(&network(host, facts))),
-        );
+        if let Some(network) = network(host, facts) {
+            files.insert(format!("{name}/network-config"), File::text(yaml(&network)));
+        }
     }
     files
 }
@@ -86,12 +88,11 @@ fn user_data(subject: &Subject<'_>, part: &HostPart, host: &SiteHost, options: &
     value
 }
 
-/// The host's address where its interface is known, else whatever the network gives.
-fn network(host: &SiteHost, facts: &HostFacts) -> Value {
+/// The host's address on its interface. Where that is not known there is nothing to say: cloud-init by itself takes what the
+/// network gives, and most of its renderers do not understand a pattern of names.
+fn network(host: &SiteHost, facts: &HostFacts) -> Option<Value> {
     let address = host.address().into();
-    let Some(interface) = facts.network.interface_of(address) else {
-        return json!({ "version": 2, "ethernets": { "any": { "match": { "name": "e*" }, "dhcp4": true } } });
-    };
+    let interface = facts.network.interface_of(address)?;
     let addresses: Vec<String> = interface
         .addresses
         .iter()
@@ -118,7 +119,7 @@ fn network(host: &SiteHost, facts: &HostFacts) -> Value {
     if !servers.is_empty() {
         settings.insert("nameservers".to_owned(), json!({ "addresses": servers }));
     }
-    json!({ "version": 2, "ethernets": { interface.name.as_str(): settings } })
+    Some(json!({ "version": 2, "ethernets": { interface.name.as_str(): settings } }))
 }
 
 /// A document as YAML: JSON is YAML too, and needs no second set of quoting rules.

@@ -10,6 +10,7 @@ mod cloud_init;
 mod cluster_instance;
 mod header;
 mod machine;
+mod medium;
 mod metal3;
 mod pdf_idf;
 pub mod runbook;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 pub use assumption::{Assumption, assumptions};
 use carried::carried;
+pub use medium::{Medium, media};
 
 use crate::content::{Digest, Manifest};
 use crate::diagnostic::Diagnostics;

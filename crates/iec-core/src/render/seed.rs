@@ -7,7 +7,7 @@ use super::{File, Files, Options, Subject};
 use crate::facts::HostFacts;
 
 /// The label of the medium's file system.
-const LABEL: &str = "IEC-SEED";
+pub(super) const LABEL: &str = "IEC-SEED";
 
 /// The scripts and what they install, the script that finds the role of a host, and the unit that starts it.
 pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
@@ -64,7 +64,7 @@ fn marks(facts: &HostFacts) -> Vec<String> {
 fn unit() -> String {
     format!(
         "# Put this into /etc/systemd/system of the hosts' image and enable it. Copy the folder to a medium\n\
-         # whose file system has the label {LABEL}. A host that is installed is left as it is.\n\
+         # whose file system has the label {LABEL}, or take the image seed.iso as one. A host that is installed is left as it is.\n\
          [Unit]\n\
          Description=Install this host from the medium {LABEL}\n\
          ConditionPathExists=/dev/disk/by-label/{LABEL}\n\

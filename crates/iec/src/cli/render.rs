@@ -124,7 +124,8 @@ pub struct RenderCarried {
 /// number or a hardware address: of hosts whose facts nobody observed it knows none. iec-seed.service starts it at boot.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    iec render seed --facts facts.json --out /media/stick --plain-secrets")]
+    iec render seed --facts facts.json --out /media/stick --plain-secrets\n  \
+    iec render seed --facts facts.json --out seed --passphrase-file phrase --iso")]
 pub struct RenderSeed {
     /// From what, and to where
     #[command(flatten)]
@@ -132,6 +133,9 @@ pub struct RenderSeed {
     /// How secrets go along
     #[command(flatten)]
     pub secrets: RenderSecrets,
+    /// Write seed.iso too, an image of the medium with its label; xorriso writes it
+    #[arg(long)]
+    pub iso: bool,
 }
 
 /// Write a NoCloud seed for each host: its first boot installs and joins it
@@ -142,7 +146,8 @@ pub struct RenderSeed {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     iec render cloud-init --out seeds --plain-secrets\n  \
-    iec render cloud-init --out seeds --plain-secrets --url http://10.0.0.1/iec")]
+    iec render cloud-init --out seeds --plain-secrets --url http://10.0.0.1/iec\n  \
+    iec render cloud-init --out seeds --passphrase-file phrase --iso")]
 pub struct RenderCloudInit {
     /// From what, and to where
     #[command(flatten)]
@@ -153,4 +158,7 @@ pub struct RenderCloudInit {
     /// Fetch the blobs of the bundle from below this address instead of a medium
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Write an image of each medium too, HOST.iso and content.iso with their labels; xorriso writes them
+    #[arg(long)]
+    pub iso: bool,
 }

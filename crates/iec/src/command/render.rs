@@ -1,13 +1,14 @@
 //! `iec render`: the plan as files, for methods without a connection from here to the hosts.
 
 mod folder;
+mod image;
 mod seal;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use iec_core::facts::{Facts, HostFacts};
-use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, render};
+use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, media, render};
 use iec_core::secret::Secret;
 use serde_json::{Value, json};
 
@@ -32,12 +33,14 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             place: &given.place,
             secrets: Some(&given.secrets),
             content: ContentFrom::Copied,
+            images: given.iso,
         },
         Render::CloudInit(given) => Job {
             format: Format::CloudInit,
             place: &given.place,
             secrets: Some(&given.secrets),
             content: given.url.clone().map_or(ContentFrom::Copied, ContentFrom::At),
+            images: given.iso,
         },
         Render::PdfIdf(given) => Job::description(Format::PdfIdf, given),
         Render::Airship(given) => Job::description(Format::Airship, given),
@@ -63,6 +66,8 @@ struct Job<'a> {
     /// How secrets go along; nothing for a format that has none.
     secrets: Option<&'a RenderSecrets>,
     content: ContentFrom,
+    /// Whether images of the media are written too.
+    images: bool,
 }
 
 impl<'a> Job<'a> {
@@ -72,6 +77,7 @@ impl<'a> Job<'a> {
             place: &given.place,
             secrets: Some(&given.secrets),
             content: given.content.into(),
+            images: false,
         }
     }
 
@@ -82,11 +88,13 @@ impl<'a> Job<'a> {
             place: &given.place,
             secrets: None,
             content: ContentFrom::Elsewhere,
+            images: false,
         }
     }
 
     fn run(&self, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
         folder::refuse(&self.place.out, self.place.force)?;
+        let writer = self.images.then(image::writer).transpose()?;
         let file = site_file::read(&self.place.site)?;
         ui.diagnostics(&file.warnings, &file.text);
         let content = Content::open(&file, settings)?;
@@ -123,7 +131,11 @@ impl<'a> Job<'a> {
             )
             .with_diagnostics(file.text.clone(), problems)
         })?;
-        let written = write(&files, &self.place.out, passphrase.as_ref(), &content)?;
+        let mut written = write(&files, &self.place.out, passphrase.as_ref(), &content)?;
+        if let Some(writer) = writer {
+            let images = image::write(&writer, &self.place.out, &media(self.format, &files), &written)?;
+            written.extend(images);
+        }
         let assumed = assumed(&facts);
         let value = json!({
             "site": file.site.name(),
