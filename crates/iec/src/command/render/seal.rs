@@ -100,6 +100,75 @@ mod tests {
         assert_ne!(open("another horse battery"), opened.as_bytes());
     }
 
+    /// Works through the runbook's block for the secrets of a host, on a terminal where this is typed. Gives what was shown.
+    fn by_hand(home: &std::path::Path, shell: &str, typed: &str) -> String {
+        let state = home.join("state");
+        let preface = iec_sh::Preface {
+            home: state.to_str().unwrap(),
+            folder: "book",
+            iterations: SEAL_ITERATIONS,
+        };
+        let content = iec_sh::PasteContent {
+            home: state.to_str().unwrap(),
+            host: "edge-1",
+            blobs: &[],
+        };
+        let session = home.join("session");
+        // Root needs no sudo, and whoever runs this test need not have it.
+        let preface = preface.text().replace("iec_sudo=sudo; sudo -v", "iec_sudo=");
+        std::fs::write(&session, preface + &content.secrets("1.D")).unwrap();
+        let mut terminal = Command::new("script")
+            .args(["--quiet", "--return", "--command"])
+            .arg(format!("{shell} {}", session.display()))
+            .arg("/dev/null")
+            .env("HOME", home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = terminal.stdin.take().unwrap();
+        stdin.write_all(typed.as_bytes()).unwrap();
+        let output = terminal.wait_with_output().unwrap();
+        drop(stdin);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[test]
+    fn a_person_opens_it_by_the_block_of_the_runbook() {
+        let secret = Secret::new("ca.key aGVsbG8=\nsa.key d29ybGQ=\n".to_owned());
+        let sealed = seal(&secret, &Secret::new("correct horse battery".to_owned())).unwrap();
+        for shell in ["dash", "bash", "busybox sh"] {
+            let folder = tempfile::tempdir().unwrap();
+            let home = folder.path();
+            std::fs::create_dir(home.join("book")).unwrap();
+            std::fs::write(home.join("book/secrets-edge-1.enc"), &sealed).unwrap();
+            let secrets = home.join("state/incoming/secrets");
+
+            let shown = by_hand(home, shell, "another horse battery\n");
+            assert!(shown.contains("The passphrase is wrong"), "{shell}: {shown}");
+            assert!(shown.contains("Step 1.D: FAILED. STOP HERE."), "{shell}: {shown}");
+            assert_eq!(std::fs::read_dir(&secrets).unwrap().count(), 0, "{shell}");
+
+            let shown = by_hand(home, shell, "correct horse battery\n");
+            assert!(shown.contains("Step 1.D: done."), "{shell}: {shown}");
+            for hidden in ["hello", "aGVsbG8=", "world"] {
+                assert!(!shown.contains(hidden), "{shell}: {shown}");
+            }
+            let read = |name: &str| std::fs::read_to_string(secrets.join(name)).unwrap();
+            assert_eq!(
+                (read("ca.key"), read("sa.key")),
+                ("hello".to_owned(), "world".to_owned())
+            );
+            assert_eq!(std::fs::read_dir(&secrets).unwrap().count(), 2, "{shell}");
+            let mode = std::fs::metadata(secrets.join("ca.key")).unwrap().permissions();
+            assert_eq!(
+                std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+                0o600,
+                "{shell}"
+            );
+        }
+    }
+
     #[test]
     fn no_two_results_are_alike() {
         let secret = Secret::new("a".to_owned());
