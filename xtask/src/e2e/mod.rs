@@ -13,6 +13,7 @@ mod power_cuts;
 mod refusals;
 mod sabotage;
 mod scenario;
+mod script_faults;
 mod secrets;
 mod steps;
 mod worker_leaves;

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::lab::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
-use super::{main_job, methods, power_cut, power_cuts, refusals, worker_leaves};
+use super::{main_job, methods, power_cut, power_cuts, refusals, script_faults, worker_leaves};
 use crate::stage::Count;
 use crate::terminal;
 
@@ -20,7 +20,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// The scenarios that CI runs, the short ones first.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self {
             name: "refusals",
             steps: refusals::steps,
@@ -28,6 +28,10 @@ impl Scenario {
         Self {
             name: "power-cut",
             steps: power_cut::steps,
+        },
+        Self {
+            name: "script-faults",
+            steps: script_faults::steps,
         },
         Self {
             name: "three-hosts",

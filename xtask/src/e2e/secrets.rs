@@ -44,6 +44,17 @@ impl Secrets {
         Ok(secrets)
     }
 
+    /// One that no file of a site has.
+    pub(super) fn only(secret: &str) -> Self {
+        Self(vec![secret.to_owned()])
+    }
+
+    /// These, and the others.
+    pub(super) fn and(mut self, others: &Self) -> Self {
+        self.0.extend(others.0.iter().cloned());
+        self
+    }
+
     /// The token's second half, and the longest line of every private key.
     fn parse(text: &str) -> Self {
         let mut found = Vec::new();

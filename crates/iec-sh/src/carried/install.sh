@@ -123,6 +123,25 @@ carry_blobs() {
 
 carry_lacks() { carry_has "$1" "$2" || printf '%s\n' "$1"; }
 
+# carry_stranger: whether the API takes the token for nobody's. The token is in a file, in no argument.
+carry_stranger() {
+  carry_file=$carry_home/incoming/secrets/kubeadm-join.yaml
+  [ -f "$carry_file" ] || return 1
+  ( umask 077; sed -n 's/^ *token: *//p' "$carry_file" >"$carry_tools/token" )
+  cat >"$carry_tools/token.conf" <<CONFIG
+apiVersion: v1
+kind: Config
+clusters: [{name: site, cluster: {server: "$carry_api", tls-server-name: "$carry_api_name", certificate-authority: "$carry_tools/ca.crt"}}]
+users: [{name: host, user: {tokenFile: "$carry_tools/token"}}]
+contexts: [{name: join, context: {cluster: site, user: host}}]
+current-context: join
+CONFIG
+  carry_answer=$(HOME=$carry_tools "$carry_tools/kubectl" --kubeconfig "$carry_tools/token.conf" --request-timeout=5s \
+    get --raw /version 2>&1)
+  rm -f "$carry_tools/token" "$carry_tools/token.conf"
+  case $carry_answer in *Unauthorized*) return 0 ;; *) return 1 ;; esac
+}
+
 # A worker asks the API, where there is one already, whether its token still opens the cluster.
 carry_token() {
   if [ -z "$carry_api" ] || [ -s /etc/kubernetes/kubelet.conf ]; then return; fi
@@ -133,7 +152,7 @@ carry_token() {
   [ -f "$carry_file" ] || carry_file=$carry_home/store/blobs/sha256/$carry_kubectl
   cp -- "$carry_file" "$carry_tools/kubectl" && chmod 0755 "$carry_tools/kubectl"
   printf '%s' "$carry_authority" >"$carry_tools/ca.crt"
-  carry_tries=0
+  carry_tries=0 carry_strange=0
   while :; do
     # Anybody may read it; the API server takes these words for nobody's.
     carry_answer=$(HOME=$carry_tools "$carry_tools/kubectl" --server "$carry_api" --tls-server-name "$carry_api_name" \
@@ -150,8 +169,10 @@ carry_token() {
     esac
     carry_since=${carry_answer#*'"creationTimestamp":"'}
     carry_since=$(date -u -d "${carry_since%%\"*}" +%s 2>/dev/null || date +%s)
-    # A cluster that has just come up signs within seconds, on a slow board within minutes.
-    if [ $(($(date +%s) - carry_since)) -gt 300 ] || [ "$carry_tries" -ge 100 ]; then
+    # A cluster that has just come up signs within seconds, on a slow board within minutes; and it knows the tokens that it
+    # began with before it answers at all, give or take a moment.
+    if carry_stranger; then carry_strange=$((carry_strange + 1)); else carry_strange=0; fi
+    if [ $(($(date +%s) - carry_since)) -gt 300 ] || [ "$carry_tries" -ge 100 ] || [ "$carry_strange" -ge 10 ]; then
       carry_refuse 1 IEC1708 'the token by which this host would join has expired' \
         'render the site again: that brings a new token, and the script of a control plane makes it known'
     fi
@@ -261,8 +282,8 @@ carry_install() {
   trap 'exit 143' TERM
   carry_mounted
   carry_placed=no
-  carry_token
   if carry_needs_secrets; then carry_secrets; fi
+  carry_token
   carry_blobs carry_blob || exit
   carry_run
   carry_result=$?
