@@ -1,5 +1,7 @@
 //! Framing of a script on its way to a shell, and of what the shell says on its way back.
 //!
+//! A long script travels compressed, for links of edge sites are slow: `gzip` and `base64` are on every Debian and Ubuntu.
+//!
 //! The script becomes the body of a function whose call is the last line, so a shell that did not get all of it runs
 //! none of it. Around the body the shell prints a line with a number used once, on both streams: what comes before
 //! the first belongs to the login shell, what comes after the second to nobody.
@@ -7,9 +9,17 @@
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// The longest line that is taken from a host.
 const LONGEST_LINE: usize = 16 << 20;
+/// From how many bytes on a script is compressed: below, two more programs on the host cost more than the bytes.
+const LONG_SCRIPT: usize = 4 << 10;
 /// How much of a stream's end is kept as evidence.
 const TAIL: usize = 16 << 10;
 
@@ -37,6 +47,11 @@ impl Nonce {
     /// The script runs in a subshell, so that its `exit` and its traps end there and the last line is always printed.
     pub(crate) fn wrap(&self, script: &str) -> String {
         let (begin, end) = (self.begin(), self.end());
+        let script = if script.len() < LONG_SCRIPT {
+            script.to_owned()
+        } else {
+            compressed(script)
+        };
         format!(
             "iec_frame() {{\n\
              printf '\\n%s\\n' '{begin}'\n\
@@ -49,6 +64,19 @@ impl Nonce {
              iec_frame </dev/null; exit\n"
         )
     }
+}
+
+/// Shell that unpacks `script` and runs it: all of it, or nothing where it cannot be unpacked.
+fn compressed(script: &str) -> String {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder
+        .write_all(script.as_bytes())
+        .and_then(|()| encoder.finish())
+        .expect("memory can be written to");
+    format!(
+        "iec_script=$(base64 -d <<'iec' | gzip -d\n{}\niec\n) || exit\neval \"$iec_script\"",
+        STANDARD.encode(packed)
+    )
 }
 
 /// A line that is longer than anything a script of ours prints.
@@ -244,6 +272,57 @@ mod tests {
         let (lines, reader) = read(&nonce, &chunks);
         assert_eq!(lines, ["grün", "last"]);
         assert!(reader.ended());
+    }
+
+    /// What these shells say when they are fed the frame of this script.
+    fn run(shell: &[&str], text: &str) -> (String, Vec<u8>) {
+        use std::process::{Command, Stdio};
+        let mut child = Command::new(shell[0])
+            .args(&shell[1..])
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the shell is there");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(text.as_bytes()).expect("the shell reads");
+        drop(stdin);
+        let output = child.wait_with_output().expect("the shell ends");
+        (
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            output.stdout,
+        )
+    }
+
+    #[test]
+    fn a_long_script_is_the_same_for_every_shell_and_travels_short() {
+        let lines: String = (0..2000)
+            .map(|number| format!("x={number} # \"'`$(false)\\\n"))
+            .collect();
+        let script = format!("{lines}printf '%s\\n' \"$x\" 'grün' \"$(cat)\"; exit 5");
+        for shell in [&["dash"] as &[&str], &["bash"], &["busybox", "sh"]] {
+            let nonce = Nonce::new();
+            let framed = nonce.wrap(&script);
+            assert!(framed.len() * 3 < script.len(), "{} bytes", framed.len());
+            let (errors, output) = run(shell, &framed);
+            let (lines, reader) = read(&nonce, &[&output]);
+            assert_eq!(lines, ["1999", "grün", ""], "{shell:?}: {errors}");
+            assert_eq!(reader.status(), Some(5), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_unpacked_does_not_run_and_fails() {
+        let script = format!("echo ran\n{}", "# a long comment\n".repeat(400));
+        let nonce = Nonce::new();
+        let framed = nonce.wrap(&script);
+        let spoiled = framed.replacen("H4sI", "H4sJ", 1);
+        assert_ne!(framed, spoiled);
+        let (_, output) = run(&["dash"], &spoiled);
+        let (lines, reader) = read(&nonce, &[&output]);
+        assert!(lines.is_empty(), "{lines:?}");
+        assert_ne!(reader.status(), Some(0));
     }
 
     #[test]

@@ -180,9 +180,16 @@ async fn half_a_script_never_runs() {
         ..sshd.target(User::Dash)
     };
     let host = host(sshd.settings(), target);
-    // So long that the connection is cut while it is on its way.
+    // So long, and so hard to compress, that the connection is cut while it is on its way.
     let marker = sshd.path("home/iec-dash/ran");
-    let text = format!("touch {}\n{}", marker.display(), ": nothing\n".repeat(2 << 20));
+    let mut number = 1_u64;
+    let noise: String = (0..400_000)
+        .map(|_| {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!(": {number}\n")
+        })
+        .collect();
+    let text = format!("touch {}\n{noise}", marker.display());
     let running = run(&host, &text, Privilege::Login);
     let cutting = async {
         while cable.carried() < 1 << 20 {

@@ -114,9 +114,9 @@ impl SshHost {
             Err(error) => return Outcome::never_ran(error),
         };
         let nonce = Nonce::new();
-        let bytes = script.text().len();
-        tracing::debug!(host = self.name, bytes, "a script goes out");
-        let feed = stream::iter([Ok(Bytes::from(nonce.wrap(script.text())))]).boxed();
+        let text = nonce.wrap(script.text());
+        tracing::debug!(host = self.name, bytes = text.len(), "a script goes out");
+        let feed = stream::iter([Ok(Bytes::from(text))]).boxed();
         let listener = ScriptListener::new(&nonce, connection.address().to_owned(), sink);
         let caller = Caller {
             user: connection.user(),
