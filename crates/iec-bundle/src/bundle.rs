@@ -1,13 +1,14 @@
 //! A finished bundle: opening it, finding blobs, and checking that it is exactly what its manifest says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use iec_core::content::{BLOBS, DEBIAN_LOCK_FILE, Digest, Kind, MANIFEST_FILE, Manifest, ManifestError};
 
 use crate::cache::hash_file;
 use crate::images;
+use crate::trust::Trust;
 
 /// An opened bundle. Opening reads the manifest only; [`verify`] reads everything.
 #[derive(Debug, Clone)]
@@ -24,32 +25,40 @@ impl Bundle {
         self.folder.join(digest.blob_path())
     }
 
-    /// Reads these blobs and compares each with its digest, which is its name: what is sent to hosts must be what was
-    /// planned. Two at a time, as hashing is work for a processor.
+    /// Compares each of these blobs with its digest, which is its name: what is sent to hosts must be what was planned.
+    /// What `trust` knows is not read again. Two at a time, as hashing is work for a processor.
     ///
     /// # Errors
     /// When one of them cannot be read, is missing, or is another one.
-    pub fn check(&self, digests: &BTreeSet<Digest>) -> Result<(), BundleError> {
-        let (even, odd): (Vec<_>, Vec<_>) = digests
+    pub fn check(&self, digests: &BTreeSet<Digest>, trust: &mut Trust) -> Result<(), BundleError> {
+        // What the file system says is asked first: a change while a file is read makes it another file.
+        let unknown: Vec<(&Digest, Option<Metadata>)> = digests
             .iter()
-            .enumerate()
-            .partition(|(number, _)| number % 2 == 0);
-        let judge = |half: Vec<(usize, &Digest)>| {
-            let found = half.into_iter().map(|(_, digest)| self.problem_of(digest, None));
+            .map(|digest| (digest, fs::metadata(self.path_of(digest)).ok()))
+            .filter(|(digest, file)| !file.as_ref().is_some_and(|file| trust.has(digest, file)))
+            .collect();
+        let judge = |half: &[(&Digest, Option<Metadata>)]| {
+            let found = half.iter().map(|(digest, _)| self.problem_of(digest, None));
             found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
         };
-        let (even, odd) = std::thread::scope(|scope| {
-            let odd = scope.spawn(|| judge(odd));
-            (judge(even), odd.join().expect("hashing does not panic"))
+        let (one, other) = unknown.split_at(unknown.len() / 2);
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| judge(other));
+            (judge(one), other.join().expect("hashing does not panic"))
         });
-        let problems = [even?, odd?].concat();
-        if problems.is_empty() {
-            return Ok(());
+        let problems = [one?, other?].concat();
+        if !problems.is_empty() {
+            return Err(BundleError::Damaged {
+                folder: self.folder.clone(),
+                problems,
+            });
         }
-        Err(BundleError::Damaged {
-            folder: self.folder.clone(),
-            problems,
-        })
+        for (digest, file) in unknown {
+            if let Some(file) = file {
+                trust.note(*digest, &file);
+            }
+        }
+        Ok(())
     }
 
     /// What is wrong with a blob, if anything is; its length is compared where one is given.
@@ -429,6 +438,28 @@ mod tests {
                 items
             }]
         );
+    }
+
+    #[test]
+    fn what_is_sent_is_read_once_and_again_when_it_was_touched() {
+        let (folder, digest) = sample();
+        let (bundle, digests) = (open(folder.path()).unwrap(), BTreeSet::from([digest]));
+        let (path, record) = (bundle.path_of(&digest), folder.path().join("trust"));
+        let found = |text: &str| {
+            fs::write(&path, text).unwrap();
+            // A file that was changed a moment ago is not trusted.
+            std::thread::sleep(std::time::Duration::from_secs(3));
+            let mut trust = Trust::read(&record);
+            let found = bundle.check(&digests, &mut trust);
+            trust.save().unwrap();
+            let file = fs::metadata(&path).unwrap();
+            assert_eq!(trust.has(&digest, &file), found.is_ok());
+            found
+        };
+        assert!(found("a program").is_ok());
+        let mut trust = Trust::read(&record);
+        assert!(bundle.check(&digests, &mut trust).is_ok());
+        assert!(matches!(found("a prograM"), Err(BundleError::Damaged { .. })));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod native;
 mod process;
 mod roots;
 mod tree;
+mod trust;
 
 pub use self::build::{BuildRequest, build, check_tools};
 pub use self::bundle::{Bundle, BundleError, ItemSize, Problem, VerifyReport, inspect, open, verify};
@@ -30,3 +31,4 @@ pub use self::chart::{Chart, ChartError, chart};
 pub use self::error::BuildError;
 pub use self::jobs::{BuildEvent, How};
 pub use self::medium::{MediumError, MediumWriter};
+pub use self::trust::Trust;

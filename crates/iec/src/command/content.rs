@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use iec_bundle::Bundle;
+use iec_bundle::{Bundle, Trust};
 use iec_core::content::Digest;
 use iec_core::plan::StoreBlob;
 use iec_core::release::Release;
@@ -28,6 +28,8 @@ pub(super) struct Content {
     /// The charts of the site's Helm releases by release name: digest and length in bytes.
     pub(super) charts: BTreeMap<String, (Digest, u64)>,
     chart_files: BTreeMap<Digest, PathBuf>,
+    /// The record of blobs that were read before.
+    trust: PathBuf,
 }
 
 impl Content {
@@ -72,6 +74,7 @@ impl Content {
             calico_manifest,
             charts: BTreeMap::new(),
             chart_files: BTreeMap::new(),
+            trust: settings.cache.join("trust"),
         };
         for release in site.helm() {
             content.add_chart(release, file, settings)?;
@@ -130,9 +133,15 @@ impl Content {
             .into_iter()
             .filter(|digest| !self.chart_files.contains_key(digest));
         let digests = of_bundle.copied().collect();
+        let mut trust = Trust::read(&self.trust);
         self.bundle
-            .check(&digests)
-            .map_err(|error| bundle_failed(&error, Kind::Refused))
+            .check(&digests, &mut trust)
+            .map_err(|error| bundle_failed(&error, Kind::Refused))?;
+        // Without it everything is read again next time, and nothing else.
+        if let Err(error) = trust.save() {
+            tracing::debug!(file = %self.trust.display(), %error, "the record of checked files was not written");
+        }
+        Ok(())
     }
 
     /// The date of the content: certificates begin a day before it.
