@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
-use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iec_core::content::Digest;
+
+use crate::debian::write_whole;
+use crate::error::BuildError;
 
 /// How old a change must be to be told from one that comes right after it: file systems keep time in coarse ticks.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -58,18 +60,15 @@ impl Trust {
     ///
     /// # Errors
     /// When its folder cannot be written to.
-    pub fn save(&self) -> io::Result<()> {
+    pub fn save(&self) -> Result<(), BuildError> {
         if !self.is_new {
             return Ok(());
         }
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        for (digest, mark) in &self.known {
-            writeln!(file, "{digest} {mark}")?;
-        }
-        file.persist(&self.path).map_err(|error| error.error)?;
-        Ok(())
+        fs::create_dir_all(folder).map_err(BuildError::io("create", folder))?;
+        let line = |(digest, mark): (&Digest, &String)| format!("{digest} {mark}\n");
+        let text: String = self.known.iter().map(line).collect();
+        write_whole(&self.path, text.as_bytes())
     }
 }
 
