@@ -34,7 +34,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Facts;
 use crate::name::HostName;
 use crate::release::Release;
-use crate::site::{HostState, Role, Site, SiteHost};
+use crate::site::{Role, Site, SiteHost};
 use part::PartBuilder;
 
 /// Everything that a plan is made from. The same inputs give the same plan.
@@ -116,19 +116,20 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let absent = || {
-        inputs
-            .site
-            .hosts()
-            .iter()
-            .filter(|host| host.state() == HostState::Absent)
-    };
-    let (foreign, leaving): (Vec<_>, Vec<_>) = absent()
+    let (foreign, leaving): (Vec<_>, Vec<_>) = inputs
+        .site
+        .absent_hosts()
         .filter(|host| !host.unreachable())
         .partition(|host| is_of_another_site(inputs, host));
     let warnings = untested(inputs)
         .chain(accepted(inputs))
-        .chain(absent().filter(|host| host.unreachable()).map(owed))
+        .chain(
+            inputs
+                .site
+                .absent_hosts()
+                .filter(|host| host.unreachable())
+                .map(owed),
+        )
         .chain(foreign.into_iter().map(left_alone));
     Ok(Plan {
         site: inputs.site.name().as_str().to_owned(),

@@ -91,6 +91,11 @@ impl Site {
             .filter(|host| host.state() == HostState::Present)
     }
 
+    /// The hosts that are to leave the cluster or have left it, in the order of the site file.
+    pub fn absent_hosts(&self) -> impl Iterator<Item = &SiteHost> {
+        self.hosts.iter().filter(|host| host.state() == HostState::Absent)
+    }
+
     /// The hosts that should be control planes, in the order of the site file; at least one.
     pub fn control_planes(&self) -> impl Iterator<Item = &SiteHost> {
         self.present_hosts()

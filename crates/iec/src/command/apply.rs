@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::content::Content;
-use super::planning::{Planned, planned};
+use super::planning::{Planned, milliseconds, planned};
 use super::reach::{block_on, fleet};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
@@ -105,10 +105,6 @@ pub(super) async fn apply(
         summary,
         took: began.elapsed(),
     })
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
 }
 
 /// The blobs that will be sent to some host.

@@ -1,7 +1,7 @@
 //! What hosts that left the site still owe: a reset that nobody could do, or that nobody has done yet.
 
 use iec_core::name::HostName;
-use iec_core::site::{HostState, Site};
+use iec_core::site::{Site, SiteHost};
 use iec_host::{Fleet, journals};
 use serde_json::{Value, json};
 
@@ -25,28 +25,26 @@ enum Debt {
 
 /// Asks the hosts that the site file calls absent what IEC has left there.
 pub(super) async fn owed(site: &Site, fleet: &Fleet) -> Vec<Owed> {
-    let absent = || {
-        site.hosts()
-            .iter()
-            .filter(|host| host.state() == HostState::Absent)
+    let reachable = site
+        .absent_hosts()
+        .filter_map(|host| fleet.host(host.name().as_str()).cloned());
+    let answers = journals(&Fleet::new(reachable)).await;
+    let owes = |host: &SiteHost| {
+        let debt = match answers.get(host.name().as_str()) {
+            None => Debt::Unreachable,
+            Some(Err(error)) => Debt::Silent(error.to_string()),
+            Some(Ok(journal)) => {
+                let left = journal.undo();
+                match left.iter().filter(|step| step.leaves_something()).count() {
+                    0 => return None,
+                    left => Debt::Steps(left),
+                }
+            }
+        };
+        let host = host.name().clone();
+        Some(Owed { host, debt })
     };
-    let reachable = Fleet::new(absent().filter_map(|host| fleet.host(host.name().as_str()).cloned()));
-    let mut answers = journals(&reachable).await;
-    let debt = |name: &HostName| match answers.remove(name.as_str()) {
-        None => Some(Debt::Unreachable),
-        Some(Err(error)) => Some(Debt::Silent(error.to_string())),
-        Some(Ok(journal)) => {
-            let left = journal.undo();
-            let left = left.iter().filter(|step| step.leaves_something()).count();
-            (left > 0).then_some(Debt::Steps(left))
-        }
-    };
-    let names: Vec<HostName> = absent().map(|host| host.name().clone()).collect();
-    let debts: Vec<Option<Debt>> = names.iter().map(debt).collect();
-    let pairs = names.into_iter().zip(debts);
-    pairs
-        .filter_map(|(host, debt)| Some(Owed { host, debt: debt? }))
-        .collect()
+    site.absent_hosts().filter_map(owes).collect()
 }
 
 impl Owed {

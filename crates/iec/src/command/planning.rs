@@ -217,9 +217,13 @@ fn plan_with(
     };
     let began = Instant::now();
     let planned = plan(&inputs);
-    let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
-    tracing::debug!(milliseconds, "planned");
+    tracing::debug!(milliseconds = milliseconds(began), "planned");
     planned.map_err(|problems| refuse(file, problems))
+}
+
+/// How long it is since then, for the log.
+pub(super) fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
 }
 
 fn refuse(file: &SiteFile, problems: Diagnostics) -> CliError {

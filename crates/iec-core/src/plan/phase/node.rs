@@ -6,7 +6,7 @@ use crate::content::Digest;
 use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
-use crate::site::{HostState, SiteHost};
+use crate::site::SiteHost;
 
 /// Seconds until a node must be Ready: a slow board needs some three minutes.
 const DEADLINE_SECONDS: u32 = 900;
@@ -82,11 +82,7 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
             part.step(Phase::Node, &name, title, why, 0, op);
         }
     }
-    for host in site
-        .hosts()
-        .iter()
-        .filter(|host| host.state() == HostState::Absent)
-    {
+    for host in site.absent_hosts() {
         let node = host.name().to_string();
         let reachable = !host.unreachable();
         let (title, seconds) = if reachable {
