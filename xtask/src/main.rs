@@ -29,7 +29,7 @@ const TASKS: &[(&str, &str)] = &[
     ("test fast", "the same without real hosts"),
     (
         "e2e [NAME…]",
-        "run scenarios on real hosts: refusals, power-cut, three-hosts, one-host, worker-leaves, methods",
+        "run scenarios on real hosts: refusals, power-cut, script-faults, three-hosts, one-host, worker-leaves, methods",
     ),
     ("e2e --keep", "leave the hosts for inspection"),
     (

@@ -11,6 +11,7 @@ mod power;
 mod power_cut;
 mod power_cuts;
 mod refusals;
+mod rendering;
 mod sabotage;
 mod scenario;
 mod script_faults;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use super::cut::nothing_twice;
 use super::lab::{Host, Lab, Machine};
 use super::main_job::{compare, kept, nothing, pending};
+use super::rendering;
 use super::secrets::Secrets;
 use super::steps::Steps;
 
@@ -105,27 +106,15 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
 
 /// A folder of this name with the scripts, by what the hosts are now; content is copied into it, or none.
 fn rendered(machine: &Machine, lab: &Lab, name: &str, content: &str) -> anyhow::Result<PathBuf> {
-    let folder = machine.logs.join(name);
-    let text = |path: &Path| -> anyhow::Result<String> {
-        let text = path.to_str().context("the log folder has a name of plain text")?;
-        Ok(text.to_owned())
-    };
-    let (out, facts) = (
-        text(&folder)?,
-        text(&machine.logs.join(format!("{name}.facts.json")))?,
-    );
     let passphrase = machine.logs.join("passphrase");
     fs::write(&passphrase, "")?;
     fs::set_permissions(&passphrase, Permissions::from_mode(0o600))?;
     fs::write(&passphrase, format!("{PASSPHRASE}\n"))?;
-    let site = lab.site();
-    let words = ["check", site, "--probe", "--facts-out", &facts];
-    machine.iec_done(&format!("{name}-check"), &words)?;
-    let passphrase = text(&passphrase)?;
-    let mut words = vec!["render", "script", site, "--facts", &facts, "--out", &out];
-    words.extend(["--passphrase-file", &passphrase, "--content", content]);
-    machine.iec_done(&format!("{name}-render"), &words)?;
-    Ok(folder)
+    let passphrase = passphrase
+        .to_str()
+        .context("the log folder has a name of plain text")?;
+    let words = ["--passphrase-file", passphrase, "--content", content];
+    rendering::rendered(machine, lab, "script", name, &words)
 }
 
 /// Brings the script and the secrets of one host to a host, which may be another one.

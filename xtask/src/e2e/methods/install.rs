@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-
 use crate::e2e::lab::{Lab, Machine};
-use crate::e2e::main_job;
+use crate::e2e::{main_job, rendering};
 
 /// `iec apply`, over SSH.
 pub(super) fn apply(machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
@@ -17,25 +15,5 @@ pub(super) fn apply(machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
 /// # Errors
 /// When the hosts cannot be asked, or `iec render` fails.
 pub(super) fn rendered(machine: &Machine, lab: &Lab, format: &str) -> anyhow::Result<PathBuf> {
-    let path = |name: &str| -> anyhow::Result<(PathBuf, String)> {
-        let path = machine.logs.join(name);
-        let text = path.to_str().context("the log folder has a name of plain text")?;
-        Ok((path.clone(), text.to_owned()))
-    };
-    let (_, facts) = path("facts.json")?;
-    let (folder, out) = path(format)?;
-    let site = lab.site();
-    machine.iec_done("check", &["check", site, "--probe", "--facts-out", &facts])?;
-    let words = [
-        "render",
-        format,
-        site,
-        "--facts",
-        &facts,
-        "--out",
-        &out,
-        "--plain-secrets",
-    ];
-    machine.iec_done("render", &words)?;
-    Ok(folder)
+    rendering::rendered(machine, lab, format, format, &["--plain-secrets"])
 }
