@@ -163,7 +163,7 @@ impl Place {
         let control_plane = lab.hosts.iter().find(|host| host.role == "control-plane");
         let control_plane = control_plane.context("a lab has a control plane")?;
         let export = format!(
-            "set -e; own=$(ctr -n k8s.io images ls -q name~=/etcd: | head -n 1)\n\
+            "set -e; own=$(ctr -n k8s.io images ls -q 'name~=\"/etcd:\"' | head -n 1)\n\
              ctr -n k8s.io images tag --force \"$own\" {name} >/dev/null\n\
              ctr -n k8s.io images export /root/etcd.tar {name}"
         );
