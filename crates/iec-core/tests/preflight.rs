@@ -547,6 +547,19 @@ fn what_this_site_installed_is_no_obstacle() {
     );
 }
 
+/// A host with a proxy and these exceptions from it.
+fn proxy(exceptions: &str) -> impl FnOnce(&mut HostFacts) + use<> {
+    let variables =
+        [("https_proxy", "http://10.0.0.9:3128"), ("NO_PROXY", exceptions)].map(|(name, value)| {
+            ProxyVariable {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                origin: "/etc/environment".to_owned(),
+            }
+        });
+    |facts| facts.environment.value_mut().proxies = variables.into()
+}
+
 #[test]
 fn names_and_proxies() {
     expect(
@@ -569,25 +582,34 @@ fn names_and_proxies() {
         |facts| facts.resolver.value_mut().answers[0].tcp = refused(),
         &["~IEC1843"],
     );
-    let proxy = |exceptions: &'static str| {
-        move |facts: &mut HostFacts| {
-            let variable = |name: &str, value: &str| ProxyVariable {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                origin: "/etc/environment".to_owned(),
-            };
-            facts.environment.value_mut().proxies = vec![
-                variable("https_proxy", "http://10.0.0.9:3128"),
-                variable("NO_PROXY", exceptions),
-            ];
-        }
-    };
     expect(proxy("localhost"), &["~IEC1844"]);
     expect(proxy("*"), &[]);
-    expect(proxy("192.168.0.0/16, 172.16.0.0/12,10.0.0.11,10.0.0.12"), &[]);
-    let problems = with(proxy("192.168.0.0/16,10.0.0.0/24"));
-    let hint = problems.iter().next().and_then(|problem| problem.hint.as_deref());
-    assert_eq!(hint, Some("add to NO_PROXY in the same places: 172.16.1.0/24"));
+    let hint = |exceptions: &str| {
+        let problems = with(proxy(exceptions));
+        problems.iter().next().and_then(|problem| problem.hint.clone())
+    };
+    let missing = "add to NO_PROXY in the same places: 172.16.1.0/24,api.store-0417.iec.internal";
+    assert_eq!(hint("192.168.0.0/16,10.0.0.0/24").as_deref(), Some(missing));
+    // Programs compare names without asking for their addresses: exceptions for addresses are none for the API's name.
+    for (name, enough) in [
+        ("api.store-0417.iec.internal", true),
+        ("iec.internal", true),
+        (".iec.internal", true),
+        ("*.iec.internal", true),
+        ("API.store-0417.iec.internal", true),
+        ("c.internal", false),
+        ("10.0.0.11", false),
+        ("", false),
+        (".", false),
+    ] {
+        let exceptions = format!("192.168.0.0/16, 172.16.0.0/12,10.0.0.11,10.0.0.12, {name}");
+        let missing = "add to NO_PROXY in the same places: api.store-0417.iec.internal";
+        assert_eq!(
+            hint(&exceptions).as_deref(),
+            (!enough).then_some(missing),
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -149,6 +149,52 @@ async fn config_for(access: &Access, address: &str) -> Result<Config, KubeError>
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(invalid)?;
+    // The library takes one from the environment; the hosts are in the site, where it does not lead.
+    config.proxy_url = None;
     config.connect_timeout = Some(CONNECT.mul_f64(access.slowness.max(1.0)));
     Ok(config)
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test starts itself again, in a session that has proxies"
+)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_way_to_a_host_has_no_proxy() {
+        let kubeconfig = "\
+apiVersion: v1
+kind: Config
+clusters: [{name: site, cluster: {server: \"https://api:6443\", proxy-url: \"http://10.9.9.9:3128\"}}]
+users: [{name: admin, user: {token: none}}]
+contexts: [{name: site, context: {cluster: site, user: admin}}]
+current-context: site
+";
+        let access = Access {
+            kubeconfig: Secret::new(kubeconfig.to_owned()),
+            server_name: "api".to_owned(),
+            slowness: 1.0,
+        };
+        let config = config_for(&access, "10.0.0.11:6443").await.expect("valid");
+        assert_eq!(config.cluster_url.to_string(), "https://10.0.0.11:6443/");
+        assert_eq!(config.proxy_url, None);
+    }
+
+    #[test]
+    fn proxies_of_the_session_are_not_asked() {
+        let itself = std::env::current_exe().expect("this program");
+        let output = Command::new(itself)
+            .args(["--exact", "cluster::tests::the_way_to_a_host_has_no_proxy"])
+            .env("HTTPS_PROXY", "http://10.9.9.9:3128")
+            .env("https_proxy", "http://10.9.9.9:3128")
+            .output()
+            .expect("it starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
 }

@@ -9,8 +9,10 @@ iec_sudo=
 [ "$(id -u)" -eq 0 ] || { iec_sudo=sudo; sudo -v; }
 
 # Runs commands as root, from its input, once the input is complete. $1: what comes before, $2: behind.
+# Whatever a step asks is in the site, where no proxy leads.
 iec_root() {
-  { printf '%s\niec_main() {\n:\n' "$1"; cat; printf '\n}\n%s\n' "$2"; } |
+  { printf '%s\n' 'unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY' \
+      "$1" 'iec_main() {' :; cat; printf '\n}\n%s\n' "$2"; } |
     $iec_sudo env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C \
       KUBECACHEDIR=@HOME@/kube-cache iec_folder="$iec_folder" sh
 }

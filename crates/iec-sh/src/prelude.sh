@@ -5,6 +5,8 @@ LC_ALL=C
 # kubectl would leave its cache in root's home otherwise.
 KUBECACHEDIR=$iec_home/kube-cache
 export PATH LC_ALL KUBECACHEDIR
+# Whatever a step asks is in the site, where no proxy leads; and kubeadm would write them into the static pods.
+unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 # An operator's broken link must not stop a host: it finishes its part alone.
 trap '' HUP PIPE
 

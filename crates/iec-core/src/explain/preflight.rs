@@ -225,9 +225,9 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1844",
         "a proxy without exceptions",
-        "A proxy is set, and NO_PROXY does not cover the pods, the services and the hosts: programs would ask the proxy for addresses inside the site, and kubeadm writes it into the API server's manifest.",
+        "A proxy is set, and NO_PROXY does not cover the pods, the services, the hosts and the name of the API server: programs that somebody starts there, kubectl first of all, would ask the proxy for what is inside the site. IEC's own steps do without any proxy.",
         "Add what the message names to NO_PROXY.",
-        "NO_PROXY=192.168.0.0/16,172.16.1.0/24,10.0.0.11",
+        "NO_PROXY=192.168.0.0/16,172.16.1.0/24,10.0.0.11,api.store-0417.iec.internal",
     ),
     row(
         "IEC1851",

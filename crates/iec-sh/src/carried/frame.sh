@@ -19,6 +19,11 @@ carry_as_root() {
   [ "$(id -u)" = 0 ] || carry_refuse 1 IEC1709 'this script must be started as root' "sudo sh $0"
 }
 
+# What is asked of the cluster is in the site, where no proxy leads.
+carry_direct() {
+  unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
+}
+
 # The host itself says who it is: a script may be carried to the wrong one.
 carry_right_host() {
   carry_wrong=''

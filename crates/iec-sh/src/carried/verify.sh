@@ -41,6 +41,7 @@ carry_verify() {
   ( carry_runner ) | ( carry_see )
   carry_result=$?
   [ "$carry_result" -ne 4 ] || carry_refuse 4 IEC4003 'some steps could not tell'
+  carry_direct
   KUBECACHEDIR=$carry_home/kube-cache
   export KUBECACHEDIR
   carry_row "node $carry_host is Ready" True \

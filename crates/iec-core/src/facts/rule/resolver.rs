@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use super::Subject;
 use crate::diagnostic::Diagnostics;
 use crate::facts::ProxyVariable;
+use crate::name::DnsName;
+use crate::site::EndpointHost;
 
 pub(super) fn name_servers(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let resolver = &subject.facts.resolver;
@@ -74,18 +76,19 @@ pub(super) fn proxies(subject: &Subject<'_>, problems: &mut Diagnostics) {
         site.present_hosts()
             .map(|host| IpNet::from(IpAddr::V4(host.node_address()))),
     );
-    let missing: Vec<String> = inside
+    let mut missing: Vec<String> = inside
         .iter()
         .filter(|net| !covers(&excepted, net))
-        .map(IpNet::to_string)
+        .map(|net| net.to_string().trim_end_matches("/32").to_owned())
         .collect();
+    if let EndpointHost::Name(name) = site.control_plane().endpoint().host()
+        && !covers_name(&excepted, name)
+    {
+        missing.push(name.to_string());
+    }
     if proxies.is_empty() || missing.is_empty() {
         return;
     }
-    let missing: Vec<String> = missing
-        .into_iter()
-        .map(|net| net.trim_end_matches("/32").to_owned())
-        .collect();
     let message = format!(
         "a proxy is set on {} without exceptions for the site's own addresses",
         subject.name()
@@ -100,6 +103,16 @@ pub(super) fn proxies(subject: &Subject<'_>, problems: &mut Diagnostics) {
             variable.name, variable.value, variable.origin
         ))
     }));
+}
+
+/// Whether programs take this name for an exception: they compare it as it is, and ask nobody for its address.
+fn covers_name(excepted: &[&str], name: &DnsName) -> bool {
+    let name = name.as_str();
+    excepted.iter().any(|exception| {
+        let suffix = exception.trim_start_matches("*.").trim_start_matches('.');
+        let below = || name.strip_suffix(suffix).is_some_and(|head| head.ends_with('.'));
+        *exception == "*" || (!suffix.is_empty() && (name.eq_ignore_ascii_case(suffix) || below()))
+    })
 }
 
 fn covers(excepted: &[&str], net: &IpNet) -> bool {
