@@ -183,7 +183,7 @@ impl Lab {
         Self::up_with(machine, name, hosts, &[])
     }
 
-    /// The same, of hosts that have these Debian packages from the beginning.
+    /// The same with these words more: which distribution, which packages, how many networks.
     ///
     /// # Errors
     /// When `iec lab up` fails; what it made is gone then.
@@ -191,7 +191,7 @@ impl Lab {
         machine: &Machine,
         name: &str,
         hosts: usize,
-        packages: &[&str],
+        more: &[&str],
     ) -> anyhow::Result<Self> {
         let mut lab = Self {
             machine: machine.clone(),
@@ -212,7 +212,7 @@ impl Lab {
         if let Some(bundle) = bundle.transpose()? {
             words.extend(["--bundle", bundle]);
         }
-        words.extend(packages.iter().flat_map(|package| ["--package", package]));
+        words.extend(more);
         let lines = machine.iec_done("lab-up", &words)?;
         let found: Answer = answer("lab", &lines)?;
         lab.hosts = found.hosts;

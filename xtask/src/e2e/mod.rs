@@ -12,6 +12,7 @@ mod power_cut;
 mod power_cuts;
 mod refusals;
 mod rendering;
+mod rich_site;
 mod sabotage;
 mod scenario;
 mod script_faults;

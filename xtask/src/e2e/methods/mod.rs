@@ -47,10 +47,11 @@ enum Image {
 }
 
 impl Image {
-    fn packages(self) -> &'static [&'static str] {
+    /// What `iec lab up` is told for it.
+    fn words(self) -> &'static [&'static str] {
         match self {
             Self::Bare => &[],
-            Self::Cloud => &["cloud-init", "python3"],
+            Self::Cloud => &["--package", "cloud-init", "--package", "python3"],
         }
     }
 }
@@ -149,7 +150,7 @@ fn of(method: &Method, hosts: usize, machine: &Machine, steps: &mut Steps) -> an
     let machine = &machine.with_logs(&format!("{name}-{hosts}-{:?}", method.image).to_lowercase())?;
     // One name for all: each lab gets the addresses of the one before it, which is gone by then.
     let lab = steps.run(&format!("{name}: bare hosts are up"), || {
-        Lab::up_with(machine, "e2e-methods", hosts, method.image.packages())
+        Lab::up_with(machine, "e2e-methods", hosts, method.image.words())
     })?;
     let site = lab.site();
     steps.run(&format!("{name}: installed"), || (method.install)(machine, &lab))?;
