@@ -70,6 +70,7 @@ programs! {
     Sort => "sort", "Sorts lines.";
     Stat => "stat", "Size, mode, owner of files.";
     Swapoff => "swapoff", "Turns swap off.";
+    Swapon => "swapon", "Turns swap on.";
     Sync => "sync", "Writes caches to the disk.";
     Systemctl => "systemctl", "systemd's units.";
     Tail => "tail", "The end of files.";

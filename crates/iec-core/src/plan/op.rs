@@ -52,10 +52,7 @@ pub enum Op {
     /// Images imported into the runtime.
     Images(Vec<ImageItem>),
     /// Swap off now and after a reboot.
-    SwapOff {
-        /// systemd's swap units, which are masked.
-        units: Vec<String>,
-    },
+    SwapOff,
     /// Kernel modules loaded now.
     Modules(Vec<String>),
     /// Kernel parameters set now.

@@ -2,58 +2,126 @@
 
 use std::collections::BTreeMap;
 
-use iec_sh::{Cmd, Expr, Program, Question};
+use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{question, run, test};
-use super::undo::{keep, restore};
 use super::{HOME, Lowered, Undo};
 
-/// A line of `/etc/fstab` that asks for swap.
-const SWAP_LINE: &str = "^[^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)";
+/// A line of `/etc/fstab` that asks for swap, from its beginning on.
+const SWAP_LINE: &str = "[[:space:]]*[^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)";
+/// What stands before a line of `/etc/fstab` that IEC has turned off.
+const MARK: &str = "#iec# ";
+const FSTAB: &str = "/etc/fstab";
 
-pub(super) fn swap_off(id: &str, units: &[String]) -> Lowered {
-    let fstab = "/etc/fstab";
+/// The step works from what it finds on the host, and its undo from what it kept: systemd names a masked unit until the next
+/// boot only, so what a later plan could know of it would be another step.
+pub(super) fn swap_off(id: &str) -> Lowered {
+    let folder = format!("{HOME}/before/{id}");
+    let (active, units) = (format!("{folder}/active"), format!("{folder}/units"));
     // The first line of /proc/swaps is its heading.
     let none_active = Expr::from(Cmd::new(Program::Tail).words(["-n", "+2", "/proc/swaps"])).prints("");
+    let swap_line = format!("^{SWAP_LINE}");
     let none_wanted = Expr::any([
-        test(["-e", fstab]).not(),
-        run(Program::Grep, ["-Eq", SWAP_LINE, fstab]).not(),
+        test(["-e", FSTAB]).not(),
+        run(Program::Grep, ["-Eq", &swap_line, FSTAB]).not(),
     ]);
-    let mut check = vec![
+    let none_left = Expr::Pipe(vec![
+        swap_units(),
+        Cmd::new(Program::Awk).word(format!("{NOT_MASKED} {{ left = 1 }} END {{ exit left }}")),
+    ]);
+    let check = vec![
         question("no swap is active", none_active),
-        question("/etc/fstab asks for no swap", none_wanted),
+        question(format!("{FSTAB} asks for no swap"), none_wanted),
+        question("systemd turns no swap on", none_left),
     ];
-    let mut apply = keep(id, 0, fstab);
-    apply.push(Expr::If {
-        condition: Box::new(test(["-e", fstab])),
-        then: vec![run(
-            Program::Sed,
-            ["-i", "-E", &format!("/{SWAP_LINE}/s/^/#iec# /"), fstab],
-        )],
-        otherwise: vec![],
-    });
-    let mut undo = vec![restore(id, 0, fstab)];
-    for unit in units {
-        check.push(Question {
-            what: format!("{unit} is masked"),
-            ask: Expr::from(
-                Cmd::new(Program::Systemctl)
-                    .words(["is-enabled", unit])
-                    .quiet_errors(),
-            )
-            .prints("masked"),
-            needed: vec![1],
-        });
-        apply.push(run(Program::Systemctl, ["mask", unit]));
-        undo.push(run(Program::Systemctl, ["unmask", unit]));
-    }
-    apply.push(run(Program::Swapoff, ["-a"]));
+
+    let add_to = |kept: &str| Cmd::new(Program::Tee).words(["-a", kept]);
+    let unmasked = || Cmd::new(Program::Awk).word(format!("{NOT_MASKED} {{ print $1 }}"));
+    let apply = vec![
+        run(Program::Mkdir, ["-p", &folder]),
+        Expr::Pipe(vec![
+            Cmd::new(Program::Awk).words(["NR > 1 { print $1 }", "/proc/swaps"]),
+            add_to(&active),
+        ]),
+        Expr::Pipe(vec![swap_units(), unmasked(), add_to(&units)]),
+        edit_fstab(&swap_line, &format!("/{swap_line}/s/^/{MARK}/")),
+        Expr::Pipe(vec![swap_units(), unmasked(), systemctl_each("mask")]),
+        run(Program::Swapoff, ["-a"]),
+    ];
+
+    let marked = format!("^{MARK}{SWAP_LINE}");
+    let unmask = Expr::Pipe(vec![
+        Cmd::new(Program::Sort).words(["-u", &units]),
+        systemctl_each("unmask"),
+    ]);
+    let undo = vec![
+        edit_fstab(&marked, &format!("/{marked}/s/^{MARK}//")),
+        when(test(["-s", &units]), vec![unmask]),
+        when(
+            test(["-s", &active]),
+            vec![
+                // systemd makes its units of the lines that are back.
+                run(Program::Systemctl, ["daemon-reload"]),
+                when(test(["-e", FSTAB]), vec![run(Program::Swapon, ["-a", "-e"])]),
+                swap_on_each(&active),
+            ],
+        ),
+        run(Program::Rm, ["-f", &active, &units]),
+    ];
     Lowered {
         check,
         apply,
         undo: Undo::Commands(undo),
-        shows: vec![fstab.to_owned()],
+        shows: vec![FSTAB.to_owned()],
         sensitive: false,
+    }
+}
+
+/// Of the lines of [`swap_units`], those of units that systemd may start.
+const NOT_MASKED: &str = "$2 != \"masked\" && $2 != \"not-found\"";
+
+/// Prints a line for each swap unit that systemd knows: its name, then whether it is masked.
+fn swap_units() -> Cmd {
+    Cmd::new(Program::Systemctl).words([
+        "list-units",
+        "--type=swap",
+        "--all",
+        "--full",
+        "--no-legend",
+        "--plain",
+        "--no-pager",
+    ])
+}
+
+/// Calls systemctl with this verb for all units in its input; there are backslashes in their names.
+fn systemctl_each(verb: &str) -> Cmd {
+    Cmd::new(Program::Xargs).words(["-r", "-d", "\\n", "systemctl", verb])
+}
+
+/// Edits `/etc/fstab` where it has such a line; a link to it stays one.
+fn edit_fstab(line: &str, edit: &str) -> Expr {
+    when(
+        run(Program::Grep, ["-Eqs", line, FSTAB]),
+        vec![run(Program::Sed, ["-i", "--follow-symlinks", "-E", edit, FSTAB])],
+    )
+}
+
+/// Turns on what `/etc/fstab` does not name, as far as it is still there and not on by now.
+fn swap_on_each(active: &str) -> Expr {
+    let off = "NR == FNR { on[$1] = 1; next } !($1 in on) && !seen[$1]++";
+    Expr::Pipe(vec![
+        Cmd::new(Program::Awk).words([off, "/proc/swaps", active]),
+        Cmd::new(Program::Xargs).words(["-r", "-d", "\\n", "-I{}", "find", "{}", "-maxdepth", "0"]),
+        Cmd::new(Program::Xargs).words(["-r", "-d", "\\n", "swapon"]),
+    ])
+    .ignore_failure()
+}
+
+fn when(condition: Expr, then: Vec<Expr>) -> Expr {
+    Expr::If {
+        condition: Box::new(condition),
+        then,
+        otherwise: vec![],
     }
 }
 

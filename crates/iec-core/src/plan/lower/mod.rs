@@ -67,7 +67,7 @@ pub fn lower(step: &Step) -> Lowered {
         Op::Store { blobs } => content::store(blobs),
         Op::Tree { blob, into } => content::tree(*blob, into),
         Op::Images(images) => content::images(images),
-        Op::SwapOff { units } => kernel::swap_off(id, units),
+        Op::SwapOff => kernel::swap_off(id),
         Op::Modules(modules) => kernel::modules(modules),
         Op::Sysctls(entries) => kernel::sysctls(id, entries),
         Op::Unit(unit) => unit::unit(id, unit),

@@ -116,8 +116,6 @@ fn names(part: &mut PartBuilder<'_>) {
 }
 
 fn kernel(part: &mut PartBuilder<'_>) {
-    let swap = &part.facts.swap;
-    let units = swap.units.clone();
     let why = "The kubelet does not start while swap is on; memory limits would mean nothing.";
     part.step(
         Phase::System,
@@ -125,7 +123,7 @@ fn kernel(part: &mut PartBuilder<'_>) {
         "Turn swap off, and keep it off",
         why,
         1,
-        Op::SwapOff { units },
+        Op::SwapOff,
     );
 
     if part.facts.kernel.modprobe && part.facts.kernel.module_files {

@@ -81,13 +81,6 @@ fn values(facts: &HostFacts) -> Vec<String> {
         user => user.to_owned(),
     };
     say("login", format!("installed by the user {user}"));
-    say(
-        "swap",
-        match facts.swap.units.as_slice() {
-            [] => "no swap units of systemd".to_owned(),
-            some => format!("swap units {}", some.join(", ")),
-        },
-    );
     say("identity", "that it is the host of this name".to_owned());
     if !rest.is_empty() {
         values.push(format!(
