@@ -237,6 +237,31 @@ fn a_book_shows_no_secret_and_asks_for_nothing_from_outside() {
 }
 
 #[test]
+fn a_host_is_brought_its_own_secrets_and_no_other_file() {
+    let site = site("three-hosts");
+    for (secrets, name) in [
+        (Secrets::Encrypted, " secrets-edge-1.enc"),
+        (Secrets::Plain, " secrets-edge-1"),
+        (Secrets::None, ""),
+    ] {
+        let options = Options {
+            secrets,
+            ..Options::default()
+        };
+        let rendered = Rendered::of(&site, &facts(&site, plain_host), &options);
+        let book = rendered.text("runbook.md");
+        let line = format!("scp -r blobs{name} edge@10.0.0.11:iec-store-0417/");
+        assert!(book.lines().any(|found| found == line), "{line}");
+        // A pattern would take edge-10's secrets to edge-1.
+        let scp = book.lines().filter(|line| line.starts_with("scp "));
+        assert_eq!(
+            scp.filter(|line| line.contains(['*', '?'])).collect::<Vec<_>>(),
+            Vec::<&str>::new()
+        );
+    }
+}
+
+#[test]
 fn every_link_of_the_page_leads_to_one_place() {
     for (name, rendered) in every_site() {
         let html = rendered.text("runbook.html");

@@ -46,7 +46,7 @@ pub(super) fn install(machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
 fn brought(text: &str, host: &str) -> anyhow::Result<String> {
     let line = text
         .lines()
-        .find(|line| line.starts_with("scp -r blobs ") && line.contains(&format!("secrets-{host}")))
+        .find(|line| line.starts_with("scp -r blobs ") && line.contains(&format!(" secrets-{host} ")))
         .with_context(|| format!("the book does not say how {host} gets its content"))?;
     let target = line.rsplit(':').next().unwrap_or_default();
     Ok(target.trim_end_matches('/').to_owned())

@@ -306,9 +306,15 @@ impl<'a> Chapter<'a> {
         let at = format!("{}@{}", self.user(), self.host.address());
         let folder = self.folder();
         let host = &self.part.host;
+        // The whole name: edge-1 must not get what edge-10 is.
+        let secrets = match self.options.secrets {
+            Secrets::Encrypted => format!(" secrets-{host}.enc"),
+            Secrets::Plain => format!(" secrets-{host}"),
+            Secrets::None => String::new(),
+        };
         format!(
             "ssh{ssh} {at} mkdir -p -m 0700 {folder}\n\
-             scp -r{scp} blobs secrets-{host}* {at}:{folder}/\n\
+             scp -r{scp} blobs{secrets} {at}:{folder}/\n\
              ssh{ssh} {at}\n"
         )
     }
