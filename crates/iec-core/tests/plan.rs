@@ -13,11 +13,12 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use iec_core::architecture::Architecture;
+use iec_core::content::Digest;
 use iec_core::plan::{Op, Plan, Undo, lower};
 use iec_core::site::{Role, SiteHost};
 use iec_sh::Mode;
 use support::{
-    SEEDED_SECRET, facts, plain_host, plan_of, site, site_names, sites, try_plan_from, try_plan_of,
+    SEEDED_SECRET, facts, parse, plain_host, plan_of, site, site_names, sites, try_plan_from, try_plan_of,
 };
 
 fn plans() -> Vec<(String, Plan)> {
@@ -69,6 +70,52 @@ fn ids_are_unique_and_plain() {
             }
         }
     }
+}
+
+#[test]
+fn releases_of_any_names_and_namespaces_stay_apart() {
+    let names = ["web", "web-values", "program", "web-values-values", "values"];
+    let namespaces = ["default", "web", "program", "values"];
+    let mut text = std::fs::read_to_string(sites().join("single-host/site.yaml")).expect("a site");
+    text.push_str("  helm:\n    releases:\n");
+    for namespace in namespaces {
+        for name in names {
+            let release = format!("{{name: {name}, namespace: {namespace}, chart: {namespace}/{name}.tgz}}");
+            writeln!(text, "      - {release}").expect("a string takes everything");
+        }
+    }
+    let site = parse(&text);
+    let plan = plan_of(&site, &facts(&site, plain_host));
+    let mut ids = BTreeSet::new();
+    let mut places = BTreeSet::new();
+    let mut releases = BTreeSet::new();
+    for step in plan.steps() {
+        assert!(ids.insert(step.id.as_str()), "{} is there twice", step.id);
+        match &step.op {
+            Op::File(file) => assert!(places.insert(&file.path), "{} is there twice", file.path),
+            Op::HelmRelease(release) => {
+                let chart = format!("{}/{}.tgz", release.namespace, release.name);
+                assert_eq!(
+                    release.chart,
+                    Digest::of(chart.as_bytes()),
+                    "each has its own chart"
+                );
+                assert!(
+                    places.insert(&release.archive),
+                    "{} is there twice",
+                    release.archive
+                );
+                assert!(
+                    places.contains(&release.values),
+                    "its values are written before it"
+                );
+                releases.insert(&release.values);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(releases.len(), names.len() * namespaces.len());
+    assert!(ids.contains("helm.program") && ids.contains("helm.web") && ids.contains("helm.web-values"));
 }
 
 #[test]

@@ -34,7 +34,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Facts;
 use crate::name::HostName;
 use crate::release::Release;
-use crate::site::{Role, Site, SiteHost};
+use crate::site::{ReleaseId, Role, Site, SiteHost};
 use part::PartBuilder;
 
 /// Everything that a plan is made from. The same inputs give the same plan.
@@ -52,8 +52,8 @@ pub struct Inputs<'a> {
     pub content: &'a Manifest,
     /// The text of the bundle's Calico manifest for this site's datastore.
     pub calico_manifest: &'a str,
-    /// The charts of the site's Helm releases, by release name: digest and length in bytes.
-    pub charts: &'a BTreeMap<String, (Digest, u64)>,
+    /// The charts of the site's Helm releases: digest and length in bytes.
+    pub charts: &'a BTreeMap<ReleaseId, (Digest, u64)>,
     /// How long a bootstrap token lives that this run makes. It is no part of what a host is compared with.
     pub token_life: Duration,
 }

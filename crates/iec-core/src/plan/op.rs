@@ -285,6 +285,8 @@ pub struct HelmOp {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
+    /// The file name under which the host shows the chart to Helm.
+    pub archive: String,
     /// The chart in the store.
     pub chart: Digest,
     /// The file of values on this host.

@@ -1,5 +1,7 @@
 //! The Helm releases of a site.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::name::{HelmReleaseName, NamespaceName};
@@ -14,7 +16,29 @@ pub struct HelmRelease {
     pub(in crate::site) values: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What tells a release from every other one: names are unique within a namespace only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReleaseId {
+    namespace: NamespaceName,
+    name: HelmReleaseName,
+}
+
+impl fmt::Display for ReleaseId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
 impl HelmRelease {
+    /// What tells the release from every other one of the site.
+    #[must_use]
+    pub fn id(&self) -> ReleaseId {
+        ReleaseId {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// The name of the release.
     #[must_use]
     pub fn name(&self) -> &HelmReleaseName {

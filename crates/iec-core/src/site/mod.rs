@@ -23,7 +23,7 @@ pub use hardware::{
     AddressRange, Disk, Facility, FacilityNetwork, Hardware, Interface, InterfaceAddress, MacAddress,
     Management, ManagementProtocol, ParseMacError, ParseRangeError,
 };
-pub use helm::HelmRelease;
+pub use helm::{HelmRelease, ReleaseId};
 pub use host::{Assumed, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
 pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, NodeAddress};
 

@@ -266,7 +266,7 @@ pub(crate) fn try_plan_from(
     let charts: BTreeMap<_, _> = site
         .helm()
         .iter()
-        .map(|chart| (chart.name().to_string(), (Digest::of(b"chart"), 7)))
+        .map(|release| (release.id(), (Digest::of(release.chart().as_bytes()), 7)))
         .collect();
     let inputs = Inputs {
         site,

@@ -7,7 +7,7 @@ use iec_bundle::{Bundle, Trust};
 use iec_core::content::Digest;
 use iec_core::plan::StoreBlob;
 use iec_core::release::Release;
-use iec_core::site::{Cni, Datastore, HelmRelease};
+use iec_core::site::{Cni, Datastore, HelmRelease, ReleaseId};
 use jiff::civil::Date;
 
 use super::bundle::{bundle_failed, release};
@@ -25,8 +25,8 @@ pub(super) struct Content {
     pub(super) bundle: Bundle,
     /// Calico's manifest for the site's datastore, as it is in the bundle.
     pub(super) calico_manifest: String,
-    /// The charts of the site's Helm releases by release name: digest and length in bytes.
-    pub(super) charts: BTreeMap<String, (Digest, u64)>,
+    /// The charts of the site's Helm releases: digest and length in bytes.
+    pub(super) charts: BTreeMap<ReleaseId, (Digest, u64)>,
     chart_files: BTreeMap<Digest, PathBuf>,
     /// The record of blobs that were read before.
     trust: PathBuf,
@@ -97,7 +97,7 @@ impl Content {
         if let Some(version) = release.version().filter(|version| *version != chart.version) {
             let cause = format!(
                 "the chart of Helm release {} is of another version than the site asks for",
-                release.name()
+                release.id()
             );
             return Err(CliError::refused("IEC2908", cause)
                 .evidence(format!("{} is {} {}", path.display(), chart.name, chart.version))
@@ -110,7 +110,7 @@ impl Content {
             .and_then(|()| whole_file::write(&archive, 0o600, &chart.archive))
             .map_err(|error| unwritable("IEC2904", "chart", &archive, &error))?;
         let size = chart.archive.len() as u64;
-        self.charts.insert(release.name().to_string(), (digest, size));
+        self.charts.insert(release.id(), (digest, size));
         self.chart_files.insert(digest, archive);
         Ok(())
     }

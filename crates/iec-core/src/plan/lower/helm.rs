@@ -14,12 +14,13 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
     let HelmOp {
         name,
         namespace,
+        archive,
         chart,
         values,
         digest,
     } = release;
     // Helm takes an archive by its name only; the store's files have none.
-    let archive = format!("{HOME}/incoming/{name}.tgz");
+    let archive = format!("{HOME}/incoming/{archive}");
     let description = format!("iec {digest}");
     let deployed = helm().words(["status", name, "-n", namespace]).quiet_errors();
     Lowered {

@@ -6,13 +6,55 @@ use crate::plan::document;
 use crate::plan::op::{HelmOp, Op, ProgramOwner};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
+use crate::site::HelmRelease;
+
+/// The step that installs Helm itself.
+const PROGRAM: &str = "program";
+/// What the names of steps that write the values of plain releases end with.
+const VALUES: &str = "-values";
+
+/// What the steps of a release are called, each name once on a host.
+struct Called {
+    /// Its step and its files.
+    release: String,
+    /// The step that writes its values.
+    values: String,
+    /// How a title calls it.
+    title: String,
+}
+
+impl Called {
+    /// In the namespace `default` a release goes by its name, where that is no other step's. Elsewhere the namespace
+    /// stands before it and the dots, which no name has, keep all of them apart.
+    fn of(release: &HelmRelease) -> Self {
+        let (name, namespace) = (release.name().as_str(), release.namespace().as_str());
+        let is_default = namespace == "default";
+        let title = if is_default {
+            name.to_owned()
+        } else {
+            format!("{name} in namespace {namespace}")
+        };
+        if is_default && name != PROGRAM && !name.ends_with(VALUES) {
+            return Self {
+                release: name.to_owned(),
+                values: format!("{name}{VALUES}"),
+                title,
+            };
+        }
+        Self {
+            release: format!("{namespace}.{name}"),
+            values: format!("{namespace}.{name}.values"),
+            title,
+        }
+    }
+}
 
 pub(in crate::plan) fn helm(part: &mut PartBuilder<'_>) {
     let programs: Vec<_> = part.binary("helm", "/usr/local/bin/helm").into_iter().collect();
     let why = "Charts of applications are installed by it.";
     part.step(
         Phase::Helm,
-        "program",
+        PROGRAM,
         "Install Helm",
         why,
         1,
@@ -23,7 +65,8 @@ pub(in crate::plan) fn helm(part: &mut PartBuilder<'_>) {
     );
     for release in part.inputs.site.helm() {
         let name = release.name().as_str();
-        let Some(&(chart, size)) = part.inputs.charts.get(name) else {
+        let called = Called::of(release);
+        let Some(&(chart, size)) = part.inputs.charts.get(&release.id()) else {
             let problem = format!(
                 "the chart {} of Helm release {name} was not read",
                 release.chart()
@@ -33,12 +76,12 @@ pub(in crate::plan) fn helm(part: &mut PartBuilder<'_>) {
         };
         part.blob(chart, size, name);
         let values = document::documents(&[serde_json::Value::Object(release.values().clone())]);
-        let path = format!("/etc/iec/helm/{name}.yaml");
+        let path = format!("/etc/iec/helm/{}.yaml", called.release);
         let digest = Digest::of(format!("{chart}{values}").as_bytes());
         // Values may hold what only root should read.
         part.file(
             Phase::Helm,
-            &format!("{name}-values"),
+            &called.values,
             &path,
             0o600,
             "The values that the site gives the chart.",
@@ -47,14 +90,15 @@ pub(in crate::plan) fn helm(part: &mut PartBuilder<'_>) {
         let op = Op::HelmRelease(HelmOp {
             name: name.to_owned(),
             namespace: release.namespace().to_string(),
+            archive: format!("{}.tgz", called.release),
             chart,
             values: path,
             digest,
         });
         part.step(
             Phase::Helm,
-            name,
-            format!("Install Helm release {name}"),
+            &called.release,
+            format!("Install Helm release {}", called.title),
             "The site asks for it.",
             20,
             op,
