@@ -175,6 +175,11 @@ fn machines() {
         &["~IEC1806"],
     );
     expect(
+        |facts| facts.login.value_mut().kubeconfigs = vec!["/root/.kube/config".to_owned()],
+        &["~IEC1808"],
+    );
+    expect(|facts| facts.login.value_mut().homes.clear(), &["~IEC1808"]);
+    expect(
         |facts| facts.login.value_mut().noise = "Welcome!".to_owned(),
         &["~IEC1807"],
     );

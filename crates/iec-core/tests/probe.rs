@@ -190,6 +190,16 @@ fn a_bare_debian_host_in_a_container() {
 }
 
 #[test]
+fn homes_are_those_of_the_host_and_what_is_in_them_is_told() {
+    let text = "home=edge /srv/the edge\nkubeconfig=/srv/the edge/.kube/config";
+    let facts = understood(changed("home=edge /home/edge", text).as_bytes());
+    let login = &facts.login;
+    assert_eq!(login.homes["edge"], "/srv/the edge");
+    assert_eq!(login.homes["root"], "/root");
+    assert_eq!(login.kubeconfigs, ["/srv/the edge/.kube/config"]);
+}
+
+#[test]
 fn the_plan_follows_a_container_host() {
     let facts = understood(CONTAINER.as_bytes());
     assert_eq!(facts.cgroup_driver(), CgroupDriver::Cgroupfs);

@@ -55,6 +55,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "case $- in *i*) ;; *) return ;; esac   # at the top of ~/.bashrc",
     ),
     row(
+        "IEC1808",
+        "a user without the administrator's kubeconfig",
+        "IEC puts it where kubectl looks for it: in the home of root, and of the user who installs. A file that is there already and not by IEC is neither replaced nor removed, and an account without a home has no place for it.",
+        "Merge the two, or move the old one away and apply again.",
+        "KUBECONFIG=~/.kube/config:/etc/kubernetes/admin.conf kubectl config view --flatten",
+    ),
+    row(
         "IEC1811",
         "too little space",
         "What a first installation writes does not fit: programs, the store of content, unpacked images, etcd, logs.",

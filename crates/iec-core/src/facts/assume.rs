@@ -135,11 +135,20 @@ impl HostFacts {
             previous: Fact::Assumed(Previous::default()),
             guards: Fact::Assumed(Guards::default()),
             environment: Fact::Assumed(Environment::default()),
-            login: Fact::Assumed(Login {
-                user: assumptions.user.clone(),
-                ..Login::default()
-            }),
+            login: Fact::Assumed(assumed_login(&assumptions.user)),
         }
+    }
+}
+
+fn assumed_login(user: &str) -> Login {
+    let mut homes = BTreeMap::from([("root".to_owned(), "/root".to_owned())]);
+    if !matches!(user, "" | "root") {
+        homes.insert(user.to_owned(), format!("/home/{user}"));
+    }
+    Login {
+        user: user.to_owned(),
+        homes,
+        ..Login::default()
     }
 }
 

@@ -218,4 +218,16 @@ pub struct Login {
     pub shell: String,
     /// What came before the answer began: a login shell that prints.
     pub noise: String,
+    /// The home folders of root and of that account, by name, as far as they are there.
+    pub homes: BTreeMap<String, String>,
+    /// Files in these homes that kubectl reads and that are neither IEC's nor the same as what IEC would write.
+    pub kubeconfigs: Vec<String>,
+}
+
+impl Login {
+    /// The account's name; root where nobody says another.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        if self.user.is_empty() { "root" } else { &self.user }
+    }
 }

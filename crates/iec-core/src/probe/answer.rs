@@ -153,6 +153,19 @@ fn facts(lines: &mut Lines, noise: String) -> HostFacts {
         user: lines.one("user").unwrap_or_default(),
         shell: lines.one("shell").unwrap_or_default(),
         noise: shown(&noise),
+        homes: lines
+            .each("home", |text| {
+                let (user, home) = text.split_once(' ')?;
+                Some((user.to_owned(), home.to_owned()))
+            })
+            .into_iter()
+            .collect(),
+        kubeconfigs: {
+            // Root may be the user too, and is asked about twice then.
+            let mut paths = lines.all("kubeconfig");
+            paths.dedup();
+            paths
+        },
     };
     let swap = storage::swap(lines);
     let software = software::software(lines);

@@ -20,7 +20,7 @@
 //! | previous     | looking, `/proc/locks`               | journal site lock store                                      |
 //! | guards       | looking                              | ufw apparmor selinux                                         |
 //! | environment  | `grep`                               | proxy cloud-init hosts-file                                  |
-//! | login        | `getent`                             | user shell                                                   |
+//! | login        | `getent`                             | user shell home kubeconfig                                   |
 //!
 //! `finished=SECTION` says that a section said all it had to say, `late=SECTION PROGRAM` that a program did not answer in
 //! time, `cut=KEY` that a text or list was too long.

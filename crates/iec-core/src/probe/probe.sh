@@ -54,12 +54,9 @@ identity() {
 distribution() { grep -E '^(ID|VERSION_ID|VERSION_CODENAME|PRETTY_NAME)=' /etc/os-release | each os; }
 
 kernel() {
-  release=$(uname -r)
-  put release "$release"
-  put machine "$(uname -m)"
+  release=$(uname -r); put release "$release"; put machine "$(uname -m)"
   cut -d' ' -f1 /proc/modules | each module
-  has modprobe && put modprobe yes
-  [ -e "/lib/modules/$release/modules.dep" ] && put module-files yes
+  has modprobe && put modprobe yes; [ -e "/lib/modules/$release/modules.dep" ] && put module-files yes
   { gzip -dc /proc/config.gz || cat "/boot/config-$release"; } |
     grep -E '^CONFIG_(OVERLAY_FS|BRIDGE|VETH|VXLAN|IP_SET|NETFILTER_XT_SET|NF_TABLES|NF_CONNTRACK)=' | each config
 }
@@ -76,8 +73,7 @@ capacity() {
 
 storage() {
   places='/ /etc /opt /tmp /usr/local /var /var/lib/containerd /var/lib/etcd /var/lib/iec /var/lib/kubelet /var/log'
-  existing=''
-  for place in $places; do
+  existing=''; for place in $places; do
     up=$place
     while [ ! -e "$up" ]; do up=${up%/*}; up=${up:-/}; done
     existing="$existing $up"
@@ -108,8 +104,7 @@ cgroup() {
 }
 
 privileges() {
-  put uid "$(id -u)"
-  put virtualisation "$(systemd-detect-virt)"
+  put uid "$(id -u)"; put virtualisation "$(systemd-detect-virt)"
   sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status | each capabilities
   grep -E '^Max (open files|processes)' /proc/self/limits | each limit
   ( read -r score </proc/self/oom_score_adj
@@ -254,8 +249,7 @@ cluster() {
 }
 
 previous() {
-  [ -e /var/lib/iec/journal.jsonl ] && put journal yes
-  first site /etc/iec/site
+  [ -e /var/lib/iec/journal.jsonl ] && put journal yes; first site /etc/iec/site
   # Looking into /proc/locks instead of trying the lock: a probe must not make a starting run fail.
   if [ -e /var/lib/iec/lock ] && grep -qE ":$(stat -c %i /var/lib/iec/lock) " /proc/locks; then
     put lock "$(head -c 1000 /var/lib/iec/lock)"
@@ -282,6 +276,12 @@ environment() {
 login() {
   user=${SUDO_USER:-$(id -un)}; put user "$user"
   timeout 1 getent passwd "$user" | sed 's/.*://' | each shell
+  for account in root "$user"; do
+    home=$(timeout 1 getent passwd "$account" | cut -d: -f6); config=$home/.kube/config
+    [ ! -d "$home" ] || put home "$account $home"
+    [ ! -e "$config" ] && [ ! -L "$config" ] || cmp -s "$config" /etc/kubernetes/admin.conf ||
+      sha256sum <"$config" | grep -qxFf /var/lib/iec/kubeconfigs || put kubeconfig "$config"
+  done
 }
 
 section() { "$1"; put finished "$1"; }

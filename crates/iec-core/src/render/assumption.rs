@@ -6,7 +6,7 @@ use super::Subject;
 use crate::facts::{CgroupVersion, HostFacts};
 use crate::name::UserName;
 use crate::plan::HostPart;
-use crate::site::{Access, SiteHost};
+use crate::site::{Access, Role, SiteHost};
 
 /// Kernel limits that a plan raises only; a host that allows more keeps its own, so the plan must know of it.
 const INOTIFY: [(&str, u64); 2] = [("max_user_instances", 8192), ("max_user_watches", 524_288)];
@@ -89,9 +89,22 @@ pub fn assumptions(access: &Access, host: &SiteHost, facts: &HostFacts) -> Vec<A
         "cloud-init does not write /etc/hosts".to_owned(),
         hosts_file_is_free(),
     );
-    let user = login(access, host);
-    let ask = Cmd::new(Program::Id).words(["-u", user.as_str()]);
+    let user = login(access, host).as_str();
+    let ask = Cmd::new(Program::Id).words(["-u", user]);
     add("login", format!("there is an account {user}"), ask.into());
+    if host.role() == Role::ControlPlane {
+        for (user, home) in &facts.login.homes {
+            let asked = Expr::Pipe(vec![
+                Cmd::new(Program::Getent).words(["passwd", user]),
+                Cmd::new(Program::Cut).words(["-d", ":", "-f", "6"]),
+            ]);
+            add(
+                "login",
+                format!("the home of {user} is {home}"),
+                asked.prints(home.as_str()),
+            );
+        }
+    }
     list
 }
 

@@ -3,5 +3,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test runs real shells on real files")]
 
+mod kubeconfig;
 mod pretend;
 mod swap;

@@ -83,7 +83,11 @@ pub(crate) fn plain_host(host: &SiteHost) -> HostFacts {
         .tried
         .insert("vxlan".to_owned(), Ability::Works);
     facts.features.value_mut().writable_sysctls = vec!["net.netfilter.nf_conntrack_max".to_owned()];
-    facts.login.value_mut().user = "edge".to_owned();
+    let login = facts.login.value_mut();
+    login.user = "edge".to_owned();
+    login.homes = [("root", "/root"), ("edge", "/home/edge")]
+        .map(|(user, home)| (user.to_owned(), home.to_owned()))
+        .into();
     observed(facts)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Subject, degraded, size};
 use crate::diagnostic::Diagnostics;
-use crate::site::Acceptance;
+use crate::site::{Acceptance, Role};
 
 /// The distributions that IEC knows, and the oldest release of each whose kernel and systemd do.
 const OLDEST: [(&str, (u32, u32)); 2] = [("debian", (12, 0)), ("ubuntu", (22, 4))];
@@ -134,12 +134,46 @@ pub(super) fn capacity(subject: &Subject<'_>, problems: &mut Diagnostics) {
 
 pub(super) fn login(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let login = &subject.facts.login;
-    if !login.is_assumed() && !login.noise.is_empty() {
+    if login.is_assumed() {
+        return;
+    }
+    if subject.host.role() == Role::ControlPlane {
+        kubeconfigs(subject, problems);
+    }
+    if !login.noise.is_empty() {
         problems.push(
             subject
                 .warning("IEC1807", format!("logging in to {} prints something before any command runs", subject.name()))
                 .evidence(format!("user {}, shell {}: `{}`", login.user, login.shell, login.noise))
                 .hint("let the shell's start files print nothing where there is no terminal: scp and rsync break on it too"),
+        );
+    }
+}
+
+/// What keeps the administrator's kubeconfig from where a user's kubectl looks for it.
+fn kubeconfigs(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let login = &subject.facts.login;
+    for path in &login.kubeconfigs {
+        problems.push(
+            subject
+                .warning("IEC1808", format!("{path} on {} is not by IEC and stays as it is", subject.name()))
+                .evidence(format!("{path} is not /etc/kubernetes/admin.conf"))
+                .hint("to use it with this cluster, merge /etc/kubernetes/admin.conf into it; or move it away and run `iec apply` again"),
+        );
+    }
+    let account = login.account();
+    if !login.homes.contains_key(account) {
+        problems.push(
+            subject
+                .warning(
+                    "IEC1808",
+                    format!(
+                        "{account} has no home folder on {} and gets no kubeconfig",
+                        subject.name()
+                    ),
+                )
+                .evidence(format!("`getent passwd {account}` names no folder that is there"))
+                .hint("make one, or call kubectl as root"),
         );
     }
 }

@@ -3,7 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{kubectl_admin, kubectl_node, question, run, test};
-use super::undo::{keep, restore};
+use super::undo::{note_folders, remove_empty_folders, was_absent};
 use super::{Lowered, SECRETS, Undo};
 use crate::content::Digest;
 use crate::plan::op::{SecretName, Wait};
@@ -304,41 +304,69 @@ pub(super) fn no_token(id: &str) -> Lowered {
     }
 }
 
+/// The digests of the kubeconfig files that IEC has written for users, a line each: by these it knows its own.
+const OWN_KUBECONFIGS: &str = "/var/lib/iec/kubeconfigs";
+
+/// A user's file that IEC did not write, or that was edited since, is the user's own: it is neither replaced nor removed.
 pub(super) fn user_kubeconfig(id: &str, user: &str, home: &str) -> Lowered {
     let source = "/etc/kubernetes/admin.conf";
-    let folder = format!("{home}/.kube");
+    let folder = format!("{}/.kube", home.trim_end_matches('/'));
     let path = format!("{folder}/config");
     let new = format!("{path}.iec-new");
-    let owner = Expr::from(
-        Cmd::new(Program::Stat)
-            .words(["-c", "%a %U", &path])
-            .quiet_errors(),
-    );
-    let mut apply = vec![run(Program::Install, ["-d", "-m", "0700", "-o", user, &folder])];
-    apply.extend(keep(id, 0, &path));
+    let digest = |path: &str| Cmd::new(Program::Sha256sum).stdin_file(path);
+    let own = || {
+        let known = Cmd::new(Program::Grep).words(["-qsxF", "-f", OWN_KUBECONFIGS]);
+        let ask = Expr::Pipe(vec![digest(&path), known]);
+        Expr::FailsWith(Box::new(ask), 1)
+    };
+    let there = Expr::any([test(["-e", &path]), test(["-L", &path])]);
+    let foreign = Expr::all([there, own().not()]);
+    let owner = Cmd::new(Program::Stat).words(["-c", "%a %U", &path]);
+    let same = Expr::all([
+        run(Program::Cmp, ["-s", source, &path]),
+        Expr::from(owner).prints(format!("600 {user}")),
+    ]);
+    let check = vec![question(
+        format!("{path} is the administrator's kubeconfig and {user}'s alone, or another"),
+        // Where one of the two files is not there, cmp says 2.
+        Expr::any([foreign, Expr::FailsWith(Box::new(same), 1)]),
+    )];
+
+    let mut apply = note_folders(id, &[&folder]);
+    apply.push(Expr::If {
+        condition: Box::new(test(["-d", &folder])),
+        then: vec![],
+        otherwise: vec![run(Program::Install, ["-d", "-m", "0700", "-o", user, &folder])],
+    });
+    // Known as IEC's own before it is there: a power cut must not make it the user's.
+    apply.push(Expr::Pipe(vec![
+        digest(source),
+        Cmd::new(Program::Tee).words(["-a", OWN_KUBECONFIGS]),
+    ]));
     apply.push(run(Program::Install, ["-m", "0600", "-o", user, source, &new]));
     apply.push(run(Program::Mv, ["-fT", &new, &path]));
+
+    let remove = vec![
+        run(Program::Rm, ["-f", &path]),
+        Expr::If {
+            condition: Box::new(was_absent(id, 0)),
+            then: vec![run(Program::Rm, ["-rf", &format!("{folder}/cache")])],
+            otherwise: vec![],
+        },
+    ];
+    let mut undo = vec![
+        run(Program::Rm, ["-f", &new]),
+        Expr::If {
+            condition: Box::new(own()),
+            then: remove,
+            otherwise: vec![],
+        },
+    ];
+    undo.extend(remove_empty_folders(id, &[&folder]));
     Lowered {
-        check: vec![
-            question(
-                format!("{path} is the administrator's kubeconfig"),
-                Expr::all([
-                    test(["-f", &path]),
-                    test(["-f", source]),
-                    run(Program::Cmp, ["-s", source, &path]),
-                ]),
-            ),
-            question(
-                format!("{path} belongs to {user} alone"),
-                owner.prints(format!("600 {user}")),
-            ),
-        ],
+        check,
         apply,
-        undo: Undo::Commands(vec![
-            restore(id, 0, &path),
-            run(Program::Rm, ["-rf", &format!("{folder}/cache")]),
-            Expr::from(Cmd::new(Program::Rmdir).word(folder.as_str()).quiet()).ignore_failure(),
-        ]),
+        undo: Undo::Commands(undo),
         shows: vec![],
         sensitive: true,
     }

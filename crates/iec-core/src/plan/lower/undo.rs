@@ -130,15 +130,19 @@ pub(super) fn remove_contents(step: &str, folders: &[&str]) -> Vec<Expr> {
     commands
 }
 
+/// Whether [`note_folders`] did not find the folder of this slot.
+pub(super) fn was_absent(step: &str, slot: usize) -> Expr {
+    test(["-e", &format!("{HOME}/before/{step}/folder-{slot}.absent")])
+}
+
 /// Removes those of the folders that [`note_folders`] did not find, the deepest first, as far as they are empty.
 pub(super) fn remove_empty_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
-    let place = format!("{HOME}/before/{step}");
     folders
         .iter()
         .enumerate()
         .rev()
         .map(|(slot, folder)| Expr::If {
-            condition: Box::new(test(["-e", &format!("{place}/folder-{slot}.absent")])),
+            condition: Box::new(was_absent(step, slot)),
             then: vec![Expr::from(Cmd::new(Program::Rmdir).word(*folder).quiet()).ignore_failure()],
             otherwise: vec![],
         })

@@ -276,20 +276,24 @@ pub(in crate::plan) fn after_joins(part: &mut PartBuilder<'_>) {
     part.step(Phase::ControlPlane, "no-token", title, why, 0, op);
 }
 
+/// For root, and for the user who installs: what is there of their own stays.
 fn kubeconfig(part: &mut PartBuilder<'_>) {
-    let user = part.facts.login.user.clone();
-    let (user, home) = match user.as_str() {
-        "" | "root" => ("root".to_owned(), "/root".to_owned()),
-        _ => (user.clone(), format!("/home/{user}")),
+    let user = part.facts.login.account().to_owned();
+    kubeconfig_of(part, &user, "kubeconfig");
+    if user != "root" {
+        kubeconfig_of(part, "root", "kubeconfig-root");
+    }
+}
+
+fn kubeconfig_of(part: &mut PartBuilder<'_>, user: &str, name: &str) {
+    let Some(home) = part.facts.login.homes.get(user).cloned() else {
+        return;
     };
     let title = format!("Give {user} the administrator's kubeconfig");
-    let why = "So that kubectl works for the user who installs, without further arguments.";
-    part.step(
-        Phase::ControlPlane,
-        "kubeconfig",
-        title,
-        why,
-        0,
-        Op::UserKubeconfig { user, home },
-    );
+    let why = "So that kubectl works for whoever is on the host, without further arguments. One of their own stays.";
+    let op = Op::UserKubeconfig {
+        user: user.to_owned(),
+        home,
+    };
+    part.step(Phase::ControlPlane, name, title, why, 0, op);
 }
