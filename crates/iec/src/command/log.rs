@@ -49,7 +49,8 @@ pub(super) fn run(arguments: &Log, settings: &Settings, ui: &Ui) -> Result<Outco
         ui.event(Document::Log, &json!({ "host": host, "record": record }));
     }
     if !ui.is_json() {
-        ui.raw(&table(&records));
+        let all_answered = silent.is_none() || !wanted_is_silent(arguments, &journals);
+        ui.raw(&table(&records, all_answered));
     }
     match silent {
         Some(error) if wanted_is_silent(arguments, &journals) => Err(error),
@@ -83,7 +84,8 @@ pub(super) async fn read(fleet: &Fleet) -> (BTreeMap<String, Journal>, Option<Cl
     (read, error)
 }
 
-fn table(records: &[(&str, &Record)]) -> String {
+/// The records as a table. That nothing was done can be said only where every host has answered.
+fn table(records: &[(&str, &Record)], all_answered: bool) -> String {
     let mut text = String::new();
     let hosts = records.iter().map(|(host, _)| host.len()).max().unwrap_or(0);
     let mut run = "";
@@ -113,8 +115,19 @@ fn table(records: &[(&str, &Record)]) -> String {
             code.unwrap_or_default()
         );
     }
-    if text.is_empty() {
+    if text.is_empty() && all_answered {
         text.push_str("Nothing was done by IEC on these hosts.\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn hosts_that_did_not_answer_may_have_done_anything() {
+        assert_eq!(table(&[], true), "Nothing was done by IEC on these hosts.\n");
+        assert_eq!(table(&[], false), "");
+    }
 }

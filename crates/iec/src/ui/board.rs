@@ -175,9 +175,9 @@ impl<'ui> Board<'ui> {
     fn print(&self, line: &str) {
         match &self.display {
             Display::Live(live) => {
-                live.bars.suspend(|| self.ui.write_stderr(format!("{line}\n")));
+                live.bars.suspend(|| self.ui.write_message(format!("{line}\n")));
             }
-            Display::Lines => self.ui.write_stderr(format!("{line}\n")),
+            Display::Lines => self.ui.write_message(format!("{line}\n")),
             Display::Nothing => {}
         }
     }

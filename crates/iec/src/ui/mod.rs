@@ -8,6 +8,7 @@ mod diagnostic;
 mod difference;
 mod document;
 pub mod plan;
+mod printable;
 mod prompt;
 mod style;
 
@@ -18,6 +19,7 @@ use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::printable::printable;
 use crate::cli::Format;
 use crate::error::CliError;
 use crate::settings::Settings;
@@ -81,7 +83,7 @@ impl Ui {
 
     /// Prints a result as it stands: text in both formats, for what is a document of its own (a schema, a script).
     pub fn raw(&self, text: &str) {
-        self.write_stdout(text);
+        self.write_stdout(printable(text).as_bytes());
     }
 
     /// Prints a command's result: `text` for a person, or `value` with its `kind` as one JSON object.
@@ -93,7 +95,7 @@ impl Ui {
                 if !text.is_empty() && !text.ends_with('\n') {
                     text.push('\n');
                 }
-                self.write_stdout(text);
+                self.write_stdout(printable(&text).as_bytes());
             }
         }
     }
@@ -123,7 +125,7 @@ impl Ui {
     /// Prints a status message, a full sentence. Nothing in JSON and with `--quiet`.
     pub fn say(&self, sentence: &str) {
         if self.settings.messages {
-            self.write_stderr(format!("{sentence}\n"));
+            self.write_message(format!("{sentence}\n"));
         }
     }
 
@@ -136,7 +138,7 @@ impl Ui {
             ));
         } else if self.settings.messages {
             let style = style::WARNING;
-            self.write_stderr(format!("{style}warning[{code}]{style:#}: {message}\n"));
+            self.write_message(format!("{style}warning[{code}]{style:#}: {message}\n"));
         }
     }
 
@@ -147,7 +149,7 @@ impl Ui {
             return;
         }
         if let Some(source) = &error.diagnostics {
-            self.write_stderr(diagnostic::draw(
+            self.write_message(diagnostic::draw(
                 &source.diagnostics,
                 &source.text,
                 &source.further,
@@ -155,7 +157,7 @@ impl Ui {
                 self.settings.width,
             ));
         }
-        self.write_stderr(error_text(error));
+        self.write_message(error_text(error));
     }
 
     /// Prints problems that do not stop the work. Nothing in text with `--quiet`.
@@ -176,7 +178,7 @@ impl Ui {
                 self.settings.color_stderr,
                 self.settings.width,
             );
-            self.write_stderr(&drawn);
+            self.write_message(&drawn);
         }
     }
 
@@ -218,6 +220,11 @@ impl Ui {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.reader_gone.set(true),
             Err(error) => self.failure.set(Some(error)),
         }
+    }
+
+    /// Writes a message whose parts may have come from a host.
+    fn write_message(&self, text: impl AsRef<str>) {
+        self.write_stderr(printable(text.as_ref()).as_bytes());
     }
 
     fn write_stderr(&self, bytes: impl AsRef<[u8]>) {
