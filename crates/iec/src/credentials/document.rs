@@ -26,6 +26,12 @@ pub(super) enum DocumentError {
     /// A key and its certificate do not belong together.
     #[error("the {0} and its key do not belong together")]
     Pair(&'static str),
+    /// A certificate that is none.
+    #[error("the {0} is no certificate of an authority")]
+    Certificate(&'static str),
+    /// An identity of the site that IEC does not make.
+    #[error("its siteId has other characters than hexadecimal digits, or too many")]
+    SiteId,
     /// A key that is none.
     #[error("the {0} is no key")]
     Key(&'static str),
@@ -126,6 +132,9 @@ pub(super) fn parse(text: &str) -> Result<Document, DocumentError> {
     if form.version != VERSION {
         return Err(DocumentError::Version(form.version));
     }
+    if !is_site_id(&form.site_id) {
+        return Err(DocumentError::SiteId);
+    }
     let (cluster_ca, cluster_key) = pair("cluster authority", form.cluster_authority)?;
     let (etcd_ca, _) = pair("etcd authority", form.etcd_authority)?;
     let (front_proxy_ca, _) = pair("front-proxy authority", form.front_proxy_authority)?;
@@ -174,10 +183,13 @@ fn key(what: &'static str, pem: &Secret<String>) -> Result<rcgen::KeyPair, Docum
 fn pair(what: &'static str, authority: Authority) -> Result<(KeyPair, rcgen::KeyPair), DocumentError> {
     let key = key(what, &authority.key)?;
     let certificate = CertificateDer::from_pem_slice(authority.certificate.as_bytes())
-        .map_err(|_| DocumentError::Pair(what))?;
-    // A certificate contains its key's SubjectPublicKeyInfo byte for byte.
-    let public = key.subject_public_key_info();
-    if !certificate.windows(public.len()).any(|window| window == public) {
+        .map_err(|_| DocumentError::Certificate(what))?;
+    let (rest, certificate) =
+        x509_parser::parse_x509_certificate(&certificate).map_err(|_| DocumentError::Certificate(what))?;
+    if !rest.is_empty() || !certificate.is_ca() {
+        return Err(DocumentError::Certificate(what));
+    }
+    if certificate.public_key().raw != key.subject_public_key_info() {
         return Err(DocumentError::Pair(what));
     }
     Ok((
@@ -195,6 +207,11 @@ fn normal(pem: &str) -> Vec<&str> {
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect()
+}
+
+/// Whether it can name files and fill a field of a journal: what the program makes is hexadecimal.
+fn is_site_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// The public part of a token, where it is one.
@@ -257,6 +274,42 @@ mod tests {
             error.to_string(),
             "the etcd authority and its key do not belong together"
         );
+    }
+
+    #[test]
+    fn a_certificate_must_be_one_and_whole() {
+        let mut damaged = credentials();
+        // The key is in it all the same: only reading it as a certificate tells.
+        let der = CertificateDer::from_pem_slice(damaged.cluster_ca.certificate_pem.as_bytes()).unwrap();
+        let mut bytes = der.to_vec();
+        bytes[4] ^= 0xff;
+        damaged.cluster_ca.certificate_pem = pem(&bytes);
+        let error = parse(print("a", &damaged).expose()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the cluster authority is no certificate of an authority"
+        );
+        damaged.cluster_ca.certificate_pem = pem(&[der.as_ref(), b"more"].concat());
+        assert!(matches!(
+            parse(print("a", &damaged).expose()).unwrap_err(),
+            DocumentError::Certificate(_)
+        ));
+    }
+
+    fn pem(der: &[u8]) -> String {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    }
+
+    #[test]
+    fn a_site_id_of_another_form_is_refused() {
+        for id in ["", "../../etc", "a b", "0123456789abcdeg"] {
+            let mut other = credentials();
+            other.site_id = id.to_owned();
+            let error = parse(print("a", &other).expose()).unwrap_err();
+            assert!(matches!(error, DocumentError::SiteId), "{id}: {error}");
+        }
     }
 
     #[test]
