@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod error;
 pub mod manual;
 pub mod settings;
+mod text_file;
 pub mod ui;
 mod whole_file;
 

@@ -98,8 +98,8 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1093",
         "the facts file cannot be written",
-        "The operating system refused; the message says why.",
-        "Name a folder that exists and that you may write to.",
+        "Another file is there, which is not written over; or the operating system refused. The message says which.",
+        "Name a file that does not exist, or an older facts file, in a folder that you may write to.",
         "iec check --probe --facts-out facts.json",
     ),
     row(

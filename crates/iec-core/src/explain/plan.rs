@@ -223,8 +223,8 @@ pub(super) const ROWS: &[Explanation] = &[
     ),
     row(
         "IEC3924",
-        "the passphrase is too short",
-        "Who finds the medium could find it by trying.",
+        "the passphrase cannot be used",
+        "It is too short, so that who finds the medium could find it by trying; or longer than hosts read, or nobody can type it there.",
         "Take four or five words that nobody would guess.",
         "",
     ),

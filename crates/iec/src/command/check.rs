@@ -7,12 +7,13 @@ use iec_core::site::Site;
 use serde_json::json;
 
 use super::bundle;
+use super::facts_file;
 use super::planning::{allow, failures};
 use super::reach::{block_on, fleet, unanswered};
 use super::site_file::{self, SiteFile};
 use crate::cli::Check;
 use crate::credentials;
-use crate::error::{CliError, Outcome, unwritable};
+use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
 use crate::ui::{Document, Ui, count, list, size};
 
@@ -25,6 +26,11 @@ pub(super) fn run(arguments: &Check, settings: &Settings, ui: &Ui) -> Result<Out
     if !arguments.probe && arguments.facts_out.is_none() {
         return Ok(Outcome::Done);
     }
+    let place = arguments
+        .facts_out
+        .as_deref()
+        .map(facts_file::Place::choose)
+        .transpose()?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
     let now = jiff::Timestamp::now().as_second();
     let probed = block_on(async { Ok(iec_host::probe(&fleet, Some(now)).await) })?;
@@ -36,12 +42,11 @@ pub(super) fn run(arguments: &Check, settings: &Settings, ui: &Ui) -> Result<Out
             );
         }
     }
-    let facts = probed.facts.to_json();
-    if let Some(path) = &arguments.facts_out {
-        std::fs::write(path, &facts).map_err(|error| unwritable("IEC1093", "facts file", path, &error))?;
-        ui.say(&format!("Wrote what the hosts are to {}.", path.display()));
+    if let Some(place) = place {
+        ui.say(&place.write(&probed.facts)?);
     }
-    let value: serde_json::Value = serde_json::from_str(&facts).expect("a facts file is JSON");
+    let value: serde_json::Value =
+        serde_json::from_str(&probed.facts.to_json()).expect("a facts file is JSON");
     ui.result(Document::Facts, &value, || facts_text(&probed.facts));
     match unanswered(failures(&probed.facts)) {
         Some(error) => Err(error),

@@ -10,6 +10,7 @@ use iec_core::site::Role;
 use super::init::{self, DEFAULT_USER};
 use crate::cli::{self, Init};
 use crate::error::{CliError, Outcome, unreadable};
+use crate::text_file;
 use crate::ui::{Ui, count};
 
 /// Reads both descriptors, reports everything about them, and writes the site file if nothing is wrong.
@@ -73,7 +74,7 @@ fn is_in(problem: &Diagnostic, file: &str) -> bool {
 }
 
 fn read(path: &Path, what: &str) -> Result<String, CliError> {
-    std::fs::read_to_string(path).map_err(|error| unreadable("IEC0820", what, path, &error))
+    text_file::read(path, text_file::DOCUMENT).map_err(|error| unreadable("IEC0820", what, path, &error))
 }
 
 fn refuse(problems: Diagnostics, pdf: String, idf_file: &str, idf: String) -> CliError {

@@ -1,7 +1,6 @@
 //! `iec init`: a first site file.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use iec_core::diagnostic::Severity;
@@ -15,6 +14,7 @@ use super::{descriptors, inventories};
 use crate::cli::{self, HostArgument, Init};
 use crate::error::{CliError, Outcome, unwritable};
 use crate::ui::{Document, Ui};
+use crate::whole_file;
 
 /// The account that the example names where nobody says another.
 pub(super) const DEFAULT_USER: &str = "edge";
@@ -178,20 +178,16 @@ fn text(arguments: &Init, name: &str, user: &str, hosts: &[HostArgument]) -> Str
     })
 }
 
-/// Writes the file; without --force only where there is none, whoever else may be writing one at this moment.
+/// Writes the file, whole or not at all; without --force only where there is none, whoever else may be writing one at
+/// this moment.
 fn write(arguments: &Init, text: &str) -> Result<(), CliError> {
     let path = &arguments.site;
-    let open = || {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        if arguments.force {
-            options.create(true).truncate(true)
-        } else {
-            options.create_new(true)
-        };
-        options.open(path)?.write_all(text.as_bytes())
+    let put = if arguments.force {
+        whole_file::replace
+    } else {
+        whole_file::create
     };
-    open().map_err(|error| match error.kind() {
+    put(path, text.as_bytes()).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => exists(path),
         _ => unwritable("IEC0910", "site file", path, &error),
     })

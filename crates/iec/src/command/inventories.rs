@@ -9,6 +9,7 @@ use iec_core::release::Release;
 use super::init::{self, DEFAULT_USER};
 use crate::cli::Init;
 use crate::error::{CliError, Outcome, unreadable};
+use crate::text_file;
 use crate::ui::{Ui, count};
 
 /// The names that inventories have in a folder of their own, the usual first.
@@ -24,8 +25,8 @@ const NAMES: [&str; 6] = [
 /// Reads the inventory, reports everything about it, and writes the site file if nothing is wrong.
 pub(super) fn run(arguments: &Init, inventory: &Path, ui: &Ui) -> Result<Outcome, CliError> {
     let path = find(inventory);
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| unreadable("IEC0834", "inventory", &path, &error))?;
+    let text = text_file::read(&path, text_file::DOCUMENT)
+        .map_err(|error| unreadable("IEC0834", "inventory", &path, &error))?;
     let usual = init::name_of_folder(arguments);
     let bundle = arguments.bundle.as_ref().map(|bundle| bundle.to_string_lossy());
     let addresses: Vec<(&str, &str)> = arguments

@@ -10,6 +10,7 @@ mod control_plane;
 mod demo;
 mod descriptors;
 mod explain;
+mod facts_file;
 mod init;
 mod interrupt;
 mod inventories;

@@ -14,10 +14,11 @@ use iec_core::removal;
 use iec_host::{Fleet, Observation, Probed, observe, probe};
 
 use super::content::Content;
+use super::facts_file;
 use super::reach::{HostTrouble, unanswered};
 use super::site_file::SiteFile;
 use crate::credentials::{self, Place};
-use crate::error::{CliError, Kind, unreadable};
+use crate::error::CliError;
 use crate::ui::{Ui, count};
 
 /// A plan, and how far the hosts are from it.
@@ -83,7 +84,7 @@ pub(super) fn planned_for(
     facts: &Path,
     ui: &Ui,
 ) -> Result<Planned, CliError> {
-    let facts = facts_in(facts)?;
+    let facts = facts_file::read(facts)?;
     for (host, section) in facts.assumed() {
         ui.say(&format!("Nobody observed {section} of {host}: it is assumed."));
     }
@@ -97,19 +98,6 @@ pub(super) fn planned_for(
         plan,
         observation,
         changes,
-    })
-}
-
-/// The facts in a facts file.
-///
-/// # Errors
-/// When the file cannot be read, or when it is none.
-pub(super) fn facts_in(path: &Path) -> Result<Facts, CliError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| unreadable("IEC1094", "facts file", path, &error))?;
-    Facts::from_json(&text).map_err(|error| {
-        CliError::of(Kind::Refused, error.code(), &error)
-            .next("iec check --probe --facts-out FILE writes one")
     })
 }
 

@@ -15,11 +15,13 @@ use serde_json::{Value, json};
 use self::folder::{Written, write};
 use super::apply::run_name;
 use super::content::Content;
-use super::planning::{facts_in, planned_unasked};
+use super::facts_file;
+use super::planning::planned_unasked;
 use super::site_file;
 use crate::cli::{Render, RenderCarried, RenderContent, RenderDescription, RenderPlace, RenderSecrets};
 use crate::error::{CliError, Outcome, unreadable};
 use crate::settings::Settings;
+use crate::text_file;
 use crate::ui::{Document, Ui, count, size};
 
 /// Renders the plan into a folder.
@@ -100,7 +102,7 @@ impl<'a> Job<'a> {
         let content = Content::open(&file, settings)?;
         let (secrets, passphrase) = self.secrets(ui)?;
         let facts = match &self.place.facts {
-            Some(path) => facts_in(path)?,
+            Some(path) => facts_file::read(path)?,
             None => Facts::assume(&file.site),
         };
         let plan = planned_unasked(&file, &content, &facts, ui)?;
@@ -162,7 +164,7 @@ impl<'a> Job<'a> {
         }
         let passphrase = match &secrets.passphrase_file {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
+                let text = text_file::read(path, text_file::SECRETS)
                     .map(Secret::new)
                     .map_err(|error| unreadable("IEC3923", "passphrase file", path, &error))?;
                 text.map(|text| text.lines().next().unwrap_or_default().to_owned())
@@ -172,14 +174,13 @@ impl<'a> Job<'a> {
                 "--passphrase-file or --plain-secrets",
             )?,
         };
-        if passphrase.expose().chars().count() < LEAST_PASSPHRASE {
-            return Err(CliError::refused(
-                "IEC3924",
-                format!("the passphrase has fewer than {LEAST_PASSPHRASE} characters"),
-            )
-            .next("take four or five words that nobody would guess"));
+        match unusable(passphrase.expose()) {
+            Some(cause) => {
+                Err(CliError::refused("IEC3924", cause)
+                    .next("take four or five words that nobody would guess"))
+            }
+            None => Ok((Secrets::Encrypted, Some(passphrase))),
         }
-        Ok((Secrets::Encrypted, Some(passphrase)))
     }
 
     fn text(&self, written: &[Written], assumed: &BTreeMap<String, Vec<&'static str>>) -> String {
@@ -223,6 +224,24 @@ impl<'a> Job<'a> {
 /// Fewer characters than these are found by trying.
 const LEAST_PASSPHRASE: usize = 12;
 
+/// More bytes than these, openssl on a host would not read whole: its own limit is 1024.
+const MOST_PASSPHRASE: usize = 1000;
+
+/// Why a passphrase cannot be taken, if so.
+fn unusable(passphrase: &str) -> Option<String> {
+    if passphrase.chars().count() < LEAST_PASSPHRASE {
+        Some(format!(
+            "the passphrase has fewer than {LEAST_PASSPHRASE} characters"
+        ))
+    } else if passphrase.len() > MOST_PASSPHRASE {
+        Some(format!("the passphrase is longer than {MOST_PASSPHRASE} bytes"))
+    } else if passphrase.contains(char::is_control) {
+        Some("the passphrase contains a control character, which nobody can type on a host".to_owned())
+    } else {
+        None
+    }
+}
+
 /// What nobody observed, by host.
 fn assumed(facts: &Facts) -> BTreeMap<String, Vec<&'static str>> {
     let mut hosts: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
@@ -230,4 +249,26 @@ fn assumed(facts: &Facts) -> BTreeMap<String, Vec<&'static str>> {
         hosts.entry(host.to_owned()).or_default().push(section);
     }
     hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passphrase_can_be_typed_on_a_host_and_is_read_there_whole() {
+        for good in ["correct horse", "żółć żółć żółć", &"a".repeat(MOST_PASSPHRASE)] {
+            assert_eq!(unusable(good), None, "{good}");
+        }
+        for (bad, reason) in [
+            ("short", "fewer than 12"),
+            ("correct\rhorse battery", "control character"),
+            ("correct\0horse battery", "control character"),
+            ("correct\thorse battery", "control character"),
+            (&*"a".repeat(MOST_PASSPHRASE + 1), "longer than 1000"),
+        ] {
+            let cause = unusable(bad).expect("it is refused");
+            assert!(cause.contains(reason), "{cause}");
+        }
+    }
 }

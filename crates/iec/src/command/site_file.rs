@@ -10,6 +10,7 @@ use iec_sh::Word;
 use crate::cli::SitePath;
 use crate::credentials::Place;
 use crate::error::{CliError, unreadable};
+use crate::text_file;
 use crate::ui::count;
 
 /// A site file without errors.
@@ -45,7 +46,7 @@ const NAME: &str = "site.yaml";
 /// When there is none, or with every problem in it.
 pub(super) fn read(place: &SitePath) -> Result<SiteFile, CliError> {
     let path = find(&place.site);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+    let text = text_file::read(&path, text_file::DOCUMENT).map_err(|error| {
         let refusal = unreadable("IEC0901", "site file", &path, &error);
         if error.kind() == ErrorKind::NotFound {
             refusal.next("iec init writes a first one")

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use super::document;
 use super::generate::{GenerateError, calico_etcd_authority, generate, new_site_id};
 use crate::error::{CliError, unreadable, unwritable};
+use crate::text_file;
 use crate::whole_file;
 
 /// Where the secrets of a site are, and to which site they must belong.
@@ -55,7 +56,7 @@ pub fn load(place: &Place) -> Result<Option<Credentials>, CliError> {
                 .next(format!("chmod 600 {}", path.display())),
         );
     }
-    let text = fs::read_to_string(path)
+    let text = text_file::read(path, text_file::SECRETS)
         .map(Secret::new)
         .map_err(|error| unreadable("IEC3905", "secrets file", path, &error))?;
     let document = document::parse(text.expose()).map_err(|error| {
