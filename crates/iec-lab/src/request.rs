@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use iec_core::site::refused_control_planes;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LabError;
@@ -112,6 +113,13 @@ impl UpRequest {
             return refuse(format!(
                 "{} control planes among {} hosts; it takes at least one and no more than there are hosts",
                 self.control_planes, self.hosts
+            ));
+        }
+        // Hosts whose site is refused would be of no use to anybody.
+        if let Some(refused) = refused_control_planes(self.control_planes) {
+            return refuse(format!(
+                "iec would refuse its site ({}): {}",
+                refused.code, refused.message
             ));
         }
         if self.limits.memory_mib.is_some_and(|memory| memory < 64) {
@@ -243,6 +251,19 @@ mod tests {
                 "IEC1904",
                 "{request:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_lab_whose_site_would_be_refused_is_not_made() {
+        for (control_planes, code) in [(2, "IEC0210"), (3, "IEC0211")] {
+            let request = UpRequest {
+                control_planes,
+                ..UpRequest::new("demo")
+            };
+            let error = request.validate().expect_err("the site's rules refuse it");
+            assert_eq!(error.code(), "IEC1904");
+            assert!(error.to_string().contains(code), "{error}");
         }
     }
 }

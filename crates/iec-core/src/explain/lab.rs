@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1904",
         "a lab that cannot be made",
-        "The numbers do not fit each other, such as more control planes than hosts.",
+        "The numbers do not fit each other, such as more control planes than hosts, or the site's rules refuse so many of them.",
         "Change the numbers that the message names.",
         "",
     ),

@@ -27,6 +27,7 @@ pub use helm::{HelmRelease, ReleaseId};
 pub use host::{Assumed, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
 pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, NodeAddress};
 
+pub use rule::fleet::refused_control_planes;
 pub use rule::network::{free_network, overlap, special_range};
 pub use validate::{load, validate};
 

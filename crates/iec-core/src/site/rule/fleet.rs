@@ -114,13 +114,20 @@ pub(in crate::site) fn check_quorum(
 }
 
 fn count_problem(control_planes: usize, hosts: &[Seen<'_>]) -> Option<Diagnostic> {
+    let problem = refused_control_planes(control_planes)?;
+    let gone = hosts.iter().any(|host| host.role == Some(Role::ControlPlane));
+    Some(if control_planes == 0 && gone {
+        problem.hint("to take the whole site back, run `iec reset`")
+    } else {
+        problem
+    })
+}
+
+/// Why a site with so many control planes is refused; `None` when it is not.
+#[must_use]
+pub fn refused_control_planes(control_planes: usize) -> Option<Diagnostic> {
     if control_planes == 0 {
-        let gone = hosts.iter().any(|host| host.role == Some(Role::ControlPlane));
-        let hint = if gone {
-            "to take the whole site back, run `iec reset`"
-        } else {
-            "set `role: control-plane` on one host"
-        };
+        let hint = "set `role: control-plane` on one host";
         return Some(Diagnostic::error("IEC0209", "the site has no control plane").hint(hint));
     }
     if control_planes.is_multiple_of(2) {
