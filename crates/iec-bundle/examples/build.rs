@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .collect::<Result<_, _>>()?,
         output: PathBuf::from(output),
         cache: PathBuf::from(cache),
+        trust: PathBuf::from(cache).join("trust"),
         relock: options.iter().any(|option| option == "--relock"),
         cancel: Arc::new(AtomicBool::new(false)),
     };

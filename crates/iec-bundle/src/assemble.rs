@@ -1,4 +1,4 @@
-//! Turns finished parts into layers, images, trees and binaries, and writes the bundle's folder.
+//! Turns finished parts into layers, images, trees and binaries: the items of a bundle.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,13 +6,14 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use iec_core::architecture::Architecture;
-use iec_core::content::{BLOBS, Digest, Item, Kind, MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, Origin};
+use iec_core::content::{Digest, Item, Kind, MANIFEST_SCHEMA, Manifest, Origin};
 use iec_core::release::Release;
 
 use crate::build::{BuildRequest, Outputs};
-use crate::cache::{CachedFile, Output, Slot, Stamp, hash_file};
-use crate::debian::{Locked, Packages, Selection, write_whole};
+use crate::cache::{CachedFile, Output, Slot, Stamp};
+use crate::debian::{Locked, Packages, Selection};
 use crate::error::BuildError;
+use crate::folder::{self, Source};
 use crate::images::{self, IMAGES, ImageRecipe, Root};
 use crate::jobs::{self, BuildEvent, How, Job};
 use crate::layer::{self, Layer};
@@ -51,12 +52,6 @@ struct Roots {
     architecture: Architecture,
     selections: BTreeMap<Root, Selection>,
     host_tools: Selection,
-}
-
-/// A blob to put into the bundle.
-enum Source {
-    File(PathBuf),
-    Bytes(Vec<u8>),
 }
 
 /// Makes everything that is made of parts, and writes the bundle.
@@ -103,7 +98,7 @@ pub(crate) fn assemble(
         architectures,
         items: bundle.items,
     };
-    write_bundle(output, &manifest, &bundle.blobs)?;
+    folder::write(output, &manifest, &bundle.blobs, &request.trust)?;
     Ok(manifest)
 }
 
@@ -429,60 +424,4 @@ fn make_layer(
     let layer =
         serde_json::from_slice(&text).map_err(|error| BuildError::content(title, error.to_string()))?;
     Ok((layer, output.path("layer")?, how))
-}
-
-/// Puts the blobs in place, then the manifest, then removes what no longer belongs.
-fn write_bundle(
-    output: &Path,
-    manifest: &Manifest,
-    sources: &BTreeMap<Digest, Source>,
-) -> Result<(), BuildError> {
-    let wanted = manifest.blobs();
-    for (digest, size) in &wanted {
-        let target = output.join(digest.blob_path());
-        if fs::metadata(&target).is_ok_and(|metadata| metadata.len() == *size) {
-            continue;
-        }
-        match &sources[digest] {
-            Source::Bytes(bytes) => write_whole(&target, bytes)?,
-            Source::File(path) => copy_blob(path, &target, digest)?,
-        }
-    }
-    write_whole(&output.join(MANIFEST_FILE), manifest.to_json().as_bytes())?;
-    let folder = output.join(BLOBS);
-    for entry in fs::read_dir(&folder).map_err(BuildError::io("read", &folder))? {
-        let entry = entry.map_err(BuildError::io("read", &folder))?;
-        let name = entry.file_name();
-        let known = format!("sha256:{}", name.to_string_lossy())
-            .parse::<Digest>()
-            .is_ok_and(|digest| wanted.contains_key(&digest));
-        if !known {
-            fs::remove_file(entry.path()).map_err(BuildError::io("remove", &entry.path()))?;
-        }
-    }
-    Ok(())
-}
-
-/// A copy, not a link: what somebody does to a bundle must not reach the cache.
-fn copy_blob(source: &Path, target: &Path, digest: &Digest) -> Result<(), BuildError> {
-    let folder = target.parent().expect("a blob is inside a folder");
-    let partial = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempfile_in(folder)
-        .map_err(BuildError::io("create", target))?;
-    fs::copy(source, partial.path()).map_err(BuildError::io("copy", source))?;
-    let found = hash_file(partial.path()).map_err(BuildError::io("read", partial.path()))?;
-    if found.digest != *digest {
-        let reason = format!(
-            "{} in the cache has changed since it was built; remove it",
-            source.display()
-        );
-        return Err(BuildError::content("cache", reason));
-    }
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    fs::set_permissions(partial.path(), mode).map_err(BuildError::io("write", target))?;
-    partial
-        .persist(target)
-        .map_err(|error| BuildError::io("write", target)(error.error))?;
-    Ok(())
 }

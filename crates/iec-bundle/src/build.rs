@@ -38,6 +38,8 @@ pub struct BuildRequest {
     pub output: PathBuf,
     /// Where finished parts and packages are kept between builds.
     pub cache: PathBuf,
+    /// The record of files that were read and found right before, see [`Trust`](crate::Trust).
+    pub trust: PathBuf,
     /// Choose Debian packages anew instead of using the locked ones.
     pub relock: bool,
     /// Set it to stop the build; its programs are stopped too.

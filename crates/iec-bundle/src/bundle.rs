@@ -1,12 +1,12 @@
 //! A finished bundle: opening it, finding blobs, and checking that it is exactly what its manifest says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use iec_core::content::{BLOBS, DEBIAN_LOCK_FILE, Digest, Kind, MANIFEST_FILE, Manifest, ManifestError};
 
-use crate::cache::hash_file;
+use crate::cache::{CachedFile, hash_file};
 use crate::images;
 use crate::trust::Trust;
 
@@ -26,46 +26,34 @@ impl Bundle {
     }
 
     /// Compares each of these blobs with its digest, which is its name: what is sent to hosts must be what was planned.
-    /// What `trust` knows is not read again. Two at a time, as hashing is work for a processor.
+    /// What `trust` knows is not read again.
     ///
     /// # Errors
     /// When one of them cannot be read, is missing, or is another one.
     pub fn check(&self, digests: &BTreeSet<Digest>, trust: &mut Trust) -> Result<(), BundleError> {
-        // What the file system says is asked first: a change while a file is read makes it another file.
-        let unknown: Vec<(&Digest, Option<Metadata>)> = digests
-            .iter()
-            .map(|digest| (digest, fs::metadata(self.path_of(digest)).ok()))
-            .filter(|(digest, file)| !file.as_ref().is_some_and(|file| trust.has(digest, file)))
-            .collect();
-        let judge = |half: &[(&Digest, Option<Metadata>)]| {
-            let found = half.iter().map(|(digest, _)| self.problem_of(digest, None));
-            found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
-        };
-        let (one, other) = unknown.split_at(unknown.len() / 2);
-        let (one, other) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| judge(other));
-            (judge(one), other.join().expect("hashing does not panic"))
-        });
-        let problems = [one?, other?].concat();
-        if !problems.is_empty() {
-            return Err(BundleError::Damaged {
-                folder: self.folder.clone(),
-                problems,
-            });
+        let unlike = trust.unlike(&self.folder, digests).into_iter();
+        let problems = unlike
+            .filter_map(|(digest, found)| self.problem_of(&digest, found, None).transpose())
+            .collect::<Result<Vec<_>, _>>()?;
+        if problems.is_empty() {
+            return Ok(());
         }
-        for (digest, file) in unknown {
-            if let Some(file) = file {
-                trust.note(*digest, &file);
-            }
-        }
-        Ok(())
+        Err(BundleError::Damaged {
+            folder: self.folder.clone(),
+            problems,
+        })
     }
 
-    /// What is wrong with a blob, if anything is; its length is compared where one is given.
-    fn problem_of(&self, digest: &Digest, size: Option<u64>) -> Result<Option<Problem>, BundleError> {
+    /// What is wrong with a blob of which this was found, if anything is; its length is compared where one is given.
+    fn problem_of(
+        &self,
+        digest: &Digest,
+        found: std::io::Result<CachedFile>,
+        size: Option<u64>,
+    ) -> Result<Option<Problem>, BundleError> {
         let path = digest.blob_path();
         let items = || users(&self.manifest).remove(digest).unwrap_or_default();
-        match hash_file(&self.folder.join(&path)) {
+        match found {
             Ok(found) if found.digest == *digest && size.is_none_or(|size| found.size == size) => Ok(None),
             Ok(_) => Ok(Some(Problem::Changed { items: items(), path })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -254,7 +242,8 @@ pub fn verify(folder: &Path) -> Result<VerifyReport, BundleError> {
     let blobs = bundle.manifest.blobs();
     let mut expected: BTreeSet<String> = [MANIFEST_FILE, DEBIAN_LOCK_FILE].map(str::to_owned).into();
     for (digest, size) in &blobs {
-        problems.extend(bundle.problem_of(digest, Some(*size))?);
+        let found = hash_file(&bundle.path_of(digest));
+        problems.extend(bundle.problem_of(digest, found, Some(*size))?);
         expected.insert(digest.blob_path());
     }
     for item in &bundle.manifest.items {

@@ -12,6 +12,7 @@ mod chart;
 mod debian;
 mod elf;
 mod error;
+mod folder;
 mod golang;
 mod host_tools;
 mod images;

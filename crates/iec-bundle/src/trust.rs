@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iec_core::content::Digest;
 
+use crate::cache::{CachedFile, hash_file};
 use crate::debian::write_whole;
 use crate::error::BuildError;
 
@@ -54,6 +56,43 @@ impl Trust {
             self.known.insert(digest, mark(file));
             self.is_new = true;
         }
+    }
+
+    /// Which of these blobs below a folder are not what their names say, with what was read instead, or why nothing was.
+    /// What is known already is not read again; the others are noted. Two at a time, as hashing is work for a processor.
+    pub(crate) fn unlike<'a>(
+        &mut self,
+        folder: &Path,
+        blobs: impl IntoIterator<Item = &'a Digest>,
+    ) -> Vec<(Digest, io::Result<CachedFile>)> {
+        // What the file system says is asked first: a change while a file is read makes it another file.
+        let unknown: Vec<(&Digest, PathBuf, Option<Metadata>)> = blobs
+            .into_iter()
+            .map(|digest| {
+                let path = folder.join(digest.blob_path());
+                let file = fs::metadata(&path).ok();
+                (digest, path, file)
+            })
+            .filter(|(digest, _, file)| !file.as_ref().is_some_and(|file| self.has(digest, file)))
+            .collect();
+        let read = |half: &[(&Digest, PathBuf, Option<Metadata>)]| -> Vec<io::Result<CachedFile>> {
+            half.iter().map(|(_, path, _)| hash_file(path)).collect()
+        };
+        let (one, other) = unknown.split_at(unknown.len() / 2);
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| read(other));
+            (read(one), other.join().expect("hashing does not panic"))
+        });
+        let mut unlike = Vec::new();
+        for ((digest, _, file), found) in unknown.into_iter().zip(one.into_iter().chain(other)) {
+            let is_right = found.as_ref().is_ok_and(|found| found.digest == *digest);
+            match file {
+                Some(file) if is_right => self.note(*digest, &file),
+                _ if is_right => {}
+                _ => unlike.push((*digest, found)),
+            }
+        }
+        unlike
     }
 
     /// Writes the record, where there is something new in it.

@@ -159,6 +159,11 @@ impl Settings {
         self.cache.join("content")
     }
 
+    /// The record of a bundle's files that were read before and found right.
+    pub fn trust(&self) -> PathBuf {
+        self.cache.join("trust")
+    }
+
     /// Merges flags, environment and defaults. Flags win.
     pub fn new(global: &Global, environment: &Environment) -> Self {
         let terminal = environment.terminal;

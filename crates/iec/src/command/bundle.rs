@@ -54,6 +54,7 @@ fn request(arguments: &BundleBuild, output: PathBuf, settings: &Settings) -> Res
         architectures,
         output,
         cache: settings.content(),
+        trust: settings.trust(),
         relock: arguments.relock,
         cancel: interrupt::flag(),
     })

@@ -74,7 +74,7 @@ impl Content {
             calico_manifest,
             charts: BTreeMap::new(),
             chart_files: BTreeMap::new(),
-            trust: settings.cache.join("trust"),
+            trust: settings.trust(),
         };
         for release in site.helm() {
             content.add_chart(release, file, settings)?;

@@ -148,6 +148,7 @@ fn have_bundle(
         architectures: vec![architecture],
         output: folder.to_owned(),
         cache: settings.content(),
+        trust: settings.trust(),
         relock: false,
         cancel: interrupt::flag(),
     };
