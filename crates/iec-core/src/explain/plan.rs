@@ -204,7 +204,7 @@ pub(super) const ROWS: &[Explanation] = &[
         "IEC3921",
         "the output folder is not empty",
         "A rendering is not mixed with other files: somebody would carry the wrong ones to a host.",
-        "Name another folder, or add --force to write over files of the same names.",
+        "Name another folder, or add --force to write over files of the same names and to remove an earlier rendering's secrets.",
         "iec render script --out usb --force",
     ),
     row(

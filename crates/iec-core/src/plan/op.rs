@@ -206,6 +206,17 @@ pub enum SecretName {
 }
 
 impl SecretName {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::ClusterCaKey,
+        Self::EtcdCaKey,
+        Self::FrontProxyCaKey,
+        Self::ServiceAccountKey,
+        Self::CalicoEtcdCaKey,
+        Self::InitConfiguration,
+        Self::JoinConfiguration,
+    ];
+
     /// Its file name below `incoming/secrets` on the host.
     #[must_use]
     pub const fn file_name(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 
 use super::{ContentFrom, File, Files, Options, Secrets, Subject};
-use crate::plan::HostPart;
+use crate::plan::{HostPart, SecretName};
 use crate::secret::Secret;
 
 /// The blobs under `blobs/sha256/` and the secrets as `secrets-HOST`, as far as the options ask for them.
@@ -33,4 +33,27 @@ fn secrets(part: &HostPart) -> Secret<String> {
         let _ = writeln!(text, "{} {}", name.file_name(), content.expose());
     }
     Secret::new(text)
+}
+
+/// Whether a text is the secrets of a host in this form, as they are or as much of them as was written.
+#[must_use]
+pub fn is_secrets(text: &str) -> bool {
+    let known = |line: &str| {
+        let name = line.split(' ').next().unwrap_or_default();
+        SecretName::ALL.iter().any(|known| known.file_name() == name)
+    };
+    !text.is_empty() && text.lines().all(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names_and_nothing_else_is() {
+        assert!(is_secrets("ca.key aGVsbG8=\nkubeadm-init.yaml d29ybGQ=\n"));
+        for other in ["", "my list\n", "ca.key aGVsbG8=\nand my notes\n"] {
+            assert!(!is_secrets(other), "{other:?}");
+        }
+    }
 }

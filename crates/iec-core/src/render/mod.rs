@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 
 pub use assumption::{Assumption, assumptions};
 use carried::carried;
+pub use carried::is_secrets;
 pub use medium::{Medium, media};
 
 use crate::content::{Digest, Manifest};

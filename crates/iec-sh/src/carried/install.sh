@@ -4,7 +4,7 @@ carry_usage() {
 Installs host $carry_host of site $carry_site, and goes on where it stopped when it is started again.
 
   --from FOLDER           where blobs and secrets are (default: the folder of this script)
-  --secrets FOLDER        where the secrets are, if they are elsewhere
+  --secrets FOLDER        where the secrets are, if they are elsewhere (- for standard input)
   --medium LABEL          the same, on the medium with this file system label
   --url URL               where blobs are fetched from when the folder has none
   --passphrase-file FILE  what opens the secrets, its first line (- for standard input; without it, it is asked for)
@@ -190,7 +190,7 @@ carry_needs_secrets() {
   return 1
 }
 
-# Opens an encrypted file with the host's own openssl, else with the bundle's.
+# Opens what is encrypted with the host's own openssl, else with the bundle's.
 carry_openssl() {
   if command -v openssl >/dev/null; then openssl "$@"; return; fi
   carry_tools=$carry_home/incoming/tools
@@ -205,7 +205,6 @@ carry_openssl() {
 }
 
 carry_passphrase() {
-  carry_phrase=''
   case $carry_phrase_file in
     -) IFS= read -r carry_phrase ;;
     '')
@@ -222,31 +221,50 @@ carry_passphrase() {
   esac
 }
 
-# carry_secrets: one file each, readable by root only, until the last step takes them away.
-carry_secrets() {
+# carry_bring: the secrets as they were brought, and whether they are sealed.
+carry_bring() {
   carry_file=${carry_secrets_from:-$carry_from}/secrets-$carry_host
-  if [ -f "$carry_file.enc" ]; then
-    carry_passphrase
-    # The shell's own printf: no process has the passphrase among its arguments.
-    carry_open=$(printf '%s\n' "$carry_phrase" | carry_openssl enc -d -aes-256-cbc -pbkdf2 -iter "$carry_iterations" \
-      -md sha256 -base64 -pass stdin -in "$carry_file.enc" 2>/dev/null)
-    carry_code=$?
-    carry_phrase=''
-    [ "$carry_code" -ne 127 ] || carry_refuse 1 IEC3926 'there is no openssl on this host to open its secrets with' \
-      'apt-get install openssl, or render with --plain-secrets'
-    carry_lines=${carry_open#*"
-"}
-    carry_sum=$(printf '%s\n' "$carry_lines" | sha256sum)
-    if [ "$carry_code" -ne 0 ] || [ "${carry_sum%% *}" != "${carry_open%%"
-"*}" ]; then
-      carry_refuse 1 IEC3927 'the secrets do not open: another passphrase, or a damaged file' 'try the passphrase again'
-    fi
-    carry_open=''
+  carry_sealed=no
+  if [ "$carry_secrets_from" = - ]; then
+    # Before them comes the passphrase; the shell takes no more of the input than its line.
+    if [ "$carry_phrase_file" = - ]; then carry_sealed=yes; carry_passphrase; fi
+    carry_lines=$(cat)
+  elif [ -f "$carry_file.enc" ]; then carry_sealed=yes carry_lines=$(cat "$carry_file.enc")
   elif [ -f "$carry_file" ]; then carry_lines=$(cat "$carry_file")
   else
     carry_refuse 1 IEC3928 "the secrets of this host, secrets-$carry_host, are not in ${carry_secrets_from:-$carry_from}" \
       'put the file beside the script: it was rendered with it, unless --no-secrets was given'
   fi
+}
+
+# carry_unseal: opens the secrets; the first line inside is the digest of the rest.
+carry_unseal() {
+  [ -n "$carry_phrase" ] || carry_passphrase
+  # The shell's own printf: no process has the passphrase or a secret among its arguments.
+  carry_open=$(printf '%s\n' "$carry_phrase" | {
+    exec 7<&0
+    printf '%s\n' "$carry_lines" | carry_openssl enc -d -aes-256-cbc -pbkdf2 -iter "$carry_iterations" \
+      -md sha256 -base64 -pass fd:7 2>/dev/null
+  })
+  carry_code=$?
+  carry_phrase=''
+  [ "$carry_code" -ne 127 ] || carry_refuse 1 IEC3926 'there is no openssl on this host to open its secrets with' \
+    'apt-get install openssl, or render with --plain-secrets'
+  carry_lines=${carry_open#*"
+"}
+  carry_sum=$(printf '%s\n' "$carry_lines" | sha256sum)
+  if [ "$carry_code" -ne 0 ] || [ "${carry_sum%% *}" != "${carry_open%%"
+"*}" ]; then
+    carry_refuse 1 IEC3927 'the secrets do not open: another passphrase, or a damaged file' 'try the passphrase again'
+  fi
+  carry_open=''
+}
+
+# carry_secrets: one file each, readable by root only, until the last step takes them away.
+carry_secrets() {
+  carry_phrase=''
+  carry_bring
+  [ "$carry_sealed" = no ] || carry_unseal
   carry_made
   (
     umask 077

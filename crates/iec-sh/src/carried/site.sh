@@ -67,14 +67,12 @@ carry_ssh() {
 # What begins a command line on a host: root's rights without a question.
 carry_sudo() { if [ "$carry_user" = root ]; then carry_root=''; else carry_root='sudo -n '; fi; }
 
-# carry_carry HOST: takes the host's scripts, its secrets and the blobs that it lacks to the host.
+# carry_carry HOST: takes the host's scripts and the blobs that it lacks to the host. Its secrets come later, by a pipe: a
+# file of them would stay wherever the connection ends.
 carry_carry() {
   carry_place "$1"
   carry_sudo
   carry_names="install-$1.sh verify-$1.sh undo-$1.sh"
-  for carry_name in "secrets-$1" "secrets-$1.enc"; do
-    [ ! -f "$carry_here/$carry_name" ] || carry_names="$carry_names $carry_name"
-  done
   carry_ssh "$1" "umask 077 && rm -rf $carry_remote && mkdir -p $carry_remote" </dev/null || return 4
   carry_needs=$(carry_ssh "$1" "${carry_root}/bin/sh -s -- --needs" <"$carry_here/install-$1.sh") || return 4
   for carry_hex in $carry_needs; do
@@ -91,18 +89,27 @@ carry_on() {
   carry_ssh "$1" "${carry_root}/bin/sh $carry_remote/$2-$1.sh $3"
 }
 
-# The folder on the host goes when it was of use; a host that was cut off keeps it until the next time.
+# The folder on the host goes when it was of use; a host that was cut off keeps it until the next time: no secret is in it.
 carry_tidy() { carry_ssh "$1" "rm -rf $carry_remote" </dev/null; }
+
+# carry_secrets HOST: what its script reads: its secrets, before them the passphrase where they are sealed.
+carry_secrets() {
+  if [ -f "$carry_here/secrets-$1.enc" ]; then
+    # The shell's own printf: no process has the passphrase among its arguments.
+    printf '%s\n' "$carry_phrase"
+    cat -- "$carry_here/secrets-$1.enc"
+  elif [ -f "$carry_here/secrets-$1" ]; then cat -- "$carry_here/secrets-$1"
+  fi
+}
 
 carry_install_one() {
   carry_carry "$1" || return 4
   carry_more=--move
   [ -z "$carry_url" ] || carry_more="$carry_more --url $carry_url"
-  if [ -n "$carry_phrase" ]; then
-    # The shell's own printf: no process has the passphrase among its arguments.
-    printf '%s\n' "$carry_phrase" | carry_on "$1" install "$carry_more --passphrase-file -"
-  else carry_on "$1" install "$carry_more" </dev/null
+  if [ -f "$carry_here/secrets-$1.enc" ]; then carry_more="$carry_more --secrets - --passphrase-file -"
+  elif [ -f "$carry_here/secrets-$1" ]; then carry_more="$carry_more --secrets -"
   fi
+  carry_secrets "$1" | carry_on "$1" install "$carry_more"
   carry_code=$?
   [ "$carry_code" -ne 255 ] || carry_code=4
   [ "$carry_code" -eq 4 ] || carry_tidy "$1"
@@ -187,10 +194,15 @@ carry_ask_phrase() {
   [ -n "$carry_phrase" ] || carry_stop IEC3925 'the secrets are encrypted, and there is no passphrase' '--passphrase-file names a file that has it'
 }
 
+carry_clean() {
+  rm -rf "$carry_temporary"
+  [ ! -t 0 ] || stty echo 2>/dev/null
+}
+
 carry_site_main() {
   carry_arguments "$@"
   carry_temporary=$(mktemp -d) || exit 1
-  trap 'rm -rf "$carry_temporary"' EXIT
+  trap carry_clean EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   for carry_host in $carry_hosts; do

@@ -64,7 +64,7 @@ pub struct RenderPlace {
     /// The folder to write to; it is made, and must be empty
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Write into a folder that is not empty, over files of the same names
+    /// Write into a folder that is not empty, over files of the same names; secrets of an earlier rendering are removed
     #[arg(long)]
     pub force: bool,
     /// The hosts are what this file says; `iec check --probe --facts-out` writes it

@@ -1,5 +1,6 @@
 //! `iec render`: the plan as files, for methods without a connection from here to the hosts.
 
+mod earlier;
 mod folder;
 mod image;
 mod seal;
@@ -12,6 +13,7 @@ use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, media, re
 use iec_core::secret::Secret;
 use serde_json::{Value, json};
 
+use self::earlier::Earlier;
 use self::folder::{Written, write};
 use super::apply::run_name;
 use super::content::Content;
@@ -133,9 +135,17 @@ impl<'a> Job<'a> {
             )
             .with_diagnostics(file.text.clone(), problems)
         })?;
+        let media = if self.images {
+            media(self.format, &files)
+        } else {
+            Vec::new()
+        };
+        let mut secret_files = folder::secrets(&files, passphrase.is_some());
+        secret_files.append(&mut image::with_secrets(&media, &secret_files));
+        let removed = Earlier::in_folder(&self.place.out)?.make_way(&self.place.out, &secret_files)?;
         let mut written = write(&files, &self.place.out, passphrase.as_ref(), &content)?;
         if let Some(writer) = writer {
-            let images = image::write(&writer, &self.place.out, &media(self.format, &files), &written)?;
+            let images = image::write(&writer, &self.place.out, &media, &written)?;
             written.extend(images);
         }
         let assumed = assumed(&facts);
@@ -145,9 +155,12 @@ impl<'a> Job<'a> {
             "out": self.place.out,
             "run": run.as_str(),
             "files": written.iter().map(Written::json).collect::<Vec<_>>(),
+            "removed": removed,
             "assumed": assumed.iter().map(|(host, sections)| json!({ "host": host, "sections": sections })).collect::<Vec<Value>>(),
         });
-        ui.result(Document::Render, &value, || self.text(&written, &assumed));
+        ui.result(Document::Render, &value, || {
+            self.text(&written, &removed, &assumed)
+        });
         Ok(Outcome::Done)
     }
 
@@ -183,7 +196,12 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn text(&self, written: &[Written], assumed: &BTreeMap<String, Vec<&'static str>>) -> String {
+    fn text(
+        &self,
+        written: &[Written],
+        removed: &[String],
+        assumed: &BTreeMap<String, Vec<&'static str>>,
+    ) -> String {
         let mut text = String::new();
         let (blobs, others): (Vec<_>, Vec<_>) = written.iter().partition(|file| file.blob);
         for file in others {
@@ -202,6 +220,9 @@ impl<'a> Job<'a> {
                 count(blobs.len(), "file"),
                 size(total)
             );
+        }
+        for path in removed {
+            let _ = writeln!(text, "Removed {path}, secrets of an earlier rendering.");
         }
         for (host, sections) in assumed {
             let what = if sections.len() == HostFacts::SECTIONS.len() {

@@ -12,7 +12,7 @@ fn a_folder_that_is_not_empty_is_left_alone() {
     exit code: 1
     ----- stderr -----
     error[IEC3921]: the output folder usb is not empty
-      next: name another folder, or add --force to write over files of the same names
+      next: name another folder, or add --force to write over files of the same names and to remove an earlier rendering's secrets
     ");
 }
 

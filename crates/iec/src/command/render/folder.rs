@@ -1,5 +1,6 @@
 //! The folder of a rendering: refused where it is in use, then filled file by file, each whole or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -58,9 +59,25 @@ pub(super) fn refuse(folder: &Path, force: bool) -> Result<(), CliError> {
             "IEC3921",
             format!("the output folder {} is not empty", folder.display()),
         )
-        .next("name another folder, or add --force to write over files of the same names")),
+        .next("name another folder, or add --force to write over files of the same names and to remove an earlier rendering's secrets")),
         _ => Ok(()),
     }
+}
+
+/// The paths under which the secrets among the files are written; encrypted ones have `.enc` behind their name.
+pub(super) fn secrets(files: &Files, encrypted: bool) -> BTreeSet<String> {
+    let secret = files
+        .iter()
+        .filter(|(_, file)| matches!(file.content, FileContent::Secret(_)));
+    secret
+        .map(|(path, _)| {
+            if encrypted {
+                format!("{path}.enc")
+            } else {
+                path.clone()
+            }
+        })
+        .collect()
 }
 
 /// Writes the files; secrets are encrypted where there is a passphrase, and then have `.enc` behind their name.

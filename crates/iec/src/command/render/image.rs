@@ -1,5 +1,6 @@
 //! Images of the media of a rendering, beside the files that they are made from.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use iec_bundle::{MediumError, MediumWriter};
@@ -14,6 +15,16 @@ use crate::error::{CliError, unwritable};
 /// When this machine has none.
 pub(super) fn writer() -> Result<MediumWriter, CliError> {
     MediumWriter::find().map_err(explained)
+}
+
+/// The images of these media that get secrets, by the paths of the files that have them.
+pub(super) fn with_secrets(media: &[Medium], secrets: &BTreeSet<String>) -> BTreeSet<String> {
+    let on_it = |medium: &&Medium| secrets.iter().any(|path| path.starts_with(&medium.folder));
+    media
+        .iter()
+        .filter(on_it)
+        .map(|medium| medium.image.clone())
+        .collect()
 }
 
 /// Writes an image for each medium, of the files that were written. Only its owner may read it.

@@ -21,6 +21,13 @@ const MAGIC: &[u8; 8] = b"Salted__";
 /// Characters on a line of base64, as openssl reads it.
 const LINE: usize = 64;
 
+/// Whether a text begins as an encrypted one does.
+pub(super) fn is_sealed(text: &str) -> bool {
+    // The last of its letters holds bits of the salt too.
+    let magic = base64::engine::general_purpose::STANDARD_NO_PAD.encode(MAGIC);
+    text.starts_with(&magic[..magic.len() - 1])
+}
+
 /// Encrypts a text. No two results are alike.
 ///
 /// # Errors
@@ -74,6 +81,7 @@ mod tests {
         let secret = Secret::new("ca.key aGVsbG8=\nsa.key d29ybGQ=\n".to_owned());
         let sealed = seal(&secret, &Secret::new("correct horse battery".to_owned())).unwrap();
         assert!(sealed.lines().all(|line| line.len() <= LINE));
+        assert!(is_sealed(&sealed) && !is_sealed("sealed"));
         let open = |passphrase: &str| {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("sealed");
