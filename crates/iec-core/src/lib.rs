@@ -16,6 +16,7 @@ mod nearest;
 pub mod observed;
 pub mod plan;
 pub mod probe;
+pub mod quantity;
 pub mod reach;
 pub mod release;
 pub mod removal;

@@ -39,7 +39,7 @@ fn document() -> Value {
                 "name": "edge-1",
                 "address": "10.0.0.11",
                 "role": "control-plane",
-                "taints": [{ "key": "a", "effect": "NoSchedule" }],
+                "taints": [{ "key": "a", "effect": "PreferNoSchedule" }],
                 "hardware": {
                     "management": { "protocol": "ipmi", "address": "10.9.0.11" },
                     "disks": [{}],

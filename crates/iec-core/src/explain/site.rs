@@ -231,9 +231,9 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC0212",
         "no host may run workloads",
-        "With `schedulable: false` control planes take no workloads, and the site has no worker.",
-        "Add a worker, or remove `schedulable: false`.",
-        "",
+        "Taints of NoSchedule and NoExecute keep pods away, and so does `schedulable: false` from control planes. Where they leave no host, neither the cluster's DNS nor anything else would run.",
+        "Add a worker, remove `schedulable: false`, or leave one host without such a taint; PreferNoSchedule keeps pods away only where they have a choice.",
+        "taints: [{key: rack, effect: PreferNoSchedule}]",
     ),
     row(
         "IEC0213",
@@ -406,7 +406,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC0508",
         "the pattern for interfaces cannot be used",
-        "It is a regular expression on names of interfaces.",
+        "It is a regular expression on names of interfaces, which Calico reads as RE2 does: nothing in it looks ahead or refers back, and nothing is repeated twice.",
         "Write a name or a simple pattern.",
         "interface: eth.*",
     ),
@@ -469,9 +469,16 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC0704",
         "not an amount that Kubernetes reads",
-        "Amounts are numbers with a unit (`m`, `k`, `M`, `G`, `Ki`, `Mi`, `Gi`, …); thresholds for eviction may be percentages below 100.",
+        "Amounts are numbers with a unit (`m`, `k`, `M`, `G`, `Ki`, `Mi`, `Gi`, …) or an exponent (`1e3`); thresholds for eviction may be percentages below 100.",
         "Correct the amount.",
         "memory: 512MB       # wrong\nmemory: 512Mi       # right",
+    ),
+    row(
+        "IEC0705",
+        "an amount that cannot be meant",
+        "The kubelet does not start with a threshold of nothing, and a few bytes are most often a wrong unit: `512m` is half a byte.",
+        "Correct the unit; write `0%` to switch a threshold off.",
+        "memory.available: 512m       # wrong\nmemory.available: 512Mi      # right",
     ),
     row(
         "IEC0801",

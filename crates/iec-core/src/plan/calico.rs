@@ -5,8 +5,6 @@ use serde_json::{Map, Value, json};
 use crate::plan::{calico_etcd, document};
 use crate::site::{Calico, Datastore, Destination, Encapsulation, NodeAddress, Site};
 
-/// Bytes that VXLAN adds to a packet over IPv4.
-const VXLAN_OVERHEAD: u32 = 50;
 /// The group and user that Calico's controllers run as, in upstream's image and in the bundle's.
 const CONTROLLERS_GROUP: u32 = 999;
 
@@ -54,11 +52,7 @@ impl Patch {
             NodeAddress::CanReach(Destination::Name(name)) => format!("can-reach={name}"),
             NodeAddress::CanReach(Destination::Address(address)) => format!("can-reach={address}"),
         };
-        let overhead = if calico.encapsulation() == Encapsulation::None {
-            0
-        } else {
-            VXLAN_OVERHEAD
-        };
+        let overhead = calico.encapsulation().overhead();
         let mtu = calico.mtu().map_or_else(
             || interface_mtu.map_or(0, |mtu| mtu.saturating_sub(overhead)),
             u32::from,

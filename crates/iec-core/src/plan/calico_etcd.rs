@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::plan::document;
 use crate::plan::kubeadm::{API, RUNTIME_SOCKET};
-use crate::site::Site;
+use crate::site::{Datastore, Site};
 
 /// The port for Calico, as the founding page's etcd had it.
-const CLIENT_PORT: u16 = 6666;
+const CLIENT_PORT: u16 = Datastore::ETCD_PORTS[0];
 /// The port for other members, of which there are none yet.
-const PEER_PORT: u16 = 6667;
+const PEER_PORT: u16 = Datastore::ETCD_PORTS[1];
 /// The port for the kubelet's probes.
-const PROBE_PORT: u16 = 6668;
+const PROBE_PORT: u16 = Datastore::ETCD_PORTS[2];
 
 /// Its authority and certificates, below the folder of the cluster's.
 pub(super) const PKI: &str = "/etc/kubernetes/pki/calico-etcd";

@@ -328,7 +328,7 @@ impl FromStr for InterfaceAddress {
     type Err = std::net::AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(network) = text.parse::<Ipv4Net>() {
+        if let Some(network) = super::rule::network::written(text) {
             return Ok(Self {
                 address: network.addr(),
                 prefix: Some(network.prefix_len()),

@@ -159,6 +159,15 @@ impl Encapsulation {
         ("None", Self::None),
     ];
 
+    /// How many bytes of a packet between hosts are not the pod's own.
+    #[must_use]
+    pub const fn overhead(self) -> u32 {
+        match self {
+            Self::Vxlan | Self::VxlanCrossSubnet => 50,
+            Self::None => 0,
+        }
+    }
+
     /// What Calico's `CALICO_IPV4POOL_VXLAN` and an IP pool's `vxlanMode` call it.
     #[must_use]
     pub const fn vxlan_mode(self) -> &'static str {
@@ -183,6 +192,9 @@ pub enum Datastore {
 impl Datastore {
     /// Every datastore with the word that a site file uses for it.
     pub const WORDS: [(&'static str, Self); 2] = [("kubernetes", Self::Kubernetes), ("etcd", Self::Etcd)];
+
+    /// The TCP ports of Calico's own etcd on a control plane: for Calico, for other members, for the kubelet's probes.
+    pub const ETCD_PORTS: [u16; 3] = [6666, 6667, 6668];
 }
 
 /// How Calico finds the address of a host.

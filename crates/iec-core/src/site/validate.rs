@@ -76,10 +76,21 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
         let schedulable = control_plane
             .as_ref()
             .map(|control_plane| control_plane.schedulable);
-        fleet::check_unique(&hosts.seen, problems);
+        let usual_port = access.as_ref().and_then(|access| access.port);
+        fleet::check_unique(&hosts.seen, usual_port, problems);
         fleet::check_quorum(&hosts.seen, hosts.complete, schedulable, hosts.place, problems);
     }
     let network = all_networks(&body.value.network, hosts.as_ref(), kubelet.as_ref(), problems);
+    let given_endpoint = body
+        .value
+        .control_plane
+        .value()
+        .and_then(|given| given.endpoint.given());
+    if let (Some(given), Some(control_plane)) = (given_endpoint, &control_plane) {
+        let calico = network.as_ref().and_then(|network| network.cni().calico());
+        let datastore = calico.map(super::Calico::datastore);
+        endpoint::check_calico_etcd(given, control_plane.endpoint().port(), datastore, problems);
+    }
     let runtime = rule::optional(runtime, Runtime { take_over: false }, |given| {
         rule::optional(&given.value.take_over, false, |given| Some(given.value))
             .map(|take_over| Runtime { take_over })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{PORTS, counted, host, line, number, optional, printable, required};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::nearest::nearest;
+use crate::quantity::Quantity;
 use crate::site::{Acceptance, Access, EvictionSignal, Kubelet, ReservedResource};
 use crate::spec::{AccessSpec, EvictionHardSpec, Field, KubeletSpec, List, Spanned, SystemReservedSpec};
 
@@ -60,19 +61,29 @@ fn eviction(
     problems: &mut Diagnostics,
 ) -> Option<BTreeMap<EvictionSignal, String>> {
     let fields = [
-        (EvictionSignal::MemoryAvailable, &given.memory_available),
-        (EvictionSignal::NodefsAvailable, &given.nodefs_available),
-        (EvictionSignal::NodefsInodesFree, &given.nodefs_inodes_free),
-        (EvictionSignal::ImagefsAvailable, &given.imagefs_available),
-        (EvictionSignal::PidAvailable, &given.pid_available),
+        (
+            EvictionSignal::MemoryAvailable,
+            &given.memory_available,
+            Unit::Bytes,
+        ),
+        (
+            EvictionSignal::NodefsAvailable,
+            &given.nodefs_available,
+            Unit::Bytes,
+        ),
+        (
+            EvictionSignal::NodefsInodesFree,
+            &given.nodefs_inodes_free,
+            Unit::Pieces,
+        ),
+        (
+            EvictionSignal::ImagefsAvailable,
+            &given.imagefs_available,
+            Unit::Bytes,
+        ),
+        (EvictionSignal::PidAvailable, &given.pid_available, Unit::Pieces),
     ];
-    quantities(
-        fields,
-        EvictionSignal::as_str,
-        |text| is_quantity(text) || is_percentage(text),
-        "5%",
-        problems,
-    )
+    amounts(fields, EvictionSignal::as_str, Purpose::Threshold, problems)
 }
 
 fn reserved(
@@ -80,68 +91,114 @@ fn reserved(
     problems: &mut Diagnostics,
 ) -> Option<BTreeMap<ReservedResource, String>> {
     let fields = [
-        (ReservedResource::Cpu, &given.cpu),
-        (ReservedResource::Memory, &given.memory),
-        (ReservedResource::EphemeralStorage, &given.ephemeral_storage),
-        (ReservedResource::Pid, &given.pid),
+        (ReservedResource::Cpu, &given.cpu, Unit::Processors),
+        (ReservedResource::Memory, &given.memory, Unit::Bytes),
+        (
+            ReservedResource::EphemeralStorage,
+            &given.ephemeral_storage,
+            Unit::Bytes,
+        ),
+        (ReservedResource::Pid, &given.pid, Unit::Pieces),
     ];
-    quantities(fields, ReservedResource::as_str, is_quantity, "256Mi", problems)
+    amounts(fields, ReservedResource::as_str, Purpose::Reserve, problems)
 }
 
-fn quantities<K: Ord + Copy, const N: usize>(
-    fields: [(K, &Field<String>); N],
+/// What an amount counts.
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    Processors,
+    Bytes,
+    Pieces,
+}
+
+/// What an amount is for.
+#[derive(Clone, Copy, PartialEq)]
+enum Purpose {
+    /// Below it the kubelet acts; a percentage is one too.
+    Threshold,
+    /// It is kept from pods.
+    Reserve,
+}
+
+fn amounts<K: Ord + Copy, const N: usize>(
+    fields: [(K, &Field<String>, Unit); N],
     called: impl Fn(K) -> &'static str,
-    accepted: impl Fn(&str) -> bool,
-    example: &str,
+    purpose: Purpose,
     problems: &mut Diagnostics,
 ) -> Option<BTreeMap<K, String>> {
     let mut values = BTreeMap::new();
     let mut complete = true;
-    for (key, field) in fields {
+    for (key, field, unit) in fields {
         let Some(given) = field.given() else {
             complete &= field.is_absent();
             continue;
         };
-        if accepted(&given.value) {
-            values.insert(key, given.value.clone());
-            continue;
+        match wrong_amount(&given.value, unit, purpose) {
+            None => {
+                values.insert(key, given.value.clone());
+            }
+            Some((code, cause, hint)) => {
+                complete = false;
+                let message = format!("`{}` {cause}: `{}`", called(key), printable(&given.value));
+                problems.push(Diagnostic::error(code, message).at(&given.place).hint(hint));
+            }
         }
-        complete = false;
-        let message = format!(
-            "`{}` is no amount that Kubernetes reads: `{}`",
-            called(key),
-            printable(&given.value)
-        );
-        let hint = format!("write a number with a unit, such as \"{example}\"");
-        problems.push(Diagnostic::error("IEC0704", message).at(&given.place).hint(hint));
     }
     complete.then_some(values)
 }
 
-/// Whether the text is a quantity that is not negative, as Kubernetes writes them.
-fn is_quantity(text: &str) -> bool {
-    let end = text
-        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let units = [
-        "", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
-    ];
-    is_decimal(number) && units.contains(&unit)
+/// Why the kubelet would refuse the amount or make nothing sensible of it: a code, the cause, and what to do.
+fn wrong_amount(
+    text: &str,
+    unit: Unit,
+    purpose: Purpose,
+) -> Option<(&'static str, &'static str, &'static str)> {
+    if purpose == Purpose::Threshold && text.ends_with('%') {
+        return (!is_percentage(text)).then_some((
+            "IEC0704",
+            "is no percentage below 100",
+            "write a percentage such as \"5%\", or a number with a unit",
+        ));
+    }
+    let Some(amount) = Quantity::parse(text) else {
+        let hint = match (unit, purpose) {
+            (Unit::Processors, _) => "write a number of processors such as \"500m\", half of one",
+            (Unit::Bytes, Purpose::Threshold) => "write a number with a unit, such as \"500Mi\", or \"5%\"",
+            (Unit::Bytes, Purpose::Reserve) => "write a number with a unit, such as \"256Mi\"",
+            (Unit::Pieces, _) => "write a number, such as \"1000\"",
+        };
+        return Some(("IEC0704", "is no amount that Kubernetes reads", hint));
+    };
+    if amount.is_zero() {
+        return (purpose == Purpose::Threshold).then_some((
+            "IEC0705",
+            "cannot be nothing, the kubelet would not start",
+            "write \"0%\" to switch the threshold off, or remove the key for the kubelet's own",
+        ));
+    }
+    let little = match unit {
+        Unit::Bytes => amount.units() < LEAST_BYTES,
+        Unit::Pieces => amount.thousandths() < 1000,
+        Unit::Processors => false,
+    };
+    little.then_some((
+        "IEC0705",
+        "is next to nothing",
+        "`m` stands for thousandths: write `M` or `Mi` for millions of bytes",
+    ))
 }
 
-fn is_decimal(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.split_once('.') {
-        Some((whole, fraction)) => digits(whole) && digits(fraction),
-        None => digits(text),
-    }
-}
+/// Fewer bytes than these are a unit that was forgotten or mistaken.
+const LEAST_BYTES: u64 = 1 << 20;
 
 /// Whether the text is a percentage below 100.
 fn is_percentage(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.strip_suffix('%')
-        .filter(|number| is_decimal(number))
+        .filter(|number| match number.split_once('.') {
+            Some((whole, fraction)) => digits(whole) && digits(fraction),
+            None => digits(number),
+        })
         .and_then(|number| number.parse::<f64>().ok())
         .is_some_and(|number| number < 100.0)
 }
@@ -190,16 +247,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_those_of_kubernetes() {
-        for amount in ["0", "100m", "1.5", "256Mi", "1Gi", "10k"] {
-            assert!(is_quantity(amount), "{amount}");
+    fn thresholds_may_be_percentages_and_nothing_may_be_next_to_nothing() {
+        let code = |text, unit, purpose| wrong_amount(text, unit, purpose).map(|(code, ..)| code);
+        for text in ["5%", "0.5%", "0%", "100Mi", "1e9", "1048576"] {
+            assert_eq!(code(text, Unit::Bytes, Purpose::Threshold), None, "{text}");
         }
-        for text in ["", "Mi", "-1", "1 Gi", "1GB", "1.", ".5", "1e3x", "5%", "1..2"] {
-            assert!(!is_quantity(text), "{text}");
+        for text in ["100%", "%", "-5%", "1e1%", "5 %", "100MB", "-1Gi"] {
+            assert_eq!(
+                code(text, Unit::Bytes, Purpose::Threshold),
+                Some("IEC0704"),
+                "{text}"
+            );
         }
-        assert!(is_percentage("5%") && is_percentage("0.5%"));
-        assert!(
-            !is_percentage("100%") && !is_percentage("%") && !is_percentage("-5%") && !is_percentage("5")
-        );
+        for text in ["0", "0Mi", "100m", "512", "1k"] {
+            assert_eq!(
+                code(text, Unit::Bytes, Purpose::Threshold),
+                Some("IEC0705"),
+                "{text}"
+            );
+        }
+        assert_eq!(code("5%", Unit::Bytes, Purpose::Reserve), Some("IEC0704"));
+        assert_eq!(code("256m", Unit::Bytes, Purpose::Reserve), Some("IEC0705"));
+        assert_eq!(code("0", Unit::Bytes, Purpose::Reserve), None);
+        assert_eq!(code("100m", Unit::Processors, Purpose::Reserve), None);
+        assert_eq!(code("500m", Unit::Pieces, Purpose::Reserve), Some("IEC0705"));
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::host::Seen;
-use super::{counted, network, number, optional, printable, word};
+use super::{counted, network, number, optional, pattern, printable, word};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::name::DnsName;
 use crate::nearest::nearest;
@@ -214,10 +214,8 @@ fn interface(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<Node
         "it has 1 to 64 characters"
     } else if !given.value.chars().all(allowed) {
         "it has characters that no name of an interface and no simple pattern has"
-    } else if !is_balanced(&given.value) {
-        "its brackets do not match"
-    } else if given.value.starts_with(['*', '+', '?', '|']) {
-        "it is a regular expression, which cannot begin so"
+    } else if let Some(reason) = pattern::problem(&given.value) {
+        reason
     } else {
         return Some(NodeAddress::Interface(given.value.clone()));
     };
@@ -230,35 +228,27 @@ fn interface(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<Node
     None
 }
 
-fn is_balanced(pattern: &str) -> bool {
-    let mut open = Vec::new();
-    for letter in pattern.chars() {
-        match letter {
-            '(' | '[' => open.push(letter),
-            ')' if open.pop() != Some('(') => return false,
-            ']' if open.pop() != Some('[') => return false,
-            _ => {}
-        }
-    }
-    open.is_empty()
-}
-
 fn can_reach(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<NodeAddress> {
     if network::refuse_ipv6(given, "can-reach", problems) {
         return None;
     }
-    if let Ok(address) = given.value.parse::<Ipv4Addr>() {
-        return Some(NodeAddress::CanReach(Destination::Address(address)));
-    }
-    match DnsName::new(given.value.clone()) {
-        Ok(name) => Some(NodeAddress::CanReach(Destination::Name(name))),
-        Err(reason) => {
-            let message = format!("`can-reach` cannot be `{}`: {reason}", printable(&given.value));
-            let hint = "write a name or an address to which every host has a route, such as the gateway's";
-            problems.push(Diagnostic::error("IEC0509", message).at(&given.place).hint(hint));
-            None
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let reason = match (given.value.parse::<Ipv4Addr>(), DnsName::new(given.value.clone())) {
+        (Ok(address), _) => match network::special_range(Ipv4Net::from(address)) {
+            None => return Some(NodeAddress::CanReach(Destination::Address(address))),
+            Some(what) => format!("the range is for {what}"),
+        },
+        (Err(_), Ok(_)) if given.value.split('.').all(digits) => "it is no IPv4 address".to_owned(),
+        (Err(_), Ok(name)) if name == "localhost" || name.as_str().ends_with(".localhost") => {
+            "every host takes this name for itself".to_owned()
         }
-    }
+        (Err(_), Ok(name)) => return Some(NodeAddress::CanReach(Destination::Name(name))),
+        (Err(_), Err(reason)) => reason.to_string(),
+    };
+    let message = format!("`can-reach` cannot be `{}`: {reason}", printable(&given.value));
+    let hint = "write a name or an address to which every host has a route, such as the gateway's";
+    problems.push(Diagnostic::error("IEC0509", message).at(&given.place).hint(hint));
+    None
 }
 
 /// Whether the pod network has a block for every host, and enough for all pods that the hosts may run.

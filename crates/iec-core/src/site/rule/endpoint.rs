@@ -6,7 +6,7 @@ use super::host::Seen;
 use super::{network, printable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::name::{DnsName, SiteName};
-use crate::site::{Endpoint, EndpointHost, Role};
+use crate::site::{Datastore, Endpoint, EndpointHost, Role};
 use crate::spec::Spanned;
 
 /// The port of the API server, unless a site says otherwise.
@@ -92,9 +92,9 @@ fn split<'s>(given: &'s Spanned<String>, problems: &mut Diagnostics) -> Option<(
         refuse(given, "IEC0401", "it has no port", &hint, problems);
         return None;
     };
-    match port.parse::<u16>() {
-        Ok(port) if port > 0 => Some((host, port)),
-        _ => {
+    match super::port(port) {
+        Some(port) => Some((host, port)),
+        None => {
             refuse(
                 given,
                 "IEC0401",
@@ -123,6 +123,20 @@ fn check_port(given: &Spanned<String>, port: u16, problems: &mut Diagnostics) {
             "6443 is the usual port; 443 works too",
             problems,
         );
+    }
+}
+
+/// Whether the API server leaves its ports to Calico's own etcd, where the site has one.
+pub(in crate::site) fn check_calico_etcd(
+    given: &Spanned<String>,
+    port: u16,
+    datastore: Option<Datastore>,
+    problems: &mut Diagnostics,
+) {
+    if datastore == Some(Datastore::Etcd) && Datastore::ETCD_PORTS.contains(&port) {
+        let cause = format!("with `datastore: etcd`, port {port} is for Calico's etcd");
+        let hint = "6443 is the usual port; 443 works too";
+        refuse(given, "IEC0402", &cause, hint, problems);
     }
 }
 

@@ -10,8 +10,11 @@ use crate::site::Role;
 /// How many control planes this version of IEC can install.
 const SUPPORTED_CONTROL_PLANES: usize = 1;
 
-/// Reports names and addresses that two hosts share.
-pub(in crate::site) fn check_unique(hosts: &[Seen<'_>], problems: &mut Diagnostics) {
+/// The port of an SSH server for which nobody names one.
+const USUAL_PORT: u16 = 22;
+
+/// Reports names and addresses that two hosts share. `usual_port` is that of hosts that have none of their own.
+pub(in crate::site) fn check_unique(hosts: &[Seen<'_>], usual_port: Option<u16>, problems: &mut Diagnostics) {
     let names = hosts
         .iter()
         .filter_map(|host| host.name.as_ref().map(|(name, place)| (name.to_string(), *place)));
@@ -23,7 +26,8 @@ pub(in crate::site) fn check_unique(hosts: &[Seen<'_>], problems: &mut Diagnosti
     let reachable = || hosts.iter().filter(|host| host.unreachable != Some(true));
     let addresses = reachable().filter_map(|host| {
         let (address, place) = host.address?;
-        Some(((address, host.port.flatten()), place))
+        let port = host.port.flatten().or(usual_port).unwrap_or(USUAL_PORT);
+        Some(((address, port), place))
     });
     report_repeated(addresses, problems, |(address, _)| {
         Diagnostic::error("IEC0202", format!("two hosts have the address {address}")).hint(
@@ -101,7 +105,25 @@ pub(in crate::site) fn check_quorum(
         problems.push(problem.at(&second));
         return;
     }
-    if schedulable == Some(false) && present(Role::Worker).count() == 0 {
+    if let Some(schedulable) = schedulable {
+        check_room(hosts, schedulable, place, problems);
+    }
+}
+
+/// Whether a pod without tolerations finds a host, such as those of the cluster's DNS on a site that has no worker.
+fn check_room(hosts: &[Seen<'_>], schedulable: bool, place: &Place, problems: &mut Diagnostics) {
+    let candidates = || {
+        hosts
+            .iter()
+            .filter(|host| host.is_present() && (schedulable || host.role == Some(Role::Worker)))
+    };
+    if candidates().any(|host| !matches!(host.closed_by, Some(Some(_)))) {
+        return;
+    }
+    let closed: Vec<_> = candidates()
+        .filter_map(|host| Some((host, host.closed_by.as_ref()?.as_ref()?)))
+        .collect();
+    let Some((_, (_, first))) = closed.first() else {
         problems.push(
             Diagnostic::error(
                 "IEC0212",
@@ -110,7 +132,23 @@ pub(in crate::site) fn check_quorum(
             .at(&place.head())
             .hint("add a worker, or remove `schedulable: false`"),
         );
+        return;
+    };
+    let besides = if schedulable {
+        ""
+    } else {
+        ", and control planes are not schedulable"
+    };
+    let mut problem = Diagnostic::error(
+        "IEC0212",
+        format!("no host may run workloads: taints keep them away{besides}"),
+    )
+    .at(*first)
+    .hint("leave one host without a taint of NoSchedule or NoExecute, or write `PreferNoSchedule`");
+    for (host, (taint, place)) in closed.iter().take(4) {
+        problem = problem.label(*place, format!("{} has {taint}", host.called()));
     }
+    problems.push(problem);
 }
 
 fn count_problem(control_planes: usize, hosts: &[Seen<'_>]) -> Option<Diagnostic> {

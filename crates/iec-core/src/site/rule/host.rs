@@ -11,7 +11,7 @@ use crate::architecture::Architecture;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::facts::CgroupVersion;
 use crate::name::{HostName, UserName};
-use crate::site::{Assumed, Hardware, HostKey, HostState, Role, SiteHost};
+use crate::site::{Assumed, Hardware, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
 use crate::spec::{AssumeSpec, Field, HostSpec, List, Spanned};
 
 /// What is known about a host even if something about it is wrong, for the rules about all hosts together.
@@ -25,6 +25,8 @@ pub(in crate::site) struct Seen<'s> {
     pub(in crate::site) role: Option<Role>,
     pub(in crate::site) state: Option<HostState>,
     pub(in crate::site) unreachable: Option<bool>,
+    /// The first of its own taints that keeps pods away, if there is one; nothing where its taints cannot be read.
+    pub(in crate::site) closed_by: Option<Option<(Taint, &'s Place)>>,
 }
 
 impl Seen<'_> {
@@ -47,10 +49,10 @@ pub(in crate::site) fn host<'s>(
     given: &'s Spanned<HostSpec>,
     problems: &mut Diagnostics,
 ) -> (Seen<'s>, Option<SiteHost>) {
-    let seen = seen(given, problems);
+    let mut seen = seen(given, problems);
     let HostSpec {
         labels,
-        taints,
+        taints: tainted,
         host_key,
         user,
         assume,
@@ -60,7 +62,13 @@ pub(in crate::site) fn host<'s>(
     let labels = optional(labels, BTreeMap::new(), |given| {
         label::labels(&given.value, problems)
     });
-    let taints = optional(taints, Vec::new(), |given| label::taints(&given.value, problems));
+    let taints = optional(tainted, Vec::new(), |given| label::taints(&given.value, problems));
+    seen.closed_by = taints.as_ref().map(|taints| {
+        let closing = taints
+            .iter()
+            .find(|taint| taint.effect() != TaintEffect::PreferNoSchedule);
+        closing.cloned().zip(tainted.place())
+    });
     let host_key = optional(host_key, None, |given| host_key_of(given, problems).map(Some));
     let user = optional(user, None, |given| user_name(given, problems).map(Some));
     let assume = optional(assume, Assumed::default(), |given| {
@@ -132,6 +140,7 @@ fn seen<'s>(given: &'s Spanned<HostSpec>, problems: &mut Diagnostics) -> Seen<'s
         role,
         state,
         unreachable: optional(unreachable, false, |given| Some(given.value)),
+        closed_by: None,
     }
 }
 

@@ -11,7 +11,8 @@ pub(crate) mod hardware;
 pub(super) mod helm;
 pub(super) mod host;
 pub(super) mod label;
-pub(super) mod network;
+pub(crate) mod network;
+mod pattern;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -91,6 +92,12 @@ fn number<T: TryFrom<i64>>(
 
 /// The ports that a server may listen on.
 const PORTS: RangeInclusive<i64> = 1..=65535;
+
+/// The port that this text is, written with digits alone and without a zero before them.
+pub(crate) fn port(text: &str) -> Option<u16> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain)
+}
 
 /// Text of one line that is not empty, such as a path.
 pub(super) fn line(given: &Spanned<String>, key: &str, problems: &mut Diagnostics) -> Option<String> {

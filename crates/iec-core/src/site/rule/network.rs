@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::Ipv4Net;
 
 use super::printable;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
@@ -149,12 +149,16 @@ pub(in crate::site) fn network(
     if refuse_ipv6(given, key, problems) {
         return None;
     }
-    let network = match given.value.parse::<IpNet>() {
-        Ok(IpNet::V4(network)) => network,
-        Ok(IpNet::V6(_)) | Err(_) => {
+    let network = match written(&given.value) {
+        Some(network) => network,
+        None => {
             let hint = match given.value.parse::<IpAddr>() {
                 Ok(address) => format!("add a prefix length, as in {address}/16"),
                 Err(_) if given.value.contains(',') => "give one network".to_owned(),
+                Err(_) if given.value.parse::<Ipv4Net>().is_ok() => {
+                    "write its numbers without zeros before them: some programs read those as octal"
+                        .to_owned()
+                }
                 Err(_) => "give a network such as 192.168.0.0/16".to_owned(),
             };
             let message = format!("`{key}` is no IPv4 network: `{}`", printable(&given.value));
@@ -169,6 +173,14 @@ pub(in crate::site) fn network(
         return None;
     }
     Some(network)
+}
+
+/// The network that this text is, as every program reads it: no number has a zero before it.
+pub(crate) fn written(text: &str) -> Option<Ipv4Net> {
+    let (address, prefix) = text.split_once('/')?;
+    let prefix_is_plain = prefix == "0" || !prefix.starts_with(['0', '+']);
+    let prefix = prefix.parse().ok().filter(|_| prefix_is_plain)?;
+    Ipv4Net::new(address.parse().ok()?, prefix).ok()
 }
 
 /// Whether pods or services can have the network, wherever else they are.
@@ -324,6 +336,24 @@ mod tests {
         assert!(overlap(net("10.0.0.0/24"), net("10.0.0.0/24")));
         assert!(!overlap(net("10.0.0.0/24"), net("10.0.1.0/24")));
         assert!(overlap(net("0.0.0.0/0"), net("192.0.2.1/32")));
+    }
+
+    #[test]
+    fn networks_are_what_every_program_reads() {
+        assert_eq!(written("10.0.0.0/8"), Some(net("10.0.0.0/8")));
+        assert_eq!(written("0.0.0.0/0"), Some(net("0.0.0.0/0")));
+        for text in [
+            "010.0.0.0/8",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "10.0.0.0/33",
+            "10.0.0.0",
+            "10.0.0.0/",
+            "10.0.0.0/8 ",
+            "10.00.0.0/8",
+        ] {
+            assert_eq!(written(text), None, "{text}");
+        }
     }
 
     #[test]
