@@ -500,6 +500,71 @@ fn calicos_own_etcd_needs_ports_on_the_control_plane() {
     assert_eq!(judge("", false), [""; 0]);
 }
 
+/// What is said about a site with these lines more, on healthy hosts of 4 GiB and two processors.
+fn asked(more: &str, change: impl Fn(&mut HostFacts)) -> Vec<String> {
+    let host = |name, last| {
+        let mut facts = healthy(name, last);
+        let capacity = facts.capacity.value_mut();
+        (capacity.cpus, capacity.memory_total) = (2, 4 << 30);
+        change(&mut facts);
+        facts
+    };
+    let facts = both(host("edge-1", 11), host("edge-2", 12));
+    codes(&preflight(&site(more), &facts, &reference()))
+}
+
+#[test]
+fn what_is_kept_from_pods_leaves_something() {
+    for (kubelet, told) in [
+        ("{systemReserved: {cpu: 1900m, memory: 3Gi}}", [""; 0].as_slice()),
+        ("{systemReserved: {cpu: \"2\"}}", &["IEC1809", "IEC1809"]),
+        ("{systemReserved: {memory: 4Gi}}", &["IEC1809", "IEC1809"]),
+        (
+            "{systemReserved: {memory: 3Gi}, evictionHard: {memory.available: 1Gi}}",
+            &["IEC1809", "IEC1809"],
+        ),
+        (
+            "{systemReserved: {memory: 3Gi}, evictionHard: {memory.available: 30%}}",
+            &["IEC1809", "IEC1809"],
+        ),
+        (
+            "{evictionHard: {memory.available: 99%, nodefs.available: 99%}}",
+            &[],
+        ),
+        (
+            "{evictionHard: {nodefs.available: 1Pi, imagefs.available: 1Pi}}",
+            &["IEC1809", "IEC1809", "IEC1809", "IEC1809"],
+        ),
+    ] {
+        let found = asked(&format!("  kubelet: {kubelet}\n"), |_| {});
+        assert_eq!(found, told, "{kubelet}");
+    }
+}
+
+#[test]
+fn packets_of_pods_pass_the_interfaces() {
+    let judge = |settings: &str, mtu: u32| {
+        asked(
+            &format!("  network: {{cni: {{calico: {{{settings}}}}}}}\n"),
+            |facts| {
+                facts.network.value_mut().interfaces[0].mtu = mtu;
+            },
+        )
+    };
+    assert_eq!(judge("mtu: 1450", 1500), [""; 0]);
+    assert_eq!(judge("mtu: 1451", 1500), ["IEC1839", "IEC1839"]);
+    assert_eq!(judge("mtu: 8950", 9000), [""; 0]);
+    let within = "encapsulation: VXLANCrossSubnet, mtu: 1500";
+    assert_eq!(judge(within, 1500), ["~IEC1839", "~IEC1839"]);
+    assert_eq!(judge(within, 1499), ["IEC1839", "IEC1839"]);
+    assert_eq!(judge("blockSize: 26", 1280), [""; 0]);
+    let unseen = asked("  network: {cni: {calico: {mtu: 1500}}}\n", |facts| {
+        let assumed = HostFacts::assume(&Assumptions::default());
+        facts.network = assumed.network;
+    });
+    assert_eq!(unseen, ["~IEC1839", "~IEC3111", "~IEC1839", "~IEC3111"]);
+}
+
 #[test]
 fn a_worker_does_not_need_the_control_planes_ports() {
     let mut worker = healthy("edge-2", 12);

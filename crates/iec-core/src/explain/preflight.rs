@@ -62,6 +62,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "KUBECONFIG=~/.kube/config:/etc/kubernetes/admin.conf kubectl config view --flatten",
     ),
     row(
+        "IEC1809",
+        "nothing is left for pods",
+        "What `kubelet.systemReserved` and `kubelet.evictionHard` keep of a resource is all that the host has of it, or more: no pod would be placed there, or each would be removed again.",
+        "Ask for less, or give the host more.",
+        "kubelet: {systemReserved: {memory: 512Mi}}",
+    ),
+    row(
         "IEC1811",
         "too little space",
         "What a first installation writes does not fit: programs, the store of content, unpacked images, etcd, logs.",
@@ -207,6 +214,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "Certificates, etcd and the other hosts know the node by the address with which it has joined. Nothing was changed.",
         "Write the old `nodeAddress` again; or let the worker leave with `state: absent`, apply, and let it join anew.",
         "- {name: edge-2, address: 10.0.0.12, role: worker, state: absent}",
+    ),
+    row(
+        "IEC1839",
+        "pods' packets are larger than the hosts' network takes",
+        "Between hosts a packet of a pod gets a VXLAN header of 50 bytes around it. One that is then too large for the host's interface is lost, while small ones arrive: connections open and hang.",
+        "Remove `mtu`, so that IEC takes what fits; or give the interfaces of the hosts a larger MTU, everywhere between them.",
+        "calico: {mtu: 1450}      # on interfaces with 1500",
     ),
     row(
         "IEC1841",

@@ -6,6 +6,7 @@ mod clock;
 mod degraded;
 mod fleet;
 mod kernel;
+mod kubelet;
 mod machine;
 mod network;
 mod resolver;
@@ -51,6 +52,7 @@ const RULES: &[Rule] = &[
     machine::kernel,
     machine::capacity,
     machine::login,
+    kubelet::reserved,
     storage::space,
     storage::mount_options,
     storage::overlay_root,
@@ -61,6 +63,7 @@ const RULES: &[Rule] = &[
     kernel::privileges,
     degraded::degraded,
     network::node_address,
+    network::packet_size,
     network::moved_node,
     network::hostname,
     network::firewall,

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::Subject;
 use crate::diagnostic::Diagnostics;
 use crate::facts::Protocol;
-use crate::site::{Encapsulation, Role};
+use crate::site::{Datastore, Encapsulation, Role};
 
 /// Interfaces that Calico and kube-proxy make, and the loopback: their networks are no obstacle.
 const OWN_INTERFACES: [&str; 6] = [
@@ -36,13 +36,7 @@ const PORTS: [(Protocol, u16, &str, bool); 11] = [
 ];
 const VXLAN_PORT: u16 = 4789;
 /// The port on which Calico's own etcd answers the hosts.
-const CALICO_ETCD_PORT: u16 = 6666;
-/// Ports of Calico's own etcd, where a site has one.
-const CALICO_ETCD_PORTS: [(Protocol, u16, &str, bool); 3] = [
-    (Protocol::Tcp, CALICO_ETCD_PORT, "Calico's etcd", true),
-    (Protocol::Tcp, 6667, "Calico's etcd", true),
-    (Protocol::Tcp, 6668, "Calico's etcd", true),
-];
+const CALICO_ETCD_PORT: u16 = Datastore::ETCD_PORTS[0];
 
 fn is_own(interface: &str) -> bool {
     OWN_INTERFACES
@@ -136,6 +130,50 @@ pub(super) fn node_address(subject: &Subject<'_>, problems: &mut Diagnostics) {
     );
 }
 
+/// The MTU of an interface of which nobody has said more.
+const USUAL_MTU: u32 = 1500;
+
+/// Whether the packets of pods pass the host's interface, with the header that they get between hosts.
+pub(super) fn packet_size(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let Some(calico) = subject.site.network().cni().calico() else {
+        return;
+    };
+    let Some(wanted) = calico.mtu().map(u32::from) else {
+        return;
+    };
+    let overhead = calico.encapsulation().overhead();
+    let network = &subject.facts.network;
+    let node_address = IpAddr::V4(subject.host.node_address());
+    let interface = network
+        .interface_of(node_address)
+        .filter(|_| !network.is_assumed());
+    let has = interface.map_or(USUAL_MTU, |interface| interface.mtu);
+    let fitting = has.saturating_sub(overhead);
+    if wanted <= fitting || (interface.is_none() && !network.is_assumed()) {
+        return;
+    }
+    let name = subject.name();
+    let message =
+        format!("`mtu` of Calico is {wanted}, more than the {fitting} bytes that {name} can send for a pod");
+    let problem = match interface {
+        // Between hosts of one subnet packets go as they are.
+        Some(_) if calico.encapsulation() == Encapsulation::VxlanCrossSubnet && wanted <= has => {
+            subject.warning("IEC1839", message)
+        }
+        Some(_) => subject.error("IEC1839", message),
+        None => subject.warning("IEC1839", message),
+    };
+    let evidence = match interface {
+        Some(interface) => format!("{} takes {has}, VXLAN {overhead} of them", interface.name),
+        None => format!("nobody looked: most interfaces take {has}, VXLAN {overhead} of them"),
+    };
+    problems.push(
+        problem
+            .evidence(evidence)
+            .hint(format!("remove `mtu`, or write at most {fitting}")),
+    );
+}
+
 /// A node keeps the address by which it has joined: certificates, etcd and the other hosts know it by that one.
 pub(super) fn moved_node(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let cluster = &subject.facts.cluster;
@@ -186,9 +224,8 @@ pub(super) fn ports(subject: &Subject<'_>, problems: &mut Diagnostics) {
         "the API server",
         true,
     );
-    let etcd = CALICO_ETCD_PORTS
-        .iter()
-        .filter(|_| subject.site.network().has_calico_etcd());
+    let etcd = Datastore::ETCD_PORTS.map(|port| (Protocol::Tcp, port, "Calico's etcd", true));
+    let etcd = etcd.iter().filter(|_| subject.site.network().has_calico_etcd());
     let wanted = PORTS.iter().chain(etcd).chain(std::iter::once(&api));
     let here = |(_, port, _, control_plane_only): &&(Protocol, u16, &str, bool)| {
         (control_plane || !control_plane_only) && (vxlan || *port != VXLAN_PORT)
