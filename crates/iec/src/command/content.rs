@@ -1,7 +1,7 @@
 //! The content that a site is made from: its bundle, Calico's manifest in it, and the charts beside the site file.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use iec_bundle::{Bundle, Trust};
 use iec_core::content::Digest;
@@ -67,14 +67,15 @@ impl Content {
                     )),
             );
         }
-        let calico_manifest = calico_manifest(&bundle, file)?;
+        let trust = settings.trust();
+        let calico_manifest = calico_manifest(&bundle, file, &trust)?;
         let mut content = Self {
             release,
             bundle,
             calico_manifest,
             charts: BTreeMap::new(),
             chart_files: BTreeMap::new(),
-            trust: settings.trust(),
+            trust,
         };
         for release in site.helm() {
             content.add_chart(release, file, settings)?;
@@ -132,16 +133,7 @@ impl Content {
         let of_bundle = blobs
             .into_iter()
             .filter(|digest| !self.chart_files.contains_key(digest));
-        let digests = of_bundle.copied().collect();
-        let mut trust = Trust::read(&self.trust);
-        self.bundle
-            .check(&digests, &mut trust)
-            .map_err(|error| bundle_failed(&error, Kind::Refused))?;
-        // Without it everything is read again next time, and nothing else.
-        if let Err(error) = trust.save() {
-            tracing::debug!(file = %self.trust.display(), %error, "the record of checked files was not written");
-        }
-        Ok(())
+        be_whole(&self.bundle, &of_bundle.copied().collect(), &self.trust)
     }
 
     /// The date of the content: certificates begin a day before it.
@@ -154,7 +146,20 @@ impl Content {
     }
 }
 
-fn calico_manifest(bundle: &Bundle, file: &SiteFile) -> Result<String, CliError> {
+/// Fails when one of these blobs of a bundle is not what its digest says; `trust` is the file of what was read before.
+fn be_whole(bundle: &Bundle, digests: &BTreeSet<Digest>, trust: &Path) -> Result<(), CliError> {
+    let mut known = Trust::read(trust);
+    bundle
+        .check(digests, &mut known)
+        .map_err(|error| bundle_failed(&error, Kind::Refused))?;
+    // Without it everything is read again next time, and nothing else.
+    if let Err(error) = known.save() {
+        tracing::debug!(file = %trust.display(), %error, "the record of checked files was not written");
+    }
+    Ok(())
+}
+
+fn calico_manifest(bundle: &Bundle, file: &SiteFile, trust: &Path) -> Result<String, CliError> {
     let Cni::Calico(calico) = file.site.network().cni();
     let name = match calico.datastore() {
         Datastore::Kubernetes => "calico-vxlan.yaml",
@@ -167,6 +172,7 @@ fn calico_manifest(bundle: &Bundle, file: &SiteFile) -> Result<String, CliError>
         )
         .next(format!("iec bundle build --out {}", bundle.folder().display()))
     })?;
+    be_whole(bundle, &[item.digest].into(), trust)?;
     let path = bundle.path_of(&item.digest);
     std::fs::read_to_string(&path).map_err(|error| unreadable("IEC2906", "manifest of Calico", &path, &error))
 }

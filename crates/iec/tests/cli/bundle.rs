@@ -145,3 +145,30 @@ fn a_machine_without_go_is_told_what_to_install() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_damaged_manifest_of_calico_makes_no_plan() {
+    let sandbox = with_bundle();
+    let digest = Digest::of(b"kind: DaemonSet");
+    let mut manifest: serde_json::Value =
+        serde_json::from_str(&sandbox.read(&format!("bundle/{MANIFEST_FILE}"))).unwrap();
+    manifest["items"].as_array_mut().unwrap().push(serde_json::json!({
+        "name": "calico-vxlan.yaml",
+        "kind": { "type": "manifest" },
+        "digest": digest.to_string(),
+        "size": 15,
+        "origin": [],
+    }));
+    let site = include_str!("../../../../sites/three-hosts/site.yaml");
+    sandbox
+        .write(&format!("bundle/{MANIFEST_FILE}"), &manifest.to_string())
+        .write(&format!("bundle/{}", digest.blob_path()), "kind: DeploymenT")
+        .write("site.yaml", site);
+    insta::assert_snapshot!(sandbox.run(&["render", "runbook", "--out", "book", "--no-secrets"]), @"
+    exit code: 1
+    ----- stderr -----
+    error[IEC2023]: the bundle ./bundle is damaged
+      evidence: blobs/sha256/ab096cbfe44dff7c8b12e41f42788dabc540d02c2180e1ff48d8ca805b2e4cb9 has changed (needed by calico-vxlan.yaml)
+      next: copy the bundle again, or repair it with `iec bundle build --out ./bundle`
+    ");
+}

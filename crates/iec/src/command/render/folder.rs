@@ -83,13 +83,18 @@ pub(super) fn secrets(files: &Files, encrypted: bool) -> BTreeSet<String> {
 /// Writes the files; secrets are encrypted where there is a passphrase, and then have `.enc` behind their name.
 ///
 /// # Errors
-/// When one cannot be written, or when the bundle lacks a blob.
+/// When one cannot be written, or when a blob of the bundle is missing or damaged, before anything is written.
 pub(super) fn write(
     files: &Files,
     folder: &Path,
     passphrase: Option<&Secret<String>>,
     content: &Content,
 ) -> Result<Vec<Written>, CliError> {
+    let blobs = files.values().filter_map(|file| match &file.content {
+        FileContent::Blob { digest, .. } => Some(digest),
+        _ => None,
+    });
+    content.check(blobs)?;
     let mut written = Vec::new();
     for (path, file) in files {
         let mut entry = Written {
