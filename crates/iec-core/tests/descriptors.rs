@@ -2,7 +2,8 @@
 
 use iec_core::architecture::Architecture;
 use iec_core::diagnostic::{Diagnostics, Severity};
-use iec_core::import::opnfv::{Descriptor, Dialect, HostChoice, Imported, Wanted, import, masked};
+use iec_core::import::masked;
+use iec_core::import::opnfv::{Descriptor, Dialect, HostChoice, Imported, Wanted, import};
 use iec_core::site::{self, Role, Site};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -185,6 +186,44 @@ fn no_password_leaves_the_descriptor() {
         problems.to_string().contains("must be text, but is a list"),
         "{problems}"
     );
+}
+
+#[test]
+fn no_password_behind_a_mistyped_key_is_shown() {
+    for key in [
+        "passwrod",
+        "pasword",
+        "passwd",
+        "secret",
+        "pas",
+        "Pass",
+        "pass_",
+        "word",
+        "pin",
+        "login",
+        "\"pass \"",
+        "pass:",
+    ] {
+        for dialect in [Dialect::Pharos, Dialect::Kuberef] {
+            let pdf = PDF.replace("pass:", &format!("{key}:"));
+            assert!(pdf.contains(SECRET));
+            let problems = match read(&pdf, IDF, dialect) {
+                Ok(imported) => {
+                    assert!(!imported.text.contains(SECRET), "{key}: {}", imported.text);
+                    imported.warnings
+                }
+                Err(problems) => problems,
+            };
+            assert!(!problems.to_string().contains(SECRET), "{key}: {problems}");
+            assert!(
+                problems
+                    .iter()
+                    .any(|problem| problem.severity != Severity::Warning || problem.code == "IEC0812"),
+                "{key}: {problems}"
+            );
+            assert!(!masked(&pdf).contains(SECRET), "{key}: {}", masked(&pdf));
+        }
+    }
 }
 
 /// Changes of the descriptors, and what is said about each: one run reports it, with its file and line.

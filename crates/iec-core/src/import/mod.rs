@@ -1,4 +1,7 @@
 //! Descriptions of sites that were written for other tools, made into site files: one module for each source.
 
 pub mod ansible;
+mod mask;
 pub mod opnfv;
+
+pub use mask::masked;

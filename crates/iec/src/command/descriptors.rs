@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use iec_core::diagnostic::{Diagnostic, Diagnostics, Severity};
-use iec_core::import::opnfv::{self, Descriptor, Dialect, HostChoice, Wanted, import};
+use iec_core::import::masked;
+use iec_core::import::opnfv::{Descriptor, Dialect, HostChoice, Wanted, import};
 use iec_core::release::Release;
 use iec_core::site::Role;
 
@@ -19,7 +20,7 @@ pub(super) fn run(arguments: &Init, pdf: &Path, idf: &Path, ui: &Ui) -> Result<O
     let pdf = read(pdf, "Pod Descriptor File")?;
     let idf = read(idf, "Installer Descriptor File")?;
     // Only these may be shown: the descriptors themselves have passwords.
-    let (shown_pdf, shown_idf) = (opnfv::masked(&pdf), opnfv::masked(&idf));
+    let (shown_pdf, shown_idf) = (masked(&pdf), masked(&idf));
     let usual = init::name_of_folder(arguments);
     let hosts: Vec<HostChoice<'_>> = arguments
         .hosts

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use iec_core::diagnostic::Severity;
 use iec_core::import::ansible::{Wanted, import};
+use iec_core::import::masked;
 use iec_core::release::Release;
 
 use super::init::{self, DEFAULT_USER};
@@ -66,40 +67,4 @@ fn find(path: &Path) -> PathBuf {
     names
         .find(|file| file.is_file())
         .unwrap_or_else(|| path.to_owned())
-}
-
-/// The text with stars where values are that a password may be in: excerpts of it are shown.
-fn masked(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let secret = line.find("pass").and_then(|at| {
-            let value = line[at..].find(['=', ':'])?;
-            Some(at + value + 1)
-        });
-        match secret {
-            Some(at) => {
-                masked.push_str(&line[..at]);
-                // As many characters as before, so that places stay right.
-                masked.extend(line[at..].chars().map(|character| match character {
-                    '\n' | '\r' | ' ' => character,
-                    _ => '*',
-                }));
-            }
-            None => masked.push_str(line),
-        }
-    }
-    masked
-}
-
-#[cfg(test)]
-mod tests {
-    use super::masked;
-
-    #[test]
-    fn no_excerpt_shows_a_password() {
-        assert_eq!(
-            masked("a ansible_host=b\nc ansible_ssh_pass=hunter2 x=y\n"),
-            "a ansible_host=b\nc ansible_ssh_pass=******* ***\n"
-        );
-    }
 }

@@ -41,6 +41,14 @@ impl<'p> Form<'p> {
     }
 }
 
+/// As much of a key as may be shown: without a space after the colon a password is part of it.
+fn named(key: &str) -> String {
+    match key.find([':', '=', ' ']) {
+        Some(end) => format!("{}…", printable(&key[..end])),
+        None => printable(key),
+    }
+}
+
 /// A deviation from the schema: an error, or a warning where the dialect is lenient.
 pub(super) fn deviation(dialect: Dialect, code: &'static str, message: String) -> Diagnostic {
     match dialect {
@@ -141,7 +149,7 @@ impl<'n> Item<'n> {
                 || format!("known keys here: {}", known().collect::<Vec<_>>().join(", ")),
                 |near| format!("did you mean `{near}`?"),
             );
-            let message = format!("unknown key `{}` in {}", printable(&entry.key), self.called());
+            let message = format!("unknown key `{}` in {}", named(&entry.key), self.called());
             form.deviation("IEC0812", message, &entry.key_place, hint);
         }
         for key in keys.required {

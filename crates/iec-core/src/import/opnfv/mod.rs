@@ -6,11 +6,9 @@
 mod assemble;
 mod form;
 mod idf;
-mod mask;
 mod pdf;
 
 pub use assemble::{HostChoice, Wanted};
-pub use mask::masked;
 pub(crate) use pdf::{REFERENCE, UNKNOWN, UNKNOWN_CONTACT, UNKNOWN_SIZE};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -52,7 +50,7 @@ pub struct Imported {
 /// # Errors
 ///
 /// Everything that is wrong with them, warnings included. No message has a password, but a descriptor's own text does:
-/// show it [`masked`] only.
+/// show it [`super::masked`] only.
 pub fn import(
     pdf: &Descriptor<'_>,
     idf: &Descriptor<'_>,
