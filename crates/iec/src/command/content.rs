@@ -77,10 +77,15 @@ impl Content {
             chart_files: BTreeMap::new(),
             trust,
         };
-        for release in site.helm() {
-            content.add_chart(release, file, settings)?;
+        let problems: Vec<CliError> = site
+            .helm()
+            .iter()
+            .filter_map(|release| content.add_chart(release, file, settings).err())
+            .collect();
+        match joined(problems) {
+            Some(error) => Err(error),
+            None => Ok(content),
         }
-        Ok(content)
     }
 
     /// Reads the chart of a release and keeps its archive, which hosts get as it is now.
@@ -144,6 +149,25 @@ impl Content {
                 .caused_by(&error)
         })
     }
+}
+
+/// The problems of all charts as one error: each is told, and not only the first.
+fn joined(problems: Vec<CliError>) -> Option<CliError> {
+    let mut problems = problems.into_iter();
+    let first = problems.next()?;
+    Some(problems.fold(first, |mut error, further| {
+        error
+            .evidence
+            .push(format!("{}: {}", further.code, further.cause));
+        error.evidence.extend(further.causes);
+        error.evidence.extend(further.evidence);
+        for action in further.next {
+            if !error.next.contains(&action) {
+                error.next.push(action);
+            }
+        }
+        error
+    }))
 }
 
 /// Fails when one of these blobs of a bundle is not what its digest says; `trust` is the file of what was read before.
