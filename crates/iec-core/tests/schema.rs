@@ -216,6 +216,141 @@ fn ranges_are_those_that_are_accepted() {
     }
 }
 
+/// The key with its place in [`document`], the code of a text that does not have its form, and texts that do and do not.
+type Pattern = (
+    (&'static str, &'static str),
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const LONG: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUm";
+const COMMENTED: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUm root@edge-1";
+
+const PATTERNS: [Pattern; 10] = [
+    (
+        ("Metadata", "name"),
+        "/metadata",
+        "IEC0101",
+        &["a", "store-1", "0"],
+        &["", "-a", "A", "a.b", LONG],
+    ),
+    (
+        ("Host", "name"),
+        "/spec/hosts/0",
+        "IEC0102",
+        &["a", "yes", "012"],
+        &["", "a-", "a_b", "localhost", LONG],
+    ),
+    (
+        ("Access", "user"),
+        "/spec/access",
+        "IEC0103",
+        &["edge", "_apt", "A.b-c"],
+        &["", "-a", ".a", "a b", LONG],
+    ),
+    (
+        ("Host", "user"),
+        "/spec/hosts/0",
+        "IEC0103",
+        &["root"],
+        &["", "ä", "a/b"],
+    ),
+    (
+        ("Host", "hostKey"),
+        "/spec/hosts/0",
+        "IEC0207",
+        &[KEY, COMMENTED],
+        &[
+            "",
+            "ssh-ed25519",
+            " ssh-ed25519 AAAA",
+            "ssh-ed25519  AAAA",
+            "ssh-dss AAAA",
+            "ssh-ed25519 AA=A",
+            "edge-1 ssh-ed25519 AAAA",
+        ],
+    ),
+    (
+        ("Assume", "distribution"),
+        "/spec/hosts/0/assume",
+        "IEC0215",
+        &["debian-12", "ubuntu-24.04"],
+        &[
+            "",
+            "debian-12.5",
+            "ubuntu-24",
+            "debian",
+            "Debian-12",
+            "ubuntu-24.04.1",
+        ],
+    ),
+    (
+        ("HelmRelease", "name"),
+        "/spec/helm/releases/0",
+        "IEC0601",
+        &["a", "a-1"],
+        &["", "A", "a.b", LONG],
+    ),
+    (
+        ("HelmRelease", "namespace"),
+        "/spec/helm/releases/0",
+        "IEC0603",
+        &["a", "kube-system"],
+        &["", "A", "a.b", LONG],
+    ),
+    (
+        ("Hardware", "memory"),
+        "/spec/hosts/0/hardware",
+        "IEC0801",
+        &["16G", "1TB", "512M"],
+        &["", "16", "1.5G", "0G", "16g", "G"],
+    ),
+    (
+        ("Disk", "capacity"),
+        "/spec/hosts/0/hardware/disks/0",
+        "IEC0801",
+        &["16G", "1.1TB"],
+        &["", "1..5G", "1.G", ".5G", "0G", "16"],
+    ),
+];
+
+#[test]
+fn patterns_are_those_that_are_accepted() {
+    let schema = schema();
+    let definitions = schema["$defs"].as_object().expect("there are definitions");
+    for (name, definition) in definitions {
+        for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+            let known = PATTERNS
+                .iter()
+                .any(|((definition, own), ..)| definition == name && own == key);
+            assert_eq!(property.get("pattern").is_some(), known, "{name}.{key}");
+        }
+    }
+    for ((definition, key), place, code, right, wrong) in PATTERNS {
+        let property = &schema["$defs"][definition]["properties"][key];
+        let pattern =
+            regex::Regex::new(property["pattern"].as_str().expect("a pattern")).expect("an expression");
+        let texts = right.iter().map(|text| (text, true));
+        for (text, accepted) in texts.chain(wrong.iter().map(|text| (text, false))) {
+            let fits = pattern.is_match(text) && property["not"]["const"] != **text;
+            assert_eq!(fits, accepted, "the schema about {definition}.{key}: {text}");
+            let mut document = document();
+            document["spec"]["hosts"][0]["assume"] = json!({});
+            document.pointer_mut(place).expect("it is there")[key] = (*text).into();
+            let codes = load(&document).err().unwrap_or_default();
+            assert_eq!(
+                !codes.contains(&code),
+                accepted,
+                "{definition}.{key}: {text}: {codes:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_reference_manual_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/site-reference.md");

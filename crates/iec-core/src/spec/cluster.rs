@@ -21,6 +21,7 @@ read_mapping! { ContentSpec { bundle: "bundle" } }
 #[schemars(rename = "Access", rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessSpec {
     /// The account to log in with: root, or one that may use sudo.
+    #[schemars(extend("pattern" = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$"))]
     pub user: Field<String>,
     /// The file of the private key. Without it, your SSH agent and your own SSH configuration are used.
     #[schemars(default)]
@@ -153,7 +154,7 @@ pub struct HelmReleaseSpec {
     #[schemars(extend("pattern" = "^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$"))]
     pub name: Field<String>,
     /// The namespace into which it is installed; made if it is not there.
-    #[schemars(default, extend("default" = "default"))]
+    #[schemars(default, extend("default" = "default", "pattern" = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
     pub namespace: Field<String>,
     /// The chart: a folder or an archive, relative to the site file.
     pub chart: Field<String>,

@@ -176,7 +176,7 @@ read_mapping! {
 #[schemars(rename = "Disk", rename_all = "camelCase", deny_unknown_fields)]
 pub struct DiskSpec {
     /// Its size: `128G`.
-    #[schemars(default)]
+    #[schemars(default, extend("pattern" = "^[1-9][0-9]*(\\.[0-9]+)?[MGT]B?$"))]
     pub capacity: Field<String>,
     /// What it is.
     #[schemars(default, rename = "type", extend("enum" = ["hdd", "ssd", "cdrom", "tape"]))]

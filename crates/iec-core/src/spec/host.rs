@@ -11,7 +11,7 @@ use super::read::read_mapping;
 #[schemars(rename = "Host", rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostSpec {
     /// The name of the host and of its Kubernetes node: small letters, digits and `-`, no domain, at most 63 characters.
-    #[schemars(extend("pattern" = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
+    #[schemars(extend("pattern" = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "not" = {"const": "localhost"}))]
     pub name: Field<String>,
     /// The IPv4 address at which IEC reaches the host.
     #[schemars(extend("format" = "ipv4"))]
@@ -29,7 +29,7 @@ pub struct HostSpec {
     #[schemars(default)]
     pub taints: Field<List<TaintSpec>>,
     /// The SSH host key that the host must show, as in `known_hosts`: algorithm and base64 text. Without it, your `known_hosts` file decides.
-    #[schemars(default)]
+    #[schemars(default, extend("pattern" = "^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}( .*)?$"))]
     pub host_key: Field<String>,
     /// `absent` drains the host, removes it from the cluster, and resets it.
     #[schemars(default, extend("enum" = ["present", "absent"], "default" = "present"))]
@@ -38,7 +38,7 @@ pub struct HostSpec {
     #[schemars(default, extend("default" = false))]
     pub unreachable: Field<bool>,
     /// The account to log in with, where it differs from `access.user`.
-    #[schemars(default)]
+    #[schemars(default, extend("pattern" = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$"))]
     pub user: Field<String>,
     /// The port of the SSH server, where it differs from `access.port`.
     #[schemars(default, range(min = 1, max = 65535))]
@@ -93,7 +93,7 @@ pub struct AssumeSpec {
     #[schemars(default, extend("enum" = ["amd64", "arm64"]))]
     pub architecture: Field<String>,
     /// `ID` and `VERSION_ID` of `/etc/os-release`, joined by `-`: `debian-12`, `ubuntu-24.04`.
-    #[schemars(default, extend("pattern" = "^(debian|ubuntu)-[0-9]+(\\.[0-9]+)?$"))]
+    #[schemars(default, extend("pattern" = "^(debian-[0-9]+|ubuntu-[0-9]+\\.[0-9]+)$"))]
     pub distribution: Field<String>,
     /// The layout of control groups.
     #[schemars(default, extend("enum" = ["v1", "hybrid", "v2"]))]

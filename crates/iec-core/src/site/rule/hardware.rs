@@ -317,7 +317,8 @@ fn parsed<T: FromStr<Err: Display>>(
 
 /// A size: a number with its unit.
 fn size(given: &Spanned<String>, key: &str, problems: &mut Diagnostics) -> Option<String> {
-    if is_size(&given.value) {
+    // Memory comes in whole units, as other installers want it.
+    if is_size(&given.value) && (key != "memory" || !given.value.contains('.')) {
         return Some(given.value.clone());
     }
     problems.push(
@@ -331,13 +332,14 @@ fn size(given: &Spanned<String>, key: &str, problems: &mut Diagnostics) -> Optio
     None
 }
 
-/// Whether this is a number with `M`, `G` or `T`, perhaps with a point, perhaps with `B` at its end.
+/// Whether this is a number with `M`, `G` or `T`, perhaps with a fraction, perhaps with `B` at its end.
 pub(crate) fn is_size(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.strip_suffix('B').unwrap_or(text);
     number.strip_suffix(['M', 'G', 'T']).is_some_and(|number| {
-        number.starts_with(|first: char| ('1'..='9').contains(&first))
-            && number
-                .chars()
-                .all(|letter| letter.is_ascii_digit() || letter == '.')
+        let (whole, fraction) = number
+            .split_once('.')
+            .map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+        digits(whole) && !whole.starts_with('0') && fraction.is_none_or(digits)
     })
 }

@@ -209,13 +209,14 @@ const ALGORITHMS: [&str; 5] = [
 
 /// An SSH host key: its text must hold what it says it holds.
 fn host_key_of(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<HostKey> {
-    let words: Vec<&str> = given.value.split_whitespace().collect();
+    let words: Vec<&str> = given.value.split(' ').collect();
     let (cause, hint) = match words[..] {
+        _ if given.value.chars().any(char::is_control) => ("it has more than one line", COPY_HINT),
         [algorithm, base64, ..] if ALGORITHMS.contains(&algorithm) => {
             let Ok(key) = STANDARD.decode(base64) else {
                 return refuse_key(given, "its second word is not base64 text", COPY_HINT, problems);
             };
-            if names_algorithm(&key, algorithm) {
+            if holds(&key, algorithm) {
                 return Some(HostKey(format!("{algorithm} {base64}")));
             }
             (
@@ -257,14 +258,33 @@ fn refuse_key(
     None
 }
 
-/// Whether a key in SSH's wire format begins with the name of `algorithm`, and goes on after it.
-fn names_algorithm(key: &[u8], algorithm: &str) -> bool {
-    let Some((length, rest)) = key.split_first_chunk::<4>() else {
+/// Whether a key in SSH's wire format is one of `algorithm`, with all its parts and nothing after them.
+fn holds(key: &[u8], algorithm: &str) -> bool {
+    let mut rest = key;
+    let mut parts = Vec::new();
+    while !rest.is_empty() {
+        let Some((length, behind)) = rest.split_first_chunk::<4>() else {
+            return false;
+        };
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((part, behind)) = behind.split_at_checked(length) else {
+            return false;
+        };
+        parts.push(part);
+        rest = behind;
+    }
+    let Some((name, parts)) = parts.split_first() else {
         return false;
     };
-    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-    let minimum = if algorithm == "ssh-ed25519" { 4 + 32 } else { 4 + 1 };
-    length == algorithm.len() && rest.starts_with(algorithm.as_bytes()) && rest.len() >= length + minimum
+    *name == algorithm.as_bytes()
+        && match (algorithm.strip_prefix("ecdsa-sha2-"), parts) {
+            (Some(curve), [own, point]) => *own == curve.as_bytes() && !point.is_empty(),
+            (None, [point]) => algorithm == "ssh-ed25519" && point.len() == 32,
+            (None, [exponent, modulus]) => {
+                algorithm == "ssh-rsa" && !exponent.is_empty() && modulus.len() >= 128
+            }
+            _ => false,
+        }
 }
 
 /// What is assumed about a host.
@@ -343,22 +363,25 @@ fn distribution(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<S
 mod tests {
     use super::*;
 
-    fn wire(algorithm: &str, length: usize) -> Vec<u8> {
-        let mut key = u32::try_from(algorithm.len())
-            .expect("short")
-            .to_be_bytes()
-            .to_vec();
-        key.extend(algorithm.as_bytes());
-        key.extend(std::iter::repeat_n(0, length));
-        key
+    fn wire(parts: &[&[u8]]) -> Vec<u8> {
+        let length = |part: &[u8]| u32::try_from(part.len()).expect("short").to_be_bytes();
+        parts
+            .iter()
+            .flat_map(|part| [&length(part)[..], part].concat())
+            .collect()
     }
 
     #[test]
     fn keys_hold_what_they_say() {
-        assert!(names_algorithm(&wire("ssh-ed25519", 36), "ssh-ed25519"));
-        assert!(!names_algorithm(&wire("ssh-ed25519", 35), "ssh-ed25519"));
-        assert!(!names_algorithm(&wire("ssh-rsa", 300), "ssh-ed25519"));
-        assert!(!names_algorithm(&[], "ssh-rsa"));
-        assert!(!names_algorithm(&[255; 4], "ssh-rsa"));
+        let ed25519 = |bytes: usize| wire(&[b"ssh-ed25519", &vec![7; bytes]]);
+        assert!(holds(&ed25519(32), "ssh-ed25519"));
+        assert!(!holds(&ed25519(31), "ssh-ed25519") && !holds(&ed25519(33), "ssh-ed25519"));
+        assert!(!holds(&[ed25519(32), vec![0]].concat(), "ssh-ed25519"));
+        assert!(!holds(&ed25519(32)[..40], "ssh-ed25519"));
+        let rsa = wire(&[b"ssh-rsa", &[1, 0, 1], &[7; 257]]);
+        assert!(holds(&rsa, "ssh-rsa") && !holds(&rsa, "ssh-ed25519"));
+        let curve = wire(&[b"ecdsa-sha2-nistp256", b"nistp256", &[4; 65]]);
+        assert!(holds(&curve, "ecdsa-sha2-nistp256") && !holds(&curve, "ecdsa-sha2-nistp384"));
+        assert!(!holds(&[], "ssh-rsa") && !holds(&[255; 4], "ssh-rsa"));
     }
 }
