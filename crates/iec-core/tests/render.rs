@@ -261,6 +261,27 @@ fn what_was_assumed_is_compared_with_this_machine() {
 }
 
 #[test]
+fn a_host_called_content_has_a_medium_of_its_own() {
+    let text = "apiVersion: iec.dev/v1alpha1\nkind: Site\nmetadata: {name: a}\nspec:\n  release: \"1.36\"\n  access: {user: edge}\n  hosts: [{name: content, address: 10.0.0.1, role: control-plane}]\n";
+    let (site, _) = iec_core::site::load(text, "site.yaml").unwrap_or_else(|problems| panic!("{problems}"));
+    let options = Options {
+        secrets: Secrets::Encrypted,
+        content: ContentFrom::Copied,
+    };
+    let files = rendered(&site, &Facts::assume(&site), Format::CloudInit, &options);
+    let media = media(Format::CloudInit, &files);
+    let labels: Vec<(&str, &str)> = media
+        .iter()
+        .map(|medium| (medium.folder.as_str(), medium.label))
+        .collect();
+    assert_eq!(labels, [("content/", "CIDATA"), ("content_/", "IEC-CONTENT")]);
+    assert!(
+        files.keys().all(|path| !path.starts_with("content/blobs")),
+        "{files:?}"
+    );
+}
+
+#[test]
 fn seeds_are_what_cloud_init_takes() {
     for name in site_names() {
         let site = site(&name);

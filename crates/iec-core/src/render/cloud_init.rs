@@ -21,10 +21,13 @@ pub(super) const CONTENT: &str = "IEC-CONTENT";
 /// A folder for each host, and the blobs for the medium that all of them share.
 pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
     let mut files = Files::new();
+    // No host can have an underscore in its name.
+    let is_taken = subject.site.hosts().iter().any(|host| host.name().as_str() == "content");
+    let shared = if is_taken { "content_" } else { "content" };
     for (path, file) in carried(subject, options) {
         match path.strip_prefix("secrets-") {
             Some(host) => files.insert(format!("{host}/{path}"), file),
-            None => files.insert(format!("content/{path}"), file),
+            None => files.insert(format!("{shared}/{path}"), file),
         };
     }
     for part in subject.plan.hosts.iter().filter(|part| part.whole) {

@@ -6,6 +6,7 @@ use super::file_name;
 use crate::plan::HostPart;
 use crate::render::Subject;
 use crate::site::{Role, SiteHost};
+use crate::spec::is_safe_plain;
 
 /// How ssh knows a host of which the site names the key: by that key and no other.
 const PINNED: &str =
@@ -119,7 +120,12 @@ fn write(text: &mut String, value: &Value, depth: usize, in_line: bool) {
         Value::Object(map) if !map.is_empty() => {
             for (index, (key, value)) in map.iter().enumerate() {
                 indent(text, index == 0);
-                text.push_str(key);
+                // A host may be called `yes` or `012`, which YAML would take for something else.
+                if is_safe_plain(key) {
+                    text.push_str(key);
+                } else {
+                    text.push_str(&Value::from(key.as_str()).to_string());
+                }
                 text.push(':');
                 below(text, value, depth);
             }
@@ -171,5 +177,13 @@ mod tests {
             document(&value),
             "---\na:\n  - b: 1\n    c: \"x: y\"\nd: {}\ne:\n  - \"f\"\n"
         );
+    }
+
+    #[test]
+    fn hosts_are_texts_for_every_yaml_reader() {
+        for name in ["yes", "no", "1e3", "012", "null", "true", "7", "y"] {
+            assert_eq!(document(&json!({ name: {} })), format!("---\n\"{name}\": {{}}\n"));
+        }
+        assert_eq!(document(&json!({ "edge-1": 1 })), "---\nedge-1: 1\n");
     }
 }
