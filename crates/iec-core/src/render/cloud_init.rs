@@ -22,7 +22,11 @@ pub(super) const CONTENT: &str = "IEC-CONTENT";
 pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
     let mut files = Files::new();
     // No host can have an underscore in its name.
-    let is_taken = subject.site.hosts().iter().any(|host| host.name().as_str() == "content");
+    let is_taken = subject
+        .site
+        .hosts()
+        .iter()
+        .any(|host| host.name().as_str() == "content");
     let shared = if is_taken { "content_" } else { "content" };
     for (path, file) in carried(subject, options) {
         match path.strip_prefix("secrets-") {

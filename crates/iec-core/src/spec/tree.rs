@@ -60,6 +60,8 @@ pub(crate) struct Kind {
     pub(crate) one_document: &'static str,
     /// Whether `<<` takes over the keys of another mapping, as in YAML 1.1.
     pub(crate) merge_keys: bool,
+    /// Whether values may have tags (`!vault`): such a scalar is none that is read.
+    pub(crate) tags: bool,
 }
 
 /// A site file.
@@ -67,6 +69,7 @@ pub(crate) const SITE: Kind = Kind {
     called: "a site file",
     one_document: "`iec init` writes a first site file; keep each site in a file of its own",
     merge_keys: false,
+    tags: false,
 };
 
 /// Reads the one document of `source`; `None` when there is nothing that can be walked.
@@ -255,7 +258,7 @@ impl Builder<'_, '_> {
     }
 
     fn refuse_tag(&mut self, tagged: bool, span: &Range<usize>) {
-        if tagged {
+        if tagged && !self.kind.tags {
             self.problems.push(
                 Diagnostic::error("IEC0009", format!("{} has no YAML tags (`!…`)", self.kind.called))
                     .at(&self.source.place(span.clone()))

@@ -253,6 +253,35 @@ fn an_ansible_inventory_becomes_a_site_file() {
 }
 
 #[test]
+fn variables_beside_an_inventory_count() {
+    let sandbox = Sandbox::new();
+    for folder in ["group_vars/kube_node", "host_vars"] {
+        std::fs::create_dir_all(sandbox.path().join(folder)).expect("a folder");
+    }
+    sandbox.write(
+        "hosts.ini",
+        "[kube_control_plane]\na ansible_host=10.0.0.1\n[kube_node]\nb ansible_host=10.0.0.2\n",
+    );
+    sandbox.write(
+        "group_vars/all.yml",
+        "ansible_user: core\nansible_become_pass: hunter2\n",
+    );
+    sandbox.write("group_vars/kube_node/ssh.yml", "ansible_port: 2222\n");
+    sandbox.write("group_vars/all.yml~", "ansible_user: [old");
+    sandbox.write("host_vars/b", "ansible_user: own\n");
+    let made = sandbox.run(&["init", "--name", "shop", "--from-ansible", "hosts.ini"]);
+    assert!(made.starts_with("exit code: 0\n"), "{made}");
+    assert!(
+        made.contains("the passwords of a, b") && !made.contains("hunter2"),
+        "{made}"
+    );
+    let site = sandbox.read("site.yaml");
+    for part in ["user: core", "port: 2222", "user: own", "schedulable: false"] {
+        assert!(site.contains(part), "{part} in {site}");
+    }
+}
+
+#[test]
 fn an_inventory_without_a_control_plane_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("hosts.yaml", "all: {hosts: {a: {ansible_host: 10.0.0.1}}}\n");

@@ -35,12 +35,12 @@ pub(super) fn read(source: &Source<'_>, problems: &mut Diagnostics) -> Inventory
         } else {
             match lines {
                 Lines::Hosts => host(&mut inventory, &group, line, source, span.clone()),
-                Lines::Children => {
-                    inventory.group(line);
-                    inventory.group(&group).children.insert(line.to_owned());
-                    Ok(())
-                }
-                Lines::Variables => pair(line).map(|(name, value)| {
+                Lines::Children => child(line).map(|child| {
+                    inventory.group(child);
+                    inventory.group(&group).children.insert(child.to_owned());
+                }),
+                Lines::Variables => pair(without_comment(line)).map(|(name, value)| {
+                    inventory.settings.insert(name.clone());
                     inventory.group(&group).variables.insert(name, value);
                 }),
             }
@@ -73,6 +73,31 @@ fn heading(line: &str) -> Result<(String, Lines), &'static str> {
     }
 }
 
+/// The name of a group; a comment may stand behind it.
+fn child(line: &str) -> Result<&str, &'static str> {
+    let name = without_comment(line);
+    if name.contains(char::is_whitespace) {
+        return Err("here stands the name of one group");
+    }
+    Ok(name)
+}
+
+/// The line without a comment at its end, which begins with `#` or `;` behind a space; quotes keep it from being one.
+fn without_comment(line: &str) -> &str {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, character) in line.char_indices() {
+        match (quote, character) {
+            (Some(open), _) if character == open => quote = None,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '#' | ';') if before.is_whitespace() => return line[..at].trim_end(),
+            _ => {}
+        }
+        before = character;
+    }
+    line
+}
+
 /// A host, or a range of them, with its variables.
 fn host(
     inventory: &mut Inventory,
@@ -90,6 +115,9 @@ fn host(
         .map(|word| pair(word))
         .collect::<Result<Vec<_>, _>>()?;
     let place = source.place(span);
+    inventory
+        .settings
+        .extend(pairs.iter().map(|(name, _)| name.clone()));
     for name in names {
         let host = inventory.host(&name, &place);
         host.variables.extend(pairs.iter().cloned());
@@ -136,7 +164,7 @@ fn words(line: &str) -> Result<Vec<String>, &'static str> {
                 quote = Some(character);
                 word.push(character);
             }
-            (None, '#') if word.is_empty() => break,
+            (None, '#' | ';') if word.is_empty() => break,
             (None, _) if character.is_whitespace() => {
                 if !word.is_empty() {
                     words.push(std::mem::take(&mut word));

@@ -7,6 +7,9 @@ use crate::diagnostic::Place;
 /// More hosts than these are no edge site but a mistyped range.
 const MAXIMUM_HOSTS: usize = 10_000;
 
+/// Variables by their names, as far as each is one text.
+pub(super) type Variables = BTreeMap<String, String>;
+
 /// An inventory.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
@@ -14,6 +17,10 @@ pub(super) struct Inventory {
     pub(super) hosts: Vec<Host>,
     /// The groups by name.
     pub(super) groups: BTreeMap<String, Group>,
+    /// The names of all variables, whatever their values.
+    pub(super) settings: BTreeSet<String>,
+    /// The names of variables whose values are encrypted.
+    pub(super) encrypted: BTreeSet<String>,
 }
 
 /// A host.
@@ -22,7 +29,9 @@ pub(super) struct Host {
     pub(super) name: String,
     /// Where it is first named.
     pub(super) place: Place,
-    pub(super) variables: BTreeMap<String, String>,
+    pub(super) variables: Variables,
+    /// Those of `host_vars`.
+    pub(super) beside: Variables,
 }
 
 /// A group.
@@ -30,7 +39,27 @@ pub(super) struct Host {
 pub(super) struct Group {
     pub(super) hosts: BTreeSet<String>,
     pub(super) children: BTreeSet<String>,
-    pub(super) variables: BTreeMap<String, String>,
+    pub(super) variables: Variables,
+    /// Those of `group_vars`.
+    pub(super) beside: Variables,
+}
+
+/// The variables of each host, the strongest first.
+pub(super) struct Layers<'i>(BTreeMap<&'i str, Vec<&'i Variables>>);
+
+impl Layers<'_> {
+    /// The value that Ansible would use. Those that it would have to work out or decrypt are none.
+    pub(super) fn variable(&self, host: &Host, name: &str) -> Option<String> {
+        let layers = self.0.get(host.name.as_str())?;
+        let value = layers.iter().find_map(|layer| layer.get(name))?;
+        let known = !value.is_empty() && !value.contains("{{") && !is_encrypted(value);
+        known.then(|| value.clone())
+    }
+}
+
+/// Whether `ansible-vault` has made this text.
+pub(super) fn is_encrypted(text: &str) -> bool {
+    text.trim_start().starts_with("$ANSIBLE_VAULT;")
 }
 
 impl Inventory {
@@ -41,7 +70,8 @@ impl Inventory {
             self.hosts.push(Host {
                 name: name.to_owned(),
                 place: place.clone(),
-                variables: BTreeMap::new(),
+                variables: Variables::new(),
+                beside: Variables::new(),
             });
             self.hosts.len() - 1
         });
@@ -55,20 +85,23 @@ impl Inventory {
 
     /// The hosts of these groups and of the groups in them, in the order of the inventory.
     pub(super) fn members(&self, groups: &[&str]) -> Vec<String> {
-        let mut within = BTreeSet::new();
-        for group in groups {
-            self.descend(group, &mut within);
-        }
+        let within = self.within(groups);
         self.hosts
             .iter()
-            .filter(|host| {
-                within.iter().any(|group| {
-                    self.groups
-                        .get(*group)
-                        .is_some_and(|group| group.hosts.contains(&host.name))
-                })
-            })
+            .filter(|host| within.contains(host.name.as_str()))
             .map(|host| host.name.clone())
+            .collect()
+    }
+
+    /// The names of the hosts of these groups and of the groups in them.
+    fn within(&self, groups: &[&str]) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        for group in groups {
+            self.descend(group, &mut found);
+        }
+        let groups = found.iter().filter_map(|group| self.groups.get(*group));
+        groups
+            .flat_map(|group| group.hosts.iter().map(String::as_str))
             .collect()
     }
 
@@ -84,26 +117,63 @@ impl Inventory {
         }
     }
 
-    /// The value that Ansible would use: the host's own, else that of the smallest group that has one, `all` last.
-    /// Values that Ansible would have to work out are none.
-    pub(super) fn variable(&self, host: &Host, name: &str) -> Option<String> {
-        let own = host.variables.get(name);
-        let value = own.or_else(|| {
-            let mut groups: Vec<(usize, &Group)> = self
-                .groups
+    /// The variables of each host as Ansible ranks them: a host's own, then those of its groups, the deepest first, of
+    /// groups that are equally deep the last by name, and `all` in the end; files beside the inventory before the inventory.
+    pub(super) fn layers(&self) -> Layers<'_> {
+        let depths = self.depths();
+        let mut groups: Vec<(&str, &Group)> = self
+            .groups
+            .iter()
+            .filter(|(name, _)| *name != "all")
+            .map(|(name, group)| (name.as_str(), group))
+            .collect();
+        let rank = |(name, group): &(&str, &Group)| {
+            let priority = group.variables.get("ansible_group_priority");
+            let priority: i64 = priority.and_then(|text| text.parse().ok()).unwrap_or(1);
+            (depths.get(name).copied().unwrap_or(1), priority)
+        };
+        groups.sort_by(|one, other| (rank(other), other.0).cmp(&(rank(one), one.0)));
+        let members: Vec<BTreeSet<&str>> = groups.iter().map(|(name, _)| self.within(&[name])).collect();
+        let all = self.groups.get("all");
+        let layers = self.hosts.iter().map(|host| {
+            let name = host.name.as_str();
+            let own: Vec<&Group> = groups
                 .iter()
-                .filter(|(group, _)| *group != "all" && self.members(&[group.as_str()]).contains(&host.name))
-                .map(|(group, content)| (self.members(&[group.as_str()]).len(), content))
+                .zip(&members)
+                .filter(|(_, members)| members.contains(name))
+                .map(|((_, group), _)| *group)
                 .collect();
-            groups.sort_by_key(|(size, _)| *size);
-            let found = groups
-                .into_iter()
-                .find_map(|(_, group)| group.variables.get(name));
-            found.or_else(|| self.groups.get("all")?.variables.get(name))
+            let mut layers = vec![&host.beside, &host.variables];
+            layers.extend(own.iter().map(|group| &group.beside));
+            layers.extend(all.map(|all| &all.beside));
+            layers.extend(own.iter().map(|group| &group.variables));
+            layers.extend(all.map(|all| &all.variables));
+            (name, layers)
         });
-        value
-            .filter(|value| !value.is_empty() && !value.contains("{{"))
-            .cloned()
+        Layers(layers.collect())
+    }
+
+    /// How many groups each group lies in, one in the other.
+    fn depths(&self) -> BTreeMap<&str, usize> {
+        let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
+        // A group cannot lie in more groups than there are, but in itself.
+        for _ in 0..self.groups.len() {
+            let mut changed = false;
+            for (name, group) in self.groups.iter().filter(|(name, _)| *name != "all") {
+                let below = depths.get(name.as_str()).copied().unwrap_or(1) + 1;
+                for child in &group.children {
+                    let depth = depths.entry(child).or_insert(1);
+                    if *depth < below && below <= self.groups.len() {
+                        *depth = below;
+                        changed = true;
+                    }
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        depths
     }
 }
 
@@ -126,6 +196,7 @@ pub(super) fn names(pattern: &str) -> Option<Vec<String>> {
     Some(all)
 }
 
+/// What a range stands for; one that runs backwards is none.
 fn range_values(range: &str) -> Option<Vec<String>> {
     let mut parts = range.split(':');
     let (first, last) = (parts.next()?, parts.next()?);
@@ -137,14 +208,16 @@ fn range_values(range: &str) -> Option<Vec<String>> {
         // A leading zero gives all numbers the same width.
         let width = if first.starts_with('0') { first.len() } else { 0 };
         let values = (from..=to).step_by(step).take(MAXIMUM_HOSTS + 1);
-        return Some(values.map(|number| format!("{number:0width$}")).collect());
+        return (from <= to).then(|| values.map(|number| format!("{number:0width$}")).collect());
     }
     let letter = |text: &str| match text.as_bytes() {
-        [letter @ b'a'..=b'z'] => Some(*letter),
+        [letter] if letter.is_ascii_alphabetic() => Some(*letter),
         _ => None,
     };
-    let values = (letter(first)?..=letter(last)?).step_by(step);
-    Some(values.map(|letter| char::from(letter).to_string()).collect())
+    let (from, to) = (letter(first)?, letter(last)?);
+    let values = (from..=to).step_by(step);
+    (from <= to && from.is_ascii_lowercase() == to.is_ascii_lowercase())
+        .then(|| values.map(|letter| char::from(letter).to_string()).collect())
 }
 
 #[cfg(test)]
@@ -157,8 +230,18 @@ mod tests {
         assert_eq!(of("edge-[1:3]"), "edge-1 edge-2 edge-3");
         assert_eq!(of("edge-[08:10].x"), "edge-08.x edge-09.x edge-10.x");
         assert_eq!(of("r[a:b]-[1:5:2]"), "ra-1 ra-3 ra-5 rb-1 rb-3 rb-5");
+        assert_eq!(of("R[A:C]"), "RA RB RC");
         assert_eq!(of("plain"), "plain");
-        for bad in ["a[1:2", "a[1]", "a[1:2:0]", "a[1:x]", "a[0:99999]"] {
+        for bad in [
+            "a[1:2",
+            "a[1]",
+            "a[1:2:0]",
+            "a[1:x]",
+            "a[0:99999]",
+            "a[3:1]",
+            "a[c:a]",
+            "a[A:c]",
+        ] {
             assert_eq!(names(bad), None, "{bad}");
         }
     }

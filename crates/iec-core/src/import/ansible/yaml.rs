@@ -1,6 +1,6 @@
 //! An inventory in the YAML form.
 
-use super::inventory::{Inventory, names};
+use super::inventory::{Inventory, Variables, is_encrypted, names};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::source::Source;
 use crate::spec::tree::{self, Content, Entry, Node};
@@ -9,6 +9,7 @@ const INVENTORY: tree::Kind = tree::Kind {
     called: "an Ansible inventory",
     one_document: "give the file that has the hosts and their groups",
     merge_keys: true,
+    tags: true,
 };
 
 /// Reads the groups; `None` when the text is no YAML.
@@ -38,14 +39,8 @@ fn group(inventory: &mut Inventory, entry: &Entry, problems: &mut Diagnostics) {
                 }
             }
             "vars" => {
-                for variable in mapping(&part.value, "a mapping of variables", problems) {
-                    if let Some(value) = scalar(&variable.value) {
-                        inventory
-                            .group(name)
-                            .variables
-                            .insert(variable.key.clone(), value);
-                    }
-                }
+                let read = read_variables(&part.value, inventory, problems);
+                inventory.group(name).variables.extend(read);
             }
             _ => {}
         }
@@ -59,16 +54,46 @@ fn hosts(inventory: &mut Inventory, group: &str, node: &Node, problems: &mut Dia
             problems.push(Diagnostic::error("IEC0831", message).at(&entry.key_place));
             continue;
         };
-        let variables: Vec<(String, String)> = mapping(&entry.value, "a mapping of variables", problems)
-            .iter()
-            .filter_map(|variable| Some((variable.key.clone(), scalar(&variable.value)?)))
-            .collect();
+        let variables = read_variables(&entry.value, inventory, problems);
         for name in names {
             let host = inventory.host(&name, &entry.key_place);
-            host.variables.extend(variables.iter().cloned());
+            host.variables.extend(variables.clone());
             inventory.group(group).hosts.insert(name);
         }
     }
+}
+
+/// Reads a file of `group_vars` or `host_vars`; nothing when it is no YAML.
+pub(super) fn variables(
+    source: &Source<'_>,
+    inventory: &mut Inventory,
+    problems: &mut Diagnostics,
+) -> Option<Variables> {
+    let root = tree::parse(source, INVENTORY, problems)?;
+    Some(read_variables(&root, inventory, problems))
+}
+
+/// The variables that are texts; those that are encrypted are remembered by their names.
+fn read_variables(node: &Node, inventory: &mut Inventory, problems: &mut Diagnostics) -> Variables {
+    let mut variables = Variables::new();
+    for entry in mapping(node, "a mapping of variables", problems) {
+        inventory.settings.insert(entry.key.clone());
+        match scalar(&entry.value) {
+            Some(value) if !is_encrypted(&value) => {
+                variables.insert(entry.key.clone(), value);
+            }
+            Some(_) => {
+                inventory.encrypted.insert(entry.key.clone());
+            }
+            None if matches!(entry.value.content, Content::Refused) => {
+                inventory.encrypted.insert(entry.key.clone());
+                // Of a tag nobody knows what it makes of the value: a weaker one must not come through.
+                variables.insert(entry.key.clone(), String::new());
+            }
+            None => {}
+        }
+    }
+    variables
 }
 
 /// The entries of a mapping; nothing in it is as good as an empty one.

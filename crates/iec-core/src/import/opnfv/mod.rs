@@ -72,12 +72,14 @@ const PDF: tree::Kind = tree::Kind {
     called: "a Pod Descriptor File",
     one_document: "give the file that has `details`, `jumphost` and `nodes`",
     merge_keys: true,
+    tags: false,
 };
 
 const IDF: tree::Kind = tree::Kind {
     called: "an Installer Descriptor File",
     one_document: "give the file that has `idf`",
     merge_keys: true,
+    tags: false,
 };
 
 fn read<T>(
