@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use iec_core::architecture::Architecture;
-use iec_core::content::{BLOBS, DEBIAN_LOCK_FILE, MANIFEST_FILE, Manifest};
+use iec_core::content::{BLOBS, DEBIAN_LOCK_FILE, MANIFEST_FILE, Manifest, SUMS_FILE};
 use iec_core::release::Release;
 
 use crate::assemble::{Parts, assemble};
@@ -303,7 +303,7 @@ fn refuse_foreign(output: &Path) -> Result<(), BuildError> {
     for entry in fs::read_dir(output).map_err(BuildError::io("read", output))? {
         let name = entry.map_err(BuildError::io("read", output))?.file_name();
         let name = name.to_string_lossy();
-        if ![MANIFEST_FILE, DEBIAN_LOCK_FILE, "blobs"].contains(&name.as_ref())
+        if ![MANIFEST_FILE, SUMS_FILE, DEBIAN_LOCK_FILE, "blobs"].contains(&name.as_ref())
             && !name.starts_with(".partial-")
         {
             let reason = format!("it holds {name}, which is no part of a bundle; choose an empty folder");

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use iec_core::content::{BLOBS, Digest, MANIFEST_FILE, Manifest};
+use iec_core::content::{BLOBS, DEBIAN_LOCK_FILE, Digest, MANIFEST_FILE, Manifest, SUMS_FILE, Sums};
 
 use crate::cache::hash_file;
 use crate::debian::write_whole;
 use crate::error::BuildError;
+use crate::found::make_room;
 use crate::trust::Trust;
 
 /// Where the bytes of a blob come from.
@@ -17,7 +19,8 @@ pub(crate) enum Source {
     Bytes(Vec<u8>),
 }
 
-/// Puts the blobs in place, then the manifest, then removes what no longer belongs.
+/// Puts the blobs in place, then the manifest and the sums of it and of the lock that is there, then removes what no
+/// longer belongs.
 ///
 /// A blob that is there is read, unless the record in the file `trust` knows it: its length alone says nothing of its
 /// bytes. So a damaged bundle is whole again afterwards.
@@ -34,13 +37,22 @@ pub(crate) fn write(
     let mut known = Trust::read(trust);
     for (digest, _) in known.unlike(output, wanted.keys()) {
         let target = output.join(digest.blob_path());
+        make_room(&target).map_err(BuildError::io("remove", &target))?;
         match &sources[&digest] {
             Source::Bytes(bytes) => write_whole(&target, bytes)?,
             Source::File(path) => copy_blob(path, &target, &digest)?,
         }
     }
     known.save()?;
-    write_whole(&output.join(MANIFEST_FILE), manifest.to_json().as_bytes())?;
+    let text = manifest.to_json();
+    let lock = output.join(DEBIAN_LOCK_FILE);
+    let lock = fs::read(&lock).map_err(BuildError::io("read", &lock))?;
+    let sums = Sums::of(text.as_bytes(), &lock).to_text();
+    for (name, content) in [(MANIFEST_FILE, text), (SUMS_FILE, sums)] {
+        let target = output.join(name);
+        make_room(&target).map_err(BuildError::io("remove", &target))?;
+        write_whole(&target, content.as_bytes())?;
+    }
     let folder = output.join(BLOBS);
     for entry in fs::read_dir(&folder).map_err(BuildError::io("read", &folder))? {
         let entry = entry.map_err(BuildError::io("read", &folder))?;
@@ -49,7 +61,13 @@ pub(crate) fn write(
             .parse::<Digest>()
             .is_ok_and(|digest| wanted.contains_key(&digest));
         if !known {
-            fs::remove_file(entry.path()).map_err(BuildError::io("remove", &entry.path()))?;
+            let foreign = entry.path();
+            make_room(&foreign)
+                .and_then(|()| match fs::remove_file(&foreign) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                    result => result,
+                })
+                .map_err(BuildError::io("remove", &foreign))?;
         }
     }
     Ok(())
@@ -82,10 +100,11 @@ fn copy_blob(source: &Path, target: &Path, digest: &Digest) -> Result<(), BuildE
 #[cfg(test)]
 mod tests {
     use iec_core::architecture::Architecture;
-    use iec_core::content::{DEBIAN_LOCK_FILE, Item, Kind, MANIFEST_SCHEMA};
+    use iec_core::content::{Item, Kind, MANIFEST_SCHEMA};
 
     use super::*;
-    use crate::bundle::{BundleError, Problem, verify};
+    use crate::bundle::{BundleError, Problem};
+    use crate::verify::verify;
 
     /// A cache and a bundle made out of it: one blob of a file, one of bytes.
     struct Made {
@@ -160,6 +179,36 @@ mod tests {
         fs::remove_file(made.blob("another")).expect("removed");
         fs::write(made.bundle().join(BLOBS).join("stray"), "").expect("written");
         assert_eq!(problems(&made.bundle()).len(), 3);
+        made.write().expect("it is written again");
+        verify(&made.bundle()).expect("it is whole again");
+    }
+
+    #[test]
+    fn what_is_no_file_is_replaced() {
+        use std::os::unix::fs::symlink;
+        let made = Made::new();
+        let names = [MANIFEST_FILE, SUMS_FILE].map(|name| made.bundle().join(name));
+        let blobs = ["a program", "another"].map(|blob| made.blob(blob));
+        let away = blobs[0].with_extension("away");
+        fs::rename(&blobs[0], &away).expect("moved");
+        symlink(&away, &blobs[0]).expect("a link");
+        for path in names.iter().chain([&blobs[1]]) {
+            fs::remove_file(path).expect("removed");
+            fs::create_dir_all(path.join("deep")).expect("a folder");
+        }
+        made.write().expect("it is written again");
+        verify(&made.bundle()).expect("it is whole again");
+    }
+
+    #[test]
+    fn a_bundle_of_an_older_form_gets_its_sums() {
+        let made = Made::new();
+        fs::remove_file(made.bundle().join(SUMS_FILE)).expect("removed");
+        let missing = Problem::Missing {
+            path: SUMS_FILE.to_owned(),
+            items: Vec::new(),
+        };
+        assert_eq!(problems(&made.bundle()), [missing]);
         made.write().expect("it is written again");
         verify(&made.bundle()).expect("it is whole again");
     }

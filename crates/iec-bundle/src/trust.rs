@@ -11,9 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iec_core::content::Digest;
 
-use crate::cache::{CachedFile, hash_file};
+use crate::cache::CachedFile;
 use crate::debian::write_whole;
 use crate::error::BuildError;
+use crate::found::{Found, hashed};
 
 /// How old a change must be to be told from one that comes right after it: file systems keep time in coarse ticks.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -58,25 +59,26 @@ impl Trust {
         }
     }
 
-    /// Which of these blobs below a folder are not what their names say, with what was read instead, or why nothing was.
+    /// Which of these blobs below a folder are not what their names say, with what is there instead, or why nobody can
+    /// tell.
     /// What is known already is not read again; the others are noted. Two at a time, as hashing is work for a processor.
     pub(crate) fn unlike<'a>(
         &mut self,
         folder: &Path,
         blobs: impl IntoIterator<Item = &'a Digest>,
-    ) -> Vec<(Digest, io::Result<CachedFile>)> {
+    ) -> Vec<(Digest, io::Result<Found<CachedFile>>)> {
         // What the file system says is asked first: a change while a file is read makes it another file.
         let unknown: Vec<(&Digest, PathBuf, Option<Metadata>)> = blobs
             .into_iter()
             .map(|digest| {
                 let path = folder.join(digest.blob_path());
-                let file = fs::metadata(&path).ok();
+                let file = fs::symlink_metadata(&path).ok();
                 (digest, path, file)
             })
             .filter(|(digest, _, file)| !file.as_ref().is_some_and(|file| self.has(digest, file)))
             .collect();
-        let read = |half: &[(&Digest, PathBuf, Option<Metadata>)]| -> Vec<io::Result<CachedFile>> {
-            half.iter().map(|(_, path, _)| hash_file(path)).collect()
+        let read = |half: &[(&Digest, PathBuf, Option<Metadata>)]| -> Vec<io::Result<Found<CachedFile>>> {
+            half.iter().map(|(_, path, _)| hashed(path)).collect()
         };
         let (one, other) = unknown.split_at(unknown.len() / 2);
         let (one, other) = std::thread::scope(|scope| {
@@ -85,7 +87,7 @@ impl Trust {
         });
         let mut unlike = Vec::new();
         for ((digest, _, file), found) in unknown.into_iter().zip(one.into_iter().chain(other)) {
-            let is_right = found.as_ref().is_ok_and(|found| found.digest == *digest);
+            let is_right = matches!(&found, Ok(Found::File(file)) if file.digest == *digest);
             match file {
                 Some(file) if is_right => self.note(*digest, &file),
                 _ if is_right => {}

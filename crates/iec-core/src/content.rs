@@ -1,7 +1,10 @@
 //! The bundle: which binaries, images, manifests and trees a release consists of, each named by its digest.
 //!
-//! A bundle folder holds `manifest.json`, `debian.lock` and `blobs/sha256/<hex>`, one file per digest, and nothing else.
+//! A bundle folder holds `manifest.json`, `debian.lock`, the sums of both in `manifest.sha256`, and `blobs/sha256/<hex>`,
+//! one file per digest, and nothing else.
 //! A host keeps the same blobs under [`HOST_STORE`].
+
+mod sums;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::architecture::Architecture;
+
+pub use sums::{SUMS_FILE, Sums};
 
 /// The version of [`Manifest`] that this program writes and reads.
 pub const MANIFEST_SCHEMA: u32 = 1;

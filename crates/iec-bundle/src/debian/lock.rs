@@ -7,6 +7,7 @@ use iec_core::architecture::Architecture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BuildError;
+use crate::found::{Found, read};
 
 const SCHEMA: u32 = 1;
 
@@ -65,15 +66,16 @@ impl Lock {
     /// # Errors
     /// When the file cannot be read, or was made for another suite or other packages.
     pub(crate) fn read(path: &Path, suite: &str, wanted: &[&str]) -> Result<Option<Self>, BuildError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(BuildError::io("read", path)(error)),
-        };
         let unusable = |reason: String| BuildError::Lock {
             path: path.to_owned(),
             reason,
         };
+        let bytes = match read(path).map_err(BuildError::io("read", path))? {
+            Found::File(bytes) => bytes,
+            Found::Other(other) => return Err(unusable(format!("it is {other}"))),
+            Found::Nothing => return Ok(None),
+        };
+        let text = String::from_utf8(bytes).map_err(|_| unusable("it is no text".to_owned()))?;
         let lock: Self = toml::from_str(&text).map_err(|error| unusable(error.message().to_owned()))?;
         if lock.schema != SCHEMA {
             return Err(unusable(format!(
@@ -144,10 +146,17 @@ mod tests {
             assert_eq!(error.code(), "IEC2009");
             assert!(error.to_string().contains(reason), "{error}");
         }
+        let refused = || {
+            let error = Lock::read(&path, "bookworm", &["iptables"]).unwrap_err();
+            assert_eq!(error.code(), "IEC2009");
+            error.to_string()
+        };
         std::fs::write(&path, "not a lock").unwrap();
-        assert_eq!(
-            Lock::read(&path, "bookworm", &["iptables"]).unwrap_err().code(),
-            "IEC2009"
-        );
+        refused();
+        std::fs::write(&path, [0xff]).unwrap();
+        assert!(refused().ends_with("it is no text"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(refused().ends_with("it is a folder"));
     }
 }

@@ -119,9 +119,16 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC2023",
         "the bundle is damaged",
-        "A file is missing, is one too many, or does not have the digest that the manifest names.",
+        "A file is missing, is one too many, is no file, or does not have the digest that the manifest names; or the manifest or debian.lock does not have the one in manifest.sha256; or the manifest contradicts itself.",
         "Copy the bundle again from where it was whole, or build it again.",
         "iec bundle verify ./bundle",
+    ),
+    row(
+        "IEC2024",
+        "the bundle is of an older form",
+        "It has no manifest.sha256: an earlier version of IEC built it, or the file was lost. Content is compared with the manifest as ever, but nobody can tell whether the manifest is what it was.",
+        "Build over it, which adds the file and makes nothing anew that is there.",
+        "iec bundle build --out ./bundle",
     ),
     row(
         "IEC2901",

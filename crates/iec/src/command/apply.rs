@@ -32,7 +32,7 @@ use crate::ui::{Document, Ui, count, duration, size};
 pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
     ui.diagnostics(&file.warnings, &file.text);
-    let content = Content::open(&file, settings)?;
+    let content = Content::open(&file, settings, ui)?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
     let kubeconfig = arguments
         .kubeconfig

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use iec_bundle::{Bundle, Trust};
-use iec_core::content::Digest;
+use iec_core::content::{Digest, SUMS_FILE};
 use iec_core::plan::StoreBlob;
 use iec_core::release::Release;
 use iec_core::site::{Cni, Datastore, HelmRelease, ReleaseId};
@@ -15,6 +15,7 @@ use super::reach::path_beside;
 use super::site_file::SiteFile;
 use crate::error::{CliError, Kind, unreadable, unwritable};
 use crate::settings::Settings;
+use crate::ui::Ui;
 use crate::whole_file;
 
 /// What a site is made from.
@@ -33,11 +34,11 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Opens the content of a site.
+    /// Opens the content of a site, and warns of a bundle of an older form.
     ///
     /// # Errors
     /// When there is no bundle, when it is of another release, or when a chart cannot be read.
-    pub(super) fn open(file: &SiteFile, settings: &Settings) -> Result<Self, CliError> {
+    pub(super) fn open(file: &SiteFile, settings: &Settings, ui: &Ui) -> Result<Self, CliError> {
         let site = &file.site;
         let release = release(site.release())?;
         let folder = site.content().map_or_else(
@@ -66,6 +67,9 @@ impl Content {
                         folder.display()
                     )),
             );
+        }
+        if !bundle.has_sums {
+            ui.warn("IEC2024", &older_form(&folder));
         }
         let trust = settings.trust();
         let calico_manifest = calico_manifest(&bundle, file, &trust)?;
@@ -199,4 +203,13 @@ fn calico_manifest(bundle: &Bundle, file: &SiteFile, trust: &Path) -> Result<Str
     be_whole(bundle, &[item.digest].into(), trust)?;
     let path = bundle.path_of(&item.digest);
     std::fs::read_to_string(&path).map_err(|error| unreadable("IEC2906", "manifest of Calico", &path, &error))
+}
+
+/// What a bundle in this folder has not got, and how it gets it.
+fn older_form(folder: &Path) -> String {
+    format!(
+        "the bundle {folder} is of an older form: it has no {SUMS_FILE}, so a change to its manifest cannot be noticed; \
+         `iec bundle build --out {folder}` adds it",
+        folder = folder.display()
+    )
 }

@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
     let file = site_file::read(&SitePath {
         site: lab.site_file.clone(),
     })?;
-    let content = Content::open(&file, settings)?;
+    let content = Content::open(&file, settings, ui)?;
     let reach = Reach {
         parallel: 32,
         accept_new_host_keys: false,

@@ -20,7 +20,7 @@ use crate::ui::{Document, Ui};
 pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
     ui.diagnostics(&file.warnings, &file.text);
-    let content = Content::open(&file, settings)?;
+    let content = Content::open(&file, settings, ui)?;
     let planned = match &arguments.facts {
         Some(facts) => planned_for(&file, &content, facts, ui)?,
         None => {

@@ -101,7 +101,7 @@ impl<'a> Job<'a> {
         let writer = self.images.then(image::writer).transpose()?;
         let file = site_file::read(&self.place.site)?;
         ui.diagnostics(&file.warnings, &file.text);
-        let content = Content::open(&file, settings)?;
+        let content = Content::open(&file, settings, ui)?;
         let (secrets, passphrase) = self.secrets(ui)?;
         let facts = match &self.place.facts {
             Some(path) => facts_file::read(path)?,

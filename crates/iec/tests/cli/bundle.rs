@@ -2,7 +2,8 @@
 
 use iec_core::architecture::Architecture;
 use iec_core::content::{
-    BLOBS, DEBIAN_LOCK_FILE, Digest, Item, Kind, MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, Origin,
+    BLOBS, DEBIAN_LOCK_FILE, Digest, Item, Kind, MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, Origin, SUMS_FILE,
+    Sums,
 };
 
 use crate::run::Sandbox;
@@ -33,7 +34,13 @@ fn with_bundle() -> Sandbox {
             }],
         }],
     };
-    sandbox.write(&format!("bundle/{MANIFEST_FILE}"), &manifest.to_json());
+    let manifest = manifest.to_json();
+    sandbox
+        .write(&format!("bundle/{MANIFEST_FILE}"), &manifest)
+        .write(
+            &format!("bundle/{SUMS_FILE}"),
+            &Sums::of(manifest.as_bytes(), b"").to_text(),
+        );
     sandbox
 }
 
@@ -58,13 +65,28 @@ fn a_damaged_bundle_fails_and_everything_wrong_is_named() {
     let blob = Digest::of(b"a program").blob_path();
     sandbox
         .write(&format!("bundle/{blob}"), "a prograM")
+        .write(&format!("bundle/{DEBIAN_LOCK_FILE}"), "schema = 1")
         .write(&format!("bundle/{BLOBS}/stray"), "");
     insta::assert_snapshot!(sandbox.run(&["bundle", "verify", "bundle"]), @"
     exit code: 3
     ----- stderr -----
     error[IEC2023]: the bundle bundle is damaged
+      evidence: debian.lock has changed
       evidence: blobs/sha256/d69ea8cda2433733c1ce02de65da8f48e6a3dbba6bb18876a2062908e54ef7cb has changed (needed by kubelet)
       evidence: blobs/sha256/stray does not belong to the bundle
+      next: copy the bundle again, or repair it with `iec bundle build --out bundle`
+    ");
+}
+
+#[test]
+fn a_bundle_without_sums_fails_and_is_told_how_to_get_them() {
+    let sandbox = with_bundle();
+    std::fs::remove_file(sandbox.path().join("bundle").join(SUMS_FILE)).unwrap();
+    insta::assert_snapshot!(sandbox.run(&["bundle", "verify", "bundle"]), @"
+    exit code: 3
+    ----- stderr -----
+    error[IEC2023]: the bundle bundle is damaged
+      evidence: manifest.sha256 is missing
       next: copy the bundle again, or repair it with `iec bundle build --out bundle`
     ");
 }
@@ -159,9 +181,14 @@ fn a_damaged_manifest_of_calico_makes_no_plan() {
         "size": 15,
         "origin": [],
     }));
+    let manifest = manifest.to_string();
     let site = include_str!("../../../../sites/three-hosts/site.yaml");
     sandbox
-        .write(&format!("bundle/{MANIFEST_FILE}"), &manifest.to_string())
+        .write(&format!("bundle/{MANIFEST_FILE}"), &manifest)
+        .write(
+            &format!("bundle/{SUMS_FILE}"),
+            &Sums::of(manifest.as_bytes(), b"").to_text(),
+        )
         .write(&format!("bundle/{}", digest.blob_path()), "kind: DeploymenT")
         .write("site.yaml", site);
     insta::assert_snapshot!(sandbox.run(&["render", "runbook", "--out", "book", "--no-secrets"]), @"

@@ -4,7 +4,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use iec::credentials::{Place, create};
-use iec_core::content::{DEBIAN_LOCK_FILE, Digest, Item, Kind, MANIFEST_FILE, MANIFEST_SCHEMA, Manifest};
+use iec_core::content::{
+    DEBIAN_LOCK_FILE, Digest, Item, Kind, MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, SUMS_FILE, Sums,
+};
 use iec_core::release::Release;
 
 use crate::run::Sandbox;
@@ -40,10 +42,15 @@ fn with_bundle(release: &str) -> Sandbox {
             origin: Vec::new(),
         }],
     };
+    let manifest = manifest.to_json();
     sandbox
         .write(&format!("bundle/{}", digest.blob_path()), calico)
         .write(&format!("bundle/{DEBIAN_LOCK_FILE}"), "")
-        .write(&format!("bundle/{MANIFEST_FILE}"), &manifest.to_json());
+        .write(&format!("bundle/{MANIFEST_FILE}"), &manifest)
+        .write(
+            &format!("bundle/{SUMS_FILE}"),
+            &Sums::of(manifest.as_bytes(), b"").to_text(),
+        );
     sandbox.write("site.yaml", &with_content(SITE));
     sandbox
 }
@@ -81,6 +88,37 @@ fn a_bundle_of_another_release_is_refused() {
       evidence: ./bundle holds 1.35 (v1.36.3)
       evidence: the site asks for 1.36 (v1.36.3)
       next: iec bundle build --release 1.36 --out ./bundle
+    ");
+}
+
+#[test]
+fn a_bundle_of_an_older_form_is_used_with_a_warning() {
+    let sandbox = with_bundle("1.36");
+    std::fs::remove_file(sandbox.path().join("bundle").join(SUMS_FILE)).unwrap();
+    insta::assert_snapshot!(run(&sandbox, &["plan"]), @"
+    exit code: 4
+    ----- stderr -----
+    warning[IEC2024]: the bundle ./bundle is of an older form: it has no manifest.sha256, so a change to its manifest cannot be noticed; `iec bundle build --out ./bundle` adds it
+    could not tell[IEC1002]: host kiosk-7: 127.0.0.1:1 refused the connection
+      next: Check that sshd runs there (`systemctl status ssh` on its console), and that the port is right.
+    ");
+}
+
+#[test]
+fn a_bundle_whose_manifest_was_changed_is_refused() {
+    let sandbox = with_bundle("1.36");
+    let path = sandbox.path().join("bundle").join(MANIFEST_FILE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    sandbox.write(
+        &format!("bundle/{MANIFEST_FILE}"),
+        &text.replace("calico-vxlan", "calico-vxlaN"),
+    );
+    insta::assert_snapshot!(run(&sandbox, &["plan"]), @"
+    exit code: 1
+    ----- stderr -----
+    error[IEC2023]: the bundle ./bundle is damaged
+      evidence: manifest.json has changed
+      next: copy the bundle again, or repair it with `iec bundle build --out ./bundle`
     ");
 }
 

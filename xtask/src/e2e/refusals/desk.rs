@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use iec_core::content::{DEBIAN_LOCK_FILE, MANIFEST_FILE, SUMS_FILE, Sums};
 
 use super::super::lab::{Lab, Machine};
 use crate::program::{Ended, Program};
@@ -118,20 +119,30 @@ impl Desk {
         Ok(self.path("site.secrets.yaml"))
     }
 
-    /// A bundle in the folder that shares its files with the real one, named by the site file, with the manifest after
-    /// this change.
+    /// A bundle in the folder that shares its files with the real one where it can, named by the site file, with the
+    /// manifest after this change, and the sums of that.
     ///
     /// # Errors
     /// When it cannot be made.
     pub(super) fn bundle(&self, manifest: impl FnOnce(String) -> String) -> anyhow::Result<PathBuf> {
         let (real, own) = (self.machine.bundle_folder()?, self.path("bundle"));
         let name = |path: &Path| path.to_str().map(str::to_owned).context("a path of plain text");
-        ask(&self.folder, "cp", &["-as", &name(&real)?, &name(&own)?])?;
-        let path = own.join("manifest.json");
-        let text = manifest(fs::read_to_string(&path)?);
-        // The link must go, or the real bundle would change.
-        fs::remove_file(&path)?;
-        fs::write(&path, text)?;
+        let (real, copy) = (name(&real)?, name(&own)?);
+        let linked = ask(&self.folder, "cp", &["-al", &real, &copy]);
+        if linked.is_err() {
+            // Hard links end at the border of a file system.
+            ask(&self.folder, "rm", &["-rf", &copy])?;
+            ask(&self.folder, "cp", &["-a", &real, &copy])?;
+        }
+        let text = manifest(fs::read_to_string(own.join(MANIFEST_FILE))?);
+        let lock = fs::read(own.join(DEBIAN_LOCK_FILE))?;
+        let sums = Sums::of(text.as_bytes(), &lock).to_text();
+        for (file, content) in [(MANIFEST_FILE, text), (SUMS_FILE, sums)] {
+            let path = own.join(file);
+            // The link must go, or the real bundle would change.
+            ask(&self.folder, "rm", &["-f", &name(&path)?])?;
+            fs::write(&path, content)?;
+        }
         self.edit(|site| {
             let lines = site.lines().filter(|line| !line.starts_with("  content:"));
             let mut site: String = lines.map(|line| format!("{line}\n")).collect();
