@@ -11,6 +11,7 @@ mod metadata;
 mod names;
 mod places;
 mod purity;
+mod shown;
 mod size;
 mod source;
 mod tree;
@@ -68,7 +69,7 @@ impl fmt::Display for Problem {
 struct Findings {
     /// What must be mended.
     problems: Vec<Problem>,
-    /// What one should know: files that are longer than the project aims at.
+    /// What one should know: files that are longer than the project aims at, and proofs of older commits.
     notes: Vec<Problem>,
 }
 
@@ -120,7 +121,7 @@ fn check(root: &Path) -> anyhow::Result<Findings> {
     problems.sort();
     Ok(Findings {
         problems,
-        notes: size::long(&tree),
+        notes: [size::long(&tree), shown::old(&tree, root)].concat(),
     })
 }
 
