@@ -226,76 +226,158 @@ fn no_password_behind_a_mistyped_key_is_shown() {
     }
 }
 
+/// The file, what is replaced in it by what, and what is said about that.
+type Change = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const CHANGES: &[Change] = &[
+    ("pdf", "version: 1.0\n", "", &["error IEC0811 pdf.yaml:2"]),
+    (
+        "pdf",
+        "version: 1.0",
+        "version: \"1.0\"",
+        &["error IEC0813 pdf.yaml:2"],
+    ),
+    (
+        "idf",
+        "version: 0.1",
+        "version: '0.1'",
+        &["error IEC0813 idf.yaml:3"],
+    ),
+    (
+        "idf",
+        "private: '', public: ''",
+        "private: '', pubic: ''",
+        &["error IEC0812 idf.yaml:12"],
+    ),
+    (
+        "idf",
+        "      bridges: {admin",
+        "      bridge: {admin",
+        &["error IEC0812 idf.yaml:12"],
+    ),
+    (
+        "idf",
+        "    network:\n      node:",
+        "    maas: {timeout_deploying: soon}\n    network:\n      node:",
+        &["error IEC0811 idf.yaml:13", "error IEC0813 idf.yaml:13"],
+    ),
+    (
+        "idf",
+        "  fuel:",
+        "  osa: [a]\n  fuel:",
+        &["error IEC0813 idf.yaml:10"],
+    ),
+    (
+        "idf",
+        "  fuel:",
+        "  daisy: 1\n  fuel:",
+        &["error IEC0813 idf.yaml:10"],
+    ),
+    ("idf", "idf:", "xci: a\nidf:", &["error IEC0813 idf.yaml:2"]),
+    (
+        "pdf",
+        "02:00:00:00:01:10",
+        "02:00:00:00:01:11",
+        &["error IEC0802 pdf.yaml:55"],
+    ),
+    (
+        "pdf",
+        "address: 10.2.0.12/24",
+        "address: 10.2.0.11/24",
+        &["error IEC0804 pdf.yaml:67"],
+    ),
+    (
+        "pdf",
+        "address: 10.1.0.10/24",
+        "address: 10.7.0.10/24",
+        &["error IEC0803 pdf.yaml:40"],
+    ),
+    (
+        "idf",
+        "gateway: 10.1.0.1",
+        "gateway: 10.7.0.1",
+        &["error IEC0803 idf.yaml:7"],
+    ),
+    (
+        "idf",
+        "oob: {interface: 0, ip-range: 10.9.0.11-10.9.0.20",
+        "oob: {interface: 0, network: 10.8.0.0, ip-range: 10.9.0.11-10.9.0.20",
+        &["error IEC0803 idf.yaml:6"],
+    ),
+    (
+        "idf",
+        "network: 10.3.0.0",
+        "network: 10.2.0.0",
+        &["error IEC0804 idf.yaml:9"],
+    ),
+    (
+        "pdf",
+        "version: 1.0",
+        "version: 2.0",
+        &["error IEC0814 pdf.yaml:2"],
+    ),
+    (
+        "pdf",
+        "  link: https",
+        "  lnik: https",
+        &["error IEC0812 pdf.yaml:9"],
+    ),
+    ("pdf", "cores: 4", "cores: four", &["error IEC0813 pdf.yaml:19"]),
+    (
+        "pdf",
+        "arch: aarch64",
+        "arch: riscv64",
+        &["error IEC0814 pdf.yaml:16"],
+    ),
+    (
+        "pdf",
+        "02:00:00:00:01:12",
+        "02:00:00:00:01:11",
+        &["error IEC0802 pdf.yaml:66"],
+    ),
+    (
+        "pdf",
+        "address: 10.2.0.12/24",
+        "address: 10.4.0.12/24",
+        &["error IEC0803 pdf.yaml:67"],
+    ),
+    (
+        "pdf",
+        "name: site0417-node2",
+        "name: site0417-node1",
+        &["error IEC0201", "error IEC0815"],
+    ),
+    (
+        "idf",
+        "        - interfaces: [enP2p1s0f1, enP2p1s0f2]\n          busaddr: [\"0002:01:00.1\", \"0002:01:00.2\"]\n  kub",
+        "  kub",
+        &["error IEC0815 idf.yaml:15"],
+    ),
+    (
+        "idf",
+        "site0417-node2: [kube-node]",
+        "site0417-node3: [kube-node]",
+        &["error IEC0815 idf.yaml:22"],
+    ),
+    (
+        "idf",
+        "mgmt: {interface: 1",
+        "mgmt: {interface: 7",
+        &["warning IEC0815 idf.yaml:8"],
+    ),
+    (
+        "idf",
+        "network: 10.2.0.0",
+        "network: ten",
+        &["error IEC0814 idf.yaml:8", "error IEC0803 pdf.yaml:56"],
+    ),
+    ("idf", "idf:", "idef:", &["error IEC0812 idf.yaml:2"]),
+];
+
 /// Changes of the descriptors, and what is said about each: one run reports it, with its file and line.
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
-    let cases: [(&str, &str, &str, &[&str]); 14] = [
-        ("pdf", "version: 1.0\n", "", &["error IEC0811 pdf.yaml:2"]),
-        ("pdf", "version: 1.0", "version: \"1.0\"", &[]),
-        (
-            "pdf",
-            "version: 1.0",
-            "version: 2.0",
-            &["error IEC0814 pdf.yaml:2"],
-        ),
-        (
-            "pdf",
-            "  link: https",
-            "  lnik: https",
-            &["error IEC0812 pdf.yaml:9"],
-        ),
-        ("pdf", "cores: 4", "cores: four", &["error IEC0813 pdf.yaml:19"]),
-        (
-            "pdf",
-            "arch: aarch64",
-            "arch: riscv64",
-            &["error IEC0814 pdf.yaml:16"],
-        ),
-        (
-            "pdf",
-            "02:00:00:00:01:12",
-            "02:00:00:00:01:11",
-            &["error IEC0802 pdf.yaml:66"],
-        ),
-        (
-            "pdf",
-            "address: 10.2.0.12/24",
-            "address: 10.4.0.12/24",
-            &["error IEC0803 pdf.yaml:67"],
-        ),
-        (
-            "pdf",
-            "name: site0417-node2",
-            "name: site0417-node1",
-            &["error IEC0201", "error IEC0815"],
-        ),
-        (
-            "idf",
-            "        - interfaces: [enP2p1s0f1, enP2p1s0f2]\n          busaddr: [\"0002:01:00.1\", \"0002:01:00.2\"]\n  kub",
-            "  kub",
-            &["error IEC0815 idf.yaml:15"],
-        ),
-        (
-            "idf",
-            "site0417-node2: [kube-node]",
-            "site0417-node3: [kube-node]",
-            &["error IEC0815 idf.yaml:22"],
-        ),
-        (
-            "idf",
-            "mgmt: {interface: 1",
-            "mgmt: {interface: 7",
-            &["warning IEC0815 idf.yaml:8"],
-        ),
-        (
-            "idf",
-            "network: 10.2.0.0",
-            "network: ten",
-            &["error IEC0814 idf.yaml:8", "error IEC0803 pdf.yaml:56"],
-        ),
-        ("idf", "idf:", "idef:", &["error IEC0812 idf.yaml:2"]),
-    ];
-    for (file, from, to, expected) in cases {
+    for &(file, from, to, expected) in CHANGES {
         let text = if file == "pdf" { PDF } else { IDF };
         assert!(text.contains(from), "{from}");
         let changed = text.replacen(from, to, 1);

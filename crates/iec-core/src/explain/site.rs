@@ -502,6 +502,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC0804",
+        "an address or a network is there twice",
+        "Two machines of the descriptors would answer to one address, or two of their networks are the same. With --dialect kuberef this is a warning.",
+        "Correct one of the two.",
+        "",
+    ),
+    row(
         "IEC0811",
         "a descriptor lacks a key",
         "Its schema requires the key. Pharos descriptors are read strictly; with --dialect kuberef this is a warning.",

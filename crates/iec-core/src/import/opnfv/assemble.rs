@@ -1,21 +1,18 @@
 //! What two descriptors say, put together, checked against each other, and written as a site file.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
-use super::form::deviation;
 use super::idf::Idf;
 use super::pdf::{Pdf, PdfNode};
+use super::{Dialect, check};
 use crate::architecture::Architecture;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::name::{HostName, SiteName};
-use crate::site::rule::hardware::{outside, repeated};
 use crate::site::rule::{printable, tamed};
-use crate::site::{Example, ExampleHost, Facility, Hardware, MacAddress, Role, example};
+use crate::site::{Example, ExampleHost, Facility, Hardware, Role, example};
 use crate::spec::Spanned;
 
 /// What descriptors do not say, and what the user would have otherwise.
@@ -70,16 +67,17 @@ pub(super) fn assemble(
     wanted: &Wanted<'_>,
     problems: &mut Diagnostics,
 ) -> (String, String) {
-    check_counts(&pdf, idf, problems);
-    check_indices(&pdf, idf, problems);
-    check_macs(&pdf, problems);
+    check::counts(&pdf, idf, problems);
+    check::indices(&pdf, idf, problems);
+    check::hardware_addresses(&pdf, problems);
+    check::networks(idf, dialect, problems);
     let mut facility = pdf.facility.clone();
     facility.networks = idf
         .networks
         .iter()
         .map(|network| network.network.clone())
         .collect();
-    check_addresses(&pdf, &facility, dialect, problems);
+    check::addresses(&pdf, &facility, dialect, problems);
     let name = site_name(idf, wanted, problems);
     let names = host_names(&pdf, idf, problems);
     check_choices(&pdf, &names, wanted, problems);
@@ -102,96 +100,6 @@ pub(super) fn assemble(
         })
         .collect();
     (text(&name, &hosts, &facility, idf, wanted), name)
-}
-
-/// Reports lists of the IDF that are in the order of the PDF's nodes and have another length.
-fn check_counts(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) {
-    let nodes = pdf.nodes.len();
-    for (way, count, place) in idf.counts.iter().filter(|(_, count, _)| *count != nodes) {
-        let message = format!("`{way}` has {count} items, but the Pod Descriptor File has {nodes} nodes");
-        problems.push(
-            Diagnostic::error("IEC0815", message)
-                .at(&place.head())
-                .label(&pdf.nodes_place.head(), "the nodes")
-                .hint("give every node an item, in the same order; or take the descriptors of the same pod"),
-        );
-    }
-    let known = |name: &str| pdf.nodes.iter().any(|node| node.name.value == name);
-    let roles = idf
-        .roles
-        .iter()
-        .map(|(name, roles)| (name, &roles.place, "nodes_roles"));
-    let names = idf
-        .hostnames
-        .iter()
-        .map(|(name, given)| (name, &given.place, "hostnames"));
-    for (name, place, key) in roles.chain(names).filter(|(name, ..)| !known(name)) {
-        let message = format!(
-            "`{key}` has the node `{}`, which the Pod Descriptor File does not have",
-            printable(name)
-        );
-        problems.push(
-            Diagnostic::error("IEC0815", message)
-                .at(place)
-                .label(&pdf.nodes_place.head(), "the nodes")
-                .hint("correct the name, or take the descriptors of the same pod"),
-        );
-    }
-}
-
-/// Reports networks on an interface that nodes do not have.
-fn check_indices(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) {
-    for network in &idf.networks {
-        let Some((index, place)) = network.network.interface.zip(network.interface_place.as_ref()) else {
-            continue;
-        };
-        let lacking: Vec<&str> = pdf
-            .nodes
-            .iter()
-            .filter(|node| node.hardware.interfaces.len() <= index)
-            .map(|node| node.name.value.as_str())
-            .collect();
-        if lacking.is_empty() || pdf.nodes.is_empty() {
-            continue;
-        }
-        let name = &network.network.name;
-        let which = if lacking.len() == pdf.nodes.len() {
-            "no node has".to_owned()
-        } else {
-            format!("these nodes do not have: {}", printable(&lacking.join(", ")))
-        };
-        let message = format!("network `{name}` is on interface {index}, which {which}");
-        let hint = "interfaces are counted from 0, in the order of the Pod Descriptor File";
-        let problem = Diagnostic::warning("IEC0815", message);
-        problems.push(problem.at(place).hint(hint));
-    }
-}
-
-/// Reports hardware addresses that two machines share. One machine may have one twice: a card and its VLANs.
-fn check_macs(pdf: &Pdf, problems: &mut Diagnostics) {
-    let mut first: BTreeMap<MacAddress, (usize, &Place)> = BTreeMap::new();
-    for (index, node) in pdf.nodes.iter().enumerate() {
-        for mac in &node.macs {
-            let (owner, earlier) = *first.entry(mac.value).or_insert((index, &mac.place));
-            if owner != index {
-                problems.push(repeated(mac.value, &mac.place, earlier));
-            }
-        }
-    }
-}
-
-fn check_addresses(pdf: &Pdf, facility: &Facility, dialect: Dialect, problems: &mut Diagnostics) {
-    let networks: Vec<Ipv4Net> = facility
-        .networks
-        .iter()
-        .filter_map(|network| network.cidr)
-        .collect();
-    for address in pdf.nodes.iter().flat_map(|node| &node.addresses).flatten() {
-        if let Some(mut problem) = outside(address.value.address, &networks, &address.place) {
-            problem.severity = deviation(dialect, problem.code, String::new()).severity;
-            problems.push(problem);
-        }
-    }
 }
 
 fn site_name(idf: &Idf, wanted: &Wanted<'_>, problems: &mut Diagnostics) -> String {

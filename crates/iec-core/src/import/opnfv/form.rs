@@ -232,6 +232,18 @@ impl<'n> Item<'n> {
         read
     }
 
+    /// Reports a version that is not this one; text in quotes is none, for the schemas want a number.
+    pub(super) fn version(&self, wanted: f64, form: &mut Form<'_>) {
+        match &self.node.content {
+            Content::Scalar { text, plain: true } if scalar::is_number(text) => {
+                if text.parse() != Ok(wanted) {
+                    self.not_allowed(form, &format!("{wanted:.1}"));
+                }
+            }
+            _ => self.wrong_type(form, "a number"),
+        }
+    }
+
     /// One of several known words.
     pub(super) fn word(&self, known: &[&'static str], form: &mut Form<'_>) -> Option<&'static str> {
         let text = self.text(form)?;

@@ -1,11 +1,13 @@
 //! The Installer Descriptor File, version 0.1: the networks of a pod, and what installers were told about its nodes.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use super::form::{Form, Item, Keys, Mapping};
 use crate::diagnostic::Place;
+use crate::site::rule::network::written;
 use crate::site::{AddressRange, FacilityNetwork};
 use crate::spec::Spanned;
 use crate::spec::tree::Node;
@@ -34,6 +36,10 @@ pub(super) struct Idf {
 pub(super) struct IdfNetwork {
     pub(super) network: FacilityNetwork,
     pub(super) interface_place: Option<Place>,
+    /// Where its address stands.
+    pub(super) cidr_place: Option<Place>,
+    pub(super) gateway_place: Option<Place>,
+    pub(super) range_place: Option<Place>,
 }
 
 /// What an interface is called, and where it is.
@@ -63,6 +69,19 @@ const FUEL: Keys = Keys {
     required: &["jumphost", "network"],
     optional: &["maas", "reclass"],
 };
+const FUEL_JUMPHOST: Keys = Keys {
+    required: &["bridges"],
+    optional: &[],
+};
+const FUEL_BRIDGES: Keys = Keys {
+    required: &["admin", "mgmt", "private", "public"],
+    optional: &[],
+};
+const FUEL_MAAS: Keys = Keys {
+    // The schema misspells it.
+    required: &["timeout_comissioning", "timeout_deploying"],
+    optional: &[],
+};
 const FUEL_NETWORK: Keys = Keys {
     required: &["node"],
     optional: &["interface_mtu", "ntp_strata_host1", "ntp_strata_host2"],
@@ -77,12 +96,8 @@ pub(super) fn read(root: &Node, form: &mut Form<'_>) -> Option<Idf> {
     let top = Item::root(root).mapping(&TOP, form)?;
     let item = top.filled("idf", "a mapping", form)?;
     let body = item.mapping(&IDF, form)?;
-    if let Some(version) = body.filled("version", "a number", form)
-        && version
-            .scalar()
-            .is_none_or(|text| text.value.parse() != Ok(0.1_f64))
-    {
-        version.not_allowed(form, "0.1");
+    if let Some(version) = body.filled("version", "a number", form) {
+        version.version(0.1, form);
     }
     let mut idf = Idf {
         networks: Vec::new(),
@@ -113,6 +128,8 @@ pub(super) fn read(root: &Node, form: &mut Form<'_>) -> Option<Idf> {
     }
     for key in ["compass", "daisy", "osa"] {
         if let Some(item) = body.some(key) {
+            // What is in it the schemas leave open.
+            item.any_mapping(form);
             form.left_out(
                 &format!("`{}`", item.way),
                 item.place(),
@@ -143,6 +160,7 @@ fn read_further(top: &Mapping<'_>, body: &Mapping<'_>, idf: &mut Idf, form: &mut
     }
     for key in ["xci", "bmra"] {
         if let Some(item) = top.some(key) {
+            item.any_mapping(form);
             form.left_out(&format!("`{key}`"), item.place(), "it is for another installer");
         }
     }
@@ -154,7 +172,7 @@ fn network(name: &str, item: &Item<'_>, form: &mut Form<'_>) -> Option<IdfNetwor
         name: name.to_owned(),
         ..FacilityNetwork::default()
     };
-    let mut interface_place = None;
+    let (mut interface_place, mut gateway_place, mut range_place) = (None, None, None);
     let (mut address, mut mask) = (None, None);
     for (key, key_place, item) in given.items().filter(|(.., item)| !item.is_null()) {
         match key {
@@ -167,7 +185,10 @@ fn network(name: &str, item: &Item<'_>, form: &mut Form<'_>) -> Option<IdfNetwor
             "vlan" => network.vlan = item.scalar().map(|text| text.value).filter(|text| is_plain(text)),
             "network" => address = item.address(form),
             "mask" => mask = item.number(32, form).and_then(|mask| u8::try_from(mask).ok()),
-            "gateway" => network.gateway = item.address(form).map(|gateway| gateway.value),
+            "gateway" => {
+                network.gateway = item.address(form).map(|gateway| gateway.value);
+                gateway_place = Some(item.place().clone());
+            }
             "dns" => {
                 for server in item.one_or_more(form) {
                     network
@@ -179,10 +200,14 @@ fn network(name: &str, item: &Item<'_>, form: &mut Form<'_>) -> Option<IdfNetwor
                 let what = "two addresses, the smaller one first, joined by `-`";
                 let range = item.parsed(what, form, |text| text.parse::<AddressRange>().ok());
                 network.range = range.map(|range| range.value);
+                range_place = Some(item.place().clone());
             }
             _ => form.left_out(&format!("`{}`", item.way), key_place, "IEC knows no such key"),
         }
     }
+    let cidr_place = address
+        .as_ref()
+        .map(|address: &Spanned<Ipv4Addr>| address.place.clone());
     // A network without an address of its own is the one that its range lies in.
     let first = address.map_or_else(
         || network.range.map(|range| range.first),
@@ -195,6 +220,9 @@ fn network(name: &str, item: &Item<'_>, form: &mut Form<'_>) -> Option<IdfNetwor
     Some(IdfNetwork {
         network,
         interface_place,
+        cidr_place,
+        gateway_place,
+        range_place,
     })
 }
 
@@ -230,6 +258,7 @@ fn read_fuel(fuel: &Mapping<'_>, idf: &mut Idf, form: &mut Form<'_>) {
         let reason = "it is for another installer";
         form.left_out(&format!("`{}`", nodes.way), nodes.place(), reason);
     }
+    check_fuel(fuel, form);
     for key in ["jumphost", "maas"] {
         if let Some(item) = fuel.some(key) {
             form.left_out(
@@ -238,6 +267,25 @@ fn read_fuel(fuel: &Mapping<'_>, idf: &mut Idf, form: &mut Form<'_>) {
                 "it is for another installer",
             );
         }
+    }
+}
+
+/// Holds what is left out against the schema: a pod is right or wrong as a whole.
+fn check_fuel(fuel: &Mapping<'_>, form: &mut Form<'_>) {
+    let jumphost = fuel
+        .some("jumphost")
+        .and_then(|item| item.mapping(&FUEL_JUMPHOST, form));
+    let bridges = jumphost
+        .and_then(|jumphost| jumphost.filled("bridges", "a mapping", form))
+        .and_then(|item| item.mapping(&FUEL_BRIDGES, form));
+    for (.., bridge) in bridges.iter().flat_map(Mapping::items) {
+        if !bridge.is_null() {
+            bridge.text(form);
+        }
+    }
+    let maas = fuel.some("maas").and_then(|item| item.mapping(&FUEL_MAAS, form));
+    for (.., timeout) in maas.iter().flat_map(Mapping::items) {
+        timeout.number(u32::MAX, form);
     }
 }
 
@@ -295,7 +343,7 @@ fn read_kubespray(given: &Mapping<'_>, idf: &mut Idf, form: &mut Form<'_>) {
 }
 
 fn subnet(item: &Item<'_>, form: &mut Form<'_>) -> Option<Spanned<Ipv4Net>> {
-    item.parsed("a network, such as 10.244.0.0/16", form, |text| text.parse().ok())
+    item.parsed("a network, such as 10.244.0.0/16", form, written)
 }
 
 /// Which networks are used for what.

@@ -4,12 +4,13 @@
 //! are in the order of the PDF's. Everything that is wrong with either is reported in one run.
 
 mod assemble;
+mod check;
 mod form;
 mod idf;
 mod pdf;
 
 pub use assemble::{HostChoice, Wanted};
-pub(crate) use pdf::{REFERENCE, UNKNOWN, UNKNOWN_CONTACT, UNKNOWN_SIZE};
+pub(crate) use pdf::{REFERENCE, UNKNOWN, UNKNOWN_CONTACT, UNKNOWN_SIZE, is_contact, is_vlan};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::source::Source;

@@ -23,6 +23,8 @@ pub(super) struct Pdf {
     pub(super) facility: Facility,
     pub(super) nodes: Vec<PdfNode>,
     pub(super) nodes_place: Place,
+    /// The machine that IEC does not need; its addresses are taken all the same.
+    pub(super) jumphost: Option<PdfNode>,
 }
 
 /// A machine.
@@ -91,12 +93,8 @@ const INTERFACE: Keys = Keys {
 /// Reads the descriptor as far as it can be read.
 pub(super) fn read(root: &Node, form: &mut Form<'_>) -> Option<Pdf> {
     let top = Item::root(root).mapping(&TOP, form)?;
-    if let Some(version) = top.filled("version", "a number", form)
-        && version
-            .scalar()
-            .is_none_or(|text| text.value.parse() != Ok(1.0_f64))
-    {
-        version.not_allowed(form, "1.0");
+    if let Some(version) = top.filled("version", "a number", form) {
+        version.version(1.0, form);
     }
     let facility = match top.filled("details", "a mapping", form) {
         Some(details) => details
@@ -104,11 +102,12 @@ pub(super) fn read(root: &Node, form: &mut Form<'_>) -> Option<Pdf> {
             .map(|given| facility(&given, form)),
         None => None,
     };
+    let mut jumphost = None;
     if let Some(item) = top.filled("jumphost", "a mapping", form)
-        && let Some(jumphost) = item.mapping(&JUMPHOST, form)
+        && let Some(given) = item.mapping(&JUMPHOST, form)
     {
         // Held against the schema like the nodes, for a pod is right or wrong as a whole.
-        let _ = machine(&jumphost, form);
+        jumphost = machine(&given, form);
         let reason = "IEC runs wherever its user does and needs no jump host";
         form.left_out("`jumphost`", item.place(), reason);
     }
@@ -131,6 +130,7 @@ pub(super) fn read(root: &Node, form: &mut Form<'_>) -> Option<Pdf> {
         facility: facility.unwrap_or_default(),
         nodes: read,
         nodes_place: nodes.place().clone(),
+        jumphost,
     })
 }
 
@@ -166,7 +166,7 @@ fn known(text: Option<String>) -> Option<String> {
 }
 
 /// Whether this is one e-mail address or several, as the schema's expression has it.
-fn is_contact(text: &str) -> bool {
+pub(crate) fn is_contact(text: &str) -> bool {
     let mut words = text
         .split([',', ';', ' '])
         .filter(|word| !word.is_empty())
@@ -464,7 +464,8 @@ fn interface(
     (interface, address)
 }
 
-fn is_vlan(text: &str) -> bool {
+/// Whether this is a VLAN as the schema has it.
+pub(crate) fn is_vlan(text: &str) -> bool {
     text.split('|').all(|one| {
         one == "native" || (!one.starts_with('0') && one.parse::<u16>().is_ok_and(|id| id <= 4095))
     })
