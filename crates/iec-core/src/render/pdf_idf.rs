@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::header::{Description, Header};
 use super::machine::{Machine, machines};
 use super::{Files, Subject};
-use crate::import::opnfv::{REFERENCE, UNKNOWN, UNKNOWN_CONTACT, UNKNOWN_SIZE};
+use crate::import::opnfv::{REFERENCE, UNKNOWN, UNKNOWN_CONTACT, UNKNOWN_SIZE, is_contact, is_vlan};
 use crate::site::{Disk, Facility, FacilityNetwork, Interface, Management, ManagementProtocol, Role, Site};
 
 const HEADER: Header = Header {
@@ -33,15 +33,13 @@ pub(super) fn files(subject: &Subject<'_>) -> Files {
         .collect();
     let pod = json!({
         "version": 1.0,
-        "details": details(subject.site.facility()),
+        "details": details(subject.site.facility(), &mut description),
         "jumphost": jumphost(subject.site),
         "nodes": nodes,
     });
+    let idf = installer(subject.site, &machines, &mut description);
     description.file("pdf.yaml", vec![pod]);
-    description.file(
-        "idf.yaml",
-        vec![json!({ "idf": installer(subject.site, &machines) })],
-    );
+    description.file("idf.yaml", vec![json!({ "idf": idf })]);
     description.files()
 }
 
@@ -49,11 +47,20 @@ fn or_unknown(text: Option<&str>) -> &str {
     text.unwrap_or(UNKNOWN)
 }
 
-fn details(facility: &Facility) -> Value {
+fn details(facility: &Facility, description: &mut Description<'_>) -> Value {
+    let contact = facility.contact.as_deref().filter(|contact| {
+        let fits = is_contact(contact);
+        if !fits {
+            description.note(
+                "the contact is left out: the schema wants an e-mail address, or several of them".to_owned(),
+            );
+        }
+        fits
+    });
     json!({
         "type": facility.purpose.unwrap_or("development"),
         "pod_owner": or_unknown(facility.owner.as_deref()),
-        "contact": facility.contact.as_deref().unwrap_or(UNKNOWN_CONTACT),
+        "contact": contact.unwrap_or(UNKNOWN_CONTACT),
         "lab": or_unknown(facility.lab.as_deref()),
         "location": or_unknown(facility.location.as_deref()),
         "link": or_unknown(facility.link.as_deref()),
@@ -129,7 +136,7 @@ fn node(machine: &Machine<'_>, description: &mut Description<'_>) -> Value {
     node.insert(
         "interfaces".to_owned(),
         interfaces
-            .map(|(index, interface)| card(index, interface))
+            .map(|(index, interface)| card(name, index, interface, description))
             .collect(),
     );
     Value::Object(node)
@@ -211,7 +218,20 @@ fn management_of(name: &str, management: &Management, description: &mut Descript
 
 const NO_MAC: &str = "00:00:00:00:00:00";
 
-fn card(index: usize, interface: &Interface) -> Value {
+/// The VLAN, unless the schema has no form for it.
+fn vlan_of<'v>(vlan: Option<&'v String>, of: &str, description: &mut Description<'_>) -> Option<&'v String> {
+    vlan.filter(|vlan| {
+        let fits = is_vlan(vlan);
+        if !fits {
+            description.note(format!(
+                "the VLAN of {of} is left out: the schema wants `native`, a number, or several joined by `|`"
+            ));
+        }
+        fits
+    })
+}
+
+fn card(name: &str, index: usize, interface: &Interface, description: &mut Description<'_>) -> Value {
     let mut entry = Map::new();
     entry.insert("name".to_owned(), json!(format!("nic{}", index + 1)));
     let mac = interface
@@ -221,7 +241,8 @@ fn card(index: usize, interface: &Interface) -> Value {
     if let Some(address) = interface.address {
         entry.insert("address".to_owned(), json!(address));
     }
-    if let Some(vlan) = &interface.vlan {
+    let of = format!("card {} of {name}", index + 1);
+    if let Some(vlan) = vlan_of(interface.vlan.as_ref(), &of, description) {
         entry.insert("vlan".to_owned(), json!(vlan));
     }
     if let Some(speed) = interface.speed {
@@ -231,12 +252,12 @@ fn card(index: usize, interface: &Interface) -> Value {
     Value::Object(entry)
 }
 
-fn installer(site: &Site, machines: &[Machine<'_>]) -> Value {
+fn installer(site: &Site, machines: &[Machine<'_>], description: &mut Description<'_>) -> Value {
     let facility = site.facility();
     let networks: Map<String, Value> = facility
         .networks
         .iter()
-        .map(|given| (given.name.clone(), network(given)))
+        .map(|given| (given.name.clone(), network(given, description)))
         .collect();
     let mut idf = Map::new();
     idf.insert("version".to_owned(), json!(0.1));
@@ -263,12 +284,13 @@ fn names_of_cards(machine: &Machine<'_>) -> Value {
     })
 }
 
-fn network(given: &FacilityNetwork) -> Value {
+fn network(given: &FacilityNetwork, description: &mut Description<'_>) -> Value {
     let mut entry = Map::new();
     if let Some(interface) = given.interface {
         entry.insert("interface".to_owned(), json!(interface));
     }
-    if let Some(vlan) = &given.vlan {
+    let of = format!("network {}", given.name);
+    if let Some(vlan) = vlan_of(given.vlan.as_ref(), &of, description) {
         entry.insert("vlan".to_owned(), json!(vlan));
     }
     if let Some(cidr) = given.cidr {
