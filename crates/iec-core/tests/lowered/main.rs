@@ -6,3 +6,4 @@
 mod kubeconfig;
 mod pretend;
 mod swap;
+mod unit_file;

@@ -3,7 +3,7 @@
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{has_digest, question, remember, required, run, test, unchanged_since};
-use super::undo::{keep, note_folders, remove_empty_folders, restore};
+use super::undo::{keep, note_folders, note_unit, remove_empty_folders, restore, restore_unit};
 use super::{HOME, Lowered, SECRETS, Undo};
 use crate::content::Digest;
 use crate::plan::op::{FileContent, FileOp, Program as StoreProgram, ProgramOwner};
@@ -45,6 +45,10 @@ pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
     let own = own_folders(path);
     let mut apply = note_folders(id, &own);
     apply.push(run(Program::Mkdir, ["-p", parent(path)]));
+    let unit = path.strip_prefix(UNIT_FOLDER).filter(|name| !name.contains('/'));
+    if let Some(unit) = unit {
+        apply.push(note_unit(id, unit));
+    }
     apply.extend(keep(id, 0, path));
     apply.push(install.into());
     apply.push(run(Program::Mv, ["-fT", &new, path]));
@@ -52,6 +56,9 @@ pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
     undo.extend(remove_empty_folders(id, &own));
     if path.starts_with(UNIT_FOLDER) {
         undo.push(run(Program::Systemctl, ["daemon-reload"]));
+    }
+    if let Some(unit) = unit {
+        undo.extend(restore_unit(id, unit));
     }
     let shows = if sensitive { vec![] } else { vec![path.to_owned()] };
     Lowered {

@@ -55,6 +55,50 @@ pub(super) fn restore(step: &str, slot: usize, path: &str) -> Expr {
     }
 }
 
+/// Where a step keeps what systemd said of a unit.
+fn unit_note(step: &str) -> String {
+    format!("{HOME}/before/{step}/unit")
+}
+
+/// Notes whether a unit of this name was enabled and active before the step whose file takes its place, such as a
+/// distribution's containerd. It comes before [`keep`], after which the unit is IEC's own.
+pub(super) fn note_unit(step: &str, unit: &str) -> Expr {
+    let (note, kept) = (unit_note(step), kept(step, 0));
+    let part = format!("{note}.part");
+    let show = ["show", "-p", "ActiveState", "-p", "UnitFileState", unit];
+    let known = [&note, &kept, &format!("{kept}.absent")].map(|path| test(["-e", path]));
+    Expr::If {
+        condition: Box::new(Expr::any(known)),
+        then: vec![],
+        otherwise: vec![
+            run(Program::Mkdir, ["-p", &format!("{HOME}/before/{step}")]),
+            Cmd::new(Program::Systemctl)
+                .words(show)
+                .stdout_file(part.as_str())
+                .into(),
+            run(Program::Mv, ["-T", &part, &note]),
+        ],
+    }
+}
+
+/// Enables and starts again what [`note_unit`] found enabled and active, once its own file is back.
+pub(super) fn restore_unit(step: &str, unit: &str) -> [Expr; 2] {
+    let note = unit_note(step);
+    let when = |state: &str, then: Expr| Expr::If {
+        condition: Box::new(run(Program::Grep, ["-qsx", state, &note])),
+        then: vec![then],
+        otherwise: vec![],
+    };
+    [
+        when("UnitFileState=enabled", run(Program::Systemctl, ["enable", unit])),
+        // Whether it starts is no longer in IEC's hands, and must not keep the rest from being taken back.
+        when(
+            "ActiveState=active",
+            run(Program::Systemctl, ["start", unit]).ignore_failure(),
+        ),
+    ]
+}
+
 /// Notes which of the folders were there before the step's first change.
 pub(super) fn note_folders(step: &str, folders: &[&str]) -> Vec<Expr> {
     note(step, folders, |_, note| run(Program::Touch, [note]))

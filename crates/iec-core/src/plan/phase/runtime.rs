@@ -78,15 +78,7 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
     let configuration = containerd::configuration(part.facts, &pause.reference);
     let unit = containerd::unit(part.facts);
     let digest = Digest::of(format!("{configuration}{unit}{runtime}").as_bytes());
-    let why = "The cgroup driver fits the kubelet's and this host; the pause image is the bundle's and is never removed.";
-    part.file(
-        Phase::Runtime,
-        "containerd-config",
-        containerd::CONFIG_FILE,
-        0o644,
-        why,
-        configuration,
-    );
+    // Taken back last: a unit that was there before starts with its own configuration again.
     let why = "systemd starts it at boot and restarts it when it fails; containers outlive a restart.";
     part.file(
         Phase::Runtime,
@@ -95,6 +87,15 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
         0o644,
         why,
         unit,
+    );
+    let why = "The cgroup driver fits the kubelet's and this host; the pause image is the bundle's and is never removed.";
+    part.file(
+        Phase::Runtime,
+        "containerd-config",
+        containerd::CONFIG_FILE,
+        0o644,
+        why,
+        configuration,
     );
     let creates = [
         "/var/lib/containerd",
