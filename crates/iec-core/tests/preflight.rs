@@ -319,27 +319,51 @@ fn kernel_features() {
 
 #[test]
 fn a_feature_that_cannot_be_tried_is_looked_up_in_the_kernels_configuration() {
-    let untested = |config: &'static [(&str, &str)], modprobe: bool| {
+    const OPTIONS: [&str; 4] = ["IP_SET", "NF_TABLES", "NETFILTER_XT_SET", "NF_CONNTRACK"];
+    // A kernel that has all of them built in, but for one, on a host without tools to try them.
+    let untested = |option: &'static str, value: Option<&'static str>, modprobe: bool| {
         move |facts: &mut HostFacts| {
-            let reason = Ability::Untested("the host has no ipset".to_owned());
-            facts
-                .features
-                .value_mut()
-                .tried
-                .insert("ipset".to_owned(), reason);
+            for tool in ["ipset", "iptables-legacy", "iptables-nft", "nftables"] {
+                let reason = Ability::Untested(format!("the host has no {tool}"));
+                facts.features.value_mut().tried.insert(tool.to_owned(), reason);
+            }
             let kernel = facts.kernel.value_mut();
-            kernel.config = config
+            kernel.config = OPTIONS
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .map(|name| ((*name).to_owned(), "y".to_owned()))
                 .collect();
+            match value {
+                Some(value) => kernel.config.insert(option.to_owned(), value.to_owned()),
+                None => kernel.config.remove(option),
+            };
             kernel.modprobe = modprobe;
         }
     };
-    expect(untested(&[], true), &[]);
-    expect(untested(&[("IP_SET", "y")], false), &[]);
-    expect(untested(&[("IP_SET", "m")], true), &[]);
-    expect(untested(&[("IP_SET", "m")], false), &["IEC1822"]);
-    expect(untested(&[("VXLAN", "y")], true), &["IEC1822"]);
+    for option in OPTIONS {
+        expect(untested(option, Some("y"), false), &[]);
+        expect(untested(option, Some("m"), true), &[]);
+        expect(untested(option, Some("m"), false), &["IEC1822"]);
+        expect(untested(option, None, true), &["IEC1822"]);
+        let said = with(untested(option, None, true)).to_string();
+        assert!(said.contains(option), "{said}");
+    }
+    let unknown = |facts: &mut HostFacts| {
+        untested("IP_SET", None, true)(facts);
+        facts.kernel.value_mut().config.clear();
+    };
+    expect(unknown, &[]);
+    // What works is there, whatever the configuration says.
+    let legacy = |facts: &mut HostFacts| {
+        untested("NF_TABLES", None, true)(facts);
+        let tried = &mut facts.features.value_mut().tried;
+        tried.insert("iptables-legacy".to_owned(), Ability::Works);
+    };
+    expect(legacy, &[]);
+    let loaded = |facts: &mut HostFacts| {
+        untested("NF_CONNTRACK", Some("m"), false)(facts);
+        facts.kernel.value_mut().modules.push("nf_conntrack".to_owned());
+    };
+    expect(loaded, &[]);
 }
 
 #[test]

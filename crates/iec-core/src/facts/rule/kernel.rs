@@ -96,6 +96,25 @@ pub(super) fn packet_filter(subject: &Subject<'_>, problems: &mut Diagnostics) {
         features.ability("iptables-legacy"),
         features.ability("iptables-nft"),
     );
+    let tables_work = [legacy, nft, features.ability("nftables")]
+        .into_iter()
+        .any(Ability::works);
+    let tracks = features.sysctls.contains_key("net.netfilter.nf_conntrack_max");
+    for (works, option, module, need) in [
+        (
+            tables_work,
+            "NF_TABLES",
+            "nf_tables",
+            "kube-proxy's and Calico's rules",
+        ),
+        (false, "NETFILTER_XT_SET", "xt_set", "Calico's network policies"),
+        (tracks, "NF_CONNTRACK", "nf_conntrack", "connections to services"),
+    ] {
+        if !works && kernel_lacks(subject, option, module) {
+            let evidence = format!("the kernel's configuration has no usable {option}");
+            problems.push(lacking(subject, "IEC1822", module, need, module).evidence(evidence));
+        }
+    }
     if let (Some(legacy), Some(nft)) = (legacy.failure(), nft.failure()) {
         let need = "kube-proxy's and Calico's rules";
         problems.push(
