@@ -212,6 +212,21 @@ fn the_plan_follows_a_container_host() {
 }
 
 #[test]
+fn one_missing_tool_of_the_packet_filter_brings_them() {
+    let all = ["iptables", "ip6tables", "ipset", "nft", "conntrack"];
+    for missing in all {
+        let mut facts = understood(CONTAINER.as_bytes());
+        for tool in all {
+            let tools = &mut facts.software.value_mut().tools;
+            tools.insert(tool.to_owned(), true);
+        }
+        assert!(!facts.needs_host_tools());
+        facts.software.value_mut().tools.insert(missing.to_owned(), false);
+        assert!(facts.needs_host_tools(), "{missing}");
+    }
+}
+
+#[test]
 fn a_login_shell_that_prints_is_noticed_and_does_no_harm() {
     let facts =
         understood(format!("Welcome to \x1b[31medge-1\nhave a nice day{CONTAINER}goodbye\n").as_bytes());

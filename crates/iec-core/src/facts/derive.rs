@@ -12,6 +12,9 @@ use crate::site::Role;
 /// to answer, time out on emulated processors (500 ms and more) and not on a Raspberry Pi 4 (about 100 ms).
 const SLOW_HASH_MILLIS: u64 = 250;
 
+/// What kubelet, CNI plugins, IEC's own steps, and whoever looks for a fault call on a host.
+const PACKET_FILTER_TOOLS: [&str; 5] = ["iptables", "ip6tables", "ipset", "nft", "conntrack"];
+
 /// The most name servers that resolvers read; the kubelet cuts after as many and complains.
 const MOST_NAMESERVERS: usize = 3;
 
@@ -59,10 +62,12 @@ impl HostFacts {
                 || self.capacity.cpus < role.least_processors())
     }
 
-    /// Whether the host lacks iptables, so that the bundle's host tools must be installed.
+    /// Whether the host lacks a tool of the packet filter, so that the bundle's host tools must be installed.
     #[must_use]
     pub fn needs_host_tools(&self) -> bool {
-        !self.software.has_tool("iptables")
+        PACKET_FILTER_TOOLS
+            .iter()
+            .any(|tool| !self.software.has_tool(tool))
     }
 
     /// containerd's `restrict_oom_score_adj`: true where a process cannot lower its score.

@@ -15,7 +15,7 @@ pub struct Software {
     pub packages: Vec<Package>,
     /// The units that are known to systemd.
     pub units: Vec<Unit>,
-    /// Whether tools of the host's own are there: `iptables`, `conntrack`, `modprobe`, `socat`, `apt-get`. What IEC
+    /// Whether tools of the host's own are there: `iptables`, `conntrack`, `modprobe`, `apt-get`. What IEC
     /// brought does not count, or a second plan would take it away again.
     pub tools: BTreeMap<String, bool>,
     /// How many containers Docker runs.

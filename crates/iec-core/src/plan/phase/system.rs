@@ -194,7 +194,7 @@ fn host_tools(part: &mut PartBuilder<'_>) {
     let Some(blob) = part.tree("host-tools") else {
         return;
     };
-    let why = "This host has no iptables of its own; port mappings of pods and the rules of the service network need it.";
+    let why = "This host lacks some of iptables, ipset, nft and conntrack; port mappings of pods and the rules of the service network need them, and so does whoever looks for a fault.";
     let op = Op::Tree {
         blob,
         into: HOST_TOOLS.to_owned(),
