@@ -11,7 +11,7 @@ use iec_core::architecture::Architecture;
 use iec_core::plan::TOKEN_LIFE;
 use iec_core::release::Release;
 use iec_core::report::Verdict;
-use iec_lab::{Lab, LabError, Labs, UpRequest};
+use iec_lab::{HostState, Lab, LabState, LabStatus, Labs, UpRequest};
 use iec_sh::Word;
 use serde_json::json;
 
@@ -155,23 +155,64 @@ fn have_bundle(
     build(&request, ui).map(drop)
 }
 
-/// Makes the hosts, unless they are there.
+/// Gives the hosts: those that are there, switched on where they are off, or new ones.
 fn have_lab(labs: &Labs, arguments: &Demo, bundle: &Path, ui: &Ui) -> Result<Lab, CliError> {
-    match labs.open(LAB) {
-        Ok(lab) => {
+    let all = labs.list().map_err(|error| lab::failed(&error))?;
+    match all.into_iter().find(|status| status.name == LAB).map(fate) {
+        None => make_lab(labs, arguments, bundle, ui),
+        Some(Fate::Use(lab, off)) => {
             ui.say(&format!("The lab {LAB} is there: its hosts are used."));
+            for host in &off {
+                ui.say(&format!("The host {host} is off: it is switched on."));
+                labs.start_host(&lab, host).map_err(|error| {
+                    lab::failed(&error).next("iec demo --down, then iec demo, makes new hosts")
+                })?;
+            }
             Ok(lab)
         }
-        Err(LabError::NoSuchLab { .. }) => {
-            let bundle = std::path::absolute(bundle).unwrap_or_else(|_| bundle.to_owned());
-            let request = UpRequest {
-                hosts: arguments.hosts,
-                bundle: Some(bundle),
-                ..UpRequest::new(LAB)
-            };
-            lab::up(labs, &request, ui)
+        Some(Fate::MakeAnew(why)) => {
+            ui.say(&format!("The lab {LAB} is there, but {why}: it is made anew."));
+            lab::remove(labs, LAB, ui)?;
+            make_lab(labs, arguments, bundle, ui)
         }
-        Err(error) => Err(lab::failed(&error)),
+    }
+}
+
+fn make_lab(labs: &Labs, arguments: &Demo, bundle: &Path, ui: &Ui) -> Result<Lab, CliError> {
+    let bundle = std::path::absolute(bundle).unwrap_or_else(|_| bundle.to_owned());
+    let request = UpRequest {
+        hosts: arguments.hosts,
+        bundle: Some(bundle),
+        ..UpRequest::new(LAB)
+    };
+    lab::up(labs, &request, ui)
+}
+
+/// What becomes of a lab that is there.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    /// It is used, after these of its hosts were switched on.
+    Use(Lab, Vec<String>),
+    /// It is of no use, for this reason.
+    MakeAnew(&'static str),
+}
+
+/// A lab that was cut off while it was made or removed is no lab; hosts that are off, as after a reboot of this
+/// machine, have their disks still.
+fn fate(status: LabStatus) -> Fate {
+    let in_state = |wanted: HostState| {
+        let hosts = status.hosts.iter().filter(move |(_, state)| *state == wanted);
+        hosts.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    let (gone, off) = (in_state(HostState::Gone), in_state(HostState::Stopped));
+    match status.lab {
+        None => Fate::MakeAnew("nothing says what it was meant to be"),
+        Some(lab) => match lab.state {
+            LabState::Creating => Fate::MakeAnew("it was cut off while it was made"),
+            LabState::Removing => Fate::MakeAnew("it was cut off while it was removed"),
+            LabState::Ready if !gone.is_empty() => Fate::MakeAnew("not all of its hosts are"),
+            LabState::Ready => Fate::Use(lab, off),
+        },
     }
 }
 
@@ -196,4 +237,71 @@ fn take_kubectl(content: &Content, architecture: Architecture, lab: &Lab) -> Res
     };
     copy().map_err(|error| unwritable("IEC2907", "program kubectl", &path, &error))?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use iec_lab::{HostRole, LabHost};
+
+    use super::*;
+
+    fn status(state: LabState, hosts: &[(&str, HostState)]) -> LabStatus {
+        let folder = PathBuf::from("/labs/demo");
+        let host = |(name, _): &(&str, HostState)| LabHost {
+            name: (*name).to_owned(),
+            role: HostRole::Worker,
+            container: format!("iec.demo.{name}"),
+            addresses: Vec::new(),
+            host_key: String::new(),
+        };
+        let states = hosts.iter().map(|(name, state)| ((*name).to_owned(), *state));
+        LabStatus {
+            name: LAB.to_owned(),
+            hosts: states.collect(),
+            lab: Some(Lab {
+                name: LAB.to_owned(),
+                state,
+                hosts: hosts.iter().map(host).collect(),
+                site_file: folder.join("site.yaml"),
+                identity_file: folder.join("identity"),
+                known_hosts_file: folder.join("known_hosts"),
+                kubeconfig_file: folder.join("kubeconfig"),
+                folder: folder.clone(),
+            }),
+            folder,
+        }
+    }
+
+    #[test]
+    fn hosts_that_are_off_are_switched_on_and_nothing_is_made_anew() {
+        let running = status(LabState::Ready, &[("edge-1", HostState::Running)]);
+        assert!(matches!(fate(running), Fate::Use(_, off) if off.is_empty()));
+        let rebooted = status(
+            LabState::Ready,
+            &[("edge-1", HostState::Stopped), ("edge-2", HostState::Stopped)],
+        );
+        assert!(matches!(fate(rebooted), Fate::Use(_, off) if off == ["edge-1", "edge-2"]));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_made_anew() {
+        let whole = [("edge-1", HostState::Running), ("edge-2", HostState::Running)];
+        let half = [("edge-1", HostState::Running), ("edge-2", HostState::Gone)];
+        let unknown = LabStatus {
+            lab: None,
+            ..status(LabState::Ready, &[])
+        };
+        for (status, why) in [
+            (status(LabState::Creating, &whole), "while it was made"),
+            (status(LabState::Removing, &half), "while it was removed"),
+            (status(LabState::Ready, &half), "not all"),
+            (unknown, "nothing says"),
+        ] {
+            let fate = fate(status);
+            assert!(
+                matches!(fate, Fate::MakeAnew(words) if words.contains(why)),
+                "{fate:?}"
+            );
+        }
+    }
 }

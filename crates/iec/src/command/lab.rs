@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use iec_lab::{
-    Distribution, ExecUser, LabError, LabEvent, LabHost, LabStatus, Labs, Limits, Nics, Places, UpRequest,
+    Distribution, ExecUser, LabError, LabEvent, LabHost, LabStatus, Labs, Limits, Nics, Places, Removed,
+    UpRequest,
 };
 use iec_sh::Word;
 use serde_json::{Value, json};
@@ -157,10 +158,7 @@ fn lab_text(lab: &iec_lab::Lab, took: Duration) -> String {
 
 /// Removes a lab.
 pub(super) fn down(labs: &Labs, name: &str, ui: &Ui) -> Result<Outcome, CliError> {
-    let mut board = ui.board("lab");
-    let removed = labs.down(name, &mut |event| show(&event, &mut board, ui));
-    board.finish();
-    let removed = removed.map_err(|error| failed(&error))?;
+    let removed = remove(labs, name, ui)?;
     ui.result(
         Document::LabRemoved,
         &json!({ "name": name, "removed": removed }),
@@ -173,6 +171,14 @@ pub(super) fn down(labs: &Labs, name: &str, ui: &Ui) -> Result<Outcome, CliError
         },
     );
     Ok(Outcome::Done)
+}
+
+/// Removes a lab, shows how it goes, and leaves it to the caller to say that it is gone.
+pub(super) fn remove(labs: &Labs, name: &str, ui: &Ui) -> Result<Removed, CliError> {
+    let mut board = ui.board("lab");
+    let removed = labs.down(name, &mut |event| show(&event, &mut board, ui));
+    board.finish();
+    removed.map_err(|error| failed(&error))
 }
 
 fn list(labs: &Labs, ui: &Ui) -> Result<Outcome, CliError> {
