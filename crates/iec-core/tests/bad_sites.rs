@@ -936,6 +936,16 @@ const VALUES: &[Case] = &[
         &[],
     ),
     (
+        "networks so large that none is free",
+        &[(11, "    pods: 8.0.0.0/6"), (12, "    services: 10.0.0.0/12")],
+        &[
+            "11:11 IEC0304",
+            "11:11 IEC0310 warning",
+            "12:15 IEC0303",
+            "12:15 IEC0304",
+        ],
+    ),
+    (
         "patterns that RE2 does not read",
         &[(13, "    cni: {calico: {nodeAddress: {interface: \"(?=eth).*\"}}}")],
         &["13:45 IEC0508"],

@@ -91,8 +91,12 @@ fn both(first: HostFacts, second: HostFacts) -> Facts {
     facts
 }
 
-/// The codes of the problems, warnings with a `~` before them.
+/// The codes of the problems, warnings with a `~` before them; each error says what to do.
 fn codes(problems: &Diagnostics) -> Vec<String> {
+    for problem in problems {
+        let says = problem.hint.is_some() || problem.severity == Severity::Warning;
+        assert!(says, "nobody says what to do: {problem}");
+    }
     let mark = |severity| if severity == Severity::Error { "" } else { "~" };
     problems
         .iter()

@@ -152,7 +152,10 @@ fn host_part(inputs: &Inputs<'_>, host: &SiteHost) -> Result<(HostPart, Option<H
     };
     let Some(facts) = inputs.facts.host(host.name().as_str()) else {
         let cause = format!("there are no facts about host {}", host.name());
-        return Err(one(Diagnostic::error("IEC3001", cause)));
+        let problem = Diagnostic::error("IEC3001", cause).at(host.place());
+        return Err(one(
+            problem.hint("ask the hosts again with `iec check --probe --facts-out FILE`")
+        ));
     };
     let builder = || PartBuilder::new(inputs, host, facts).map_err(|problem| one(*problem));
     let mut part = builder()?;

@@ -129,13 +129,14 @@ impl<'a> PartBuilder<'a> {
         facts: &'a HostFacts,
     ) -> Result<Self, Box<Diagnostic>> {
         let Some(architecture) = facts.kernel.architecture().or(host.assume().architecture()) else {
-            return Err(Box::new(Diagnostic::error(
-                "IEC3002",
-                format!(
-                    "the architecture of host {} is neither known nor supported",
-                    host.name()
-                ),
-            )));
+            let message = format!(
+                "the architecture of host {} is neither known nor supported",
+                host.name()
+            );
+            let problem = Diagnostic::error("IEC3002", message).at(host.place());
+            let hint =
+                "ask the host with `iec check --probe`, or write `assume: {architecture: amd64}` for it";
+            return Err(Box::new(problem.hint(hint)));
         };
         let bundled = &inputs.content.architectures;
         if !bundled.contains(&architecture) {

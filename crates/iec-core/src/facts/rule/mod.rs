@@ -112,7 +112,8 @@ pub fn preflight(site: &Site, facts: &Facts, reference: &Reference<'_>) -> Diagn
                     "IEC3001",
                     format!("there are no facts about host {}", host.name()),
                 )
-                .at(host.place()),
+                .at(host.place())
+                .hint("ask the hosts again with `iec check --probe --facts-out FILE`"),
             ),
         }
     }

@@ -51,7 +51,11 @@ fn hosts(inventory: &mut Inventory, group: &str, node: &Node, problems: &mut Dia
     for entry in mapping(node, "a mapping of hosts", problems) {
         let Some(names) = names(&entry.key) else {
             let message = format!("the range in the name {} is none, or far too long", entry.key);
-            problems.push(Diagnostic::error("IEC0831", message).at(&entry.key_place));
+            problems.push(
+                Diagnostic::error("IEC0831", message)
+                    .at(&entry.key_place)
+                    .hint("a range is `[1:3]`, `[01:12]` or `[a:c]`, the smaller end first"),
+            );
             continue;
         };
         let variables = read_variables(&entry.value, inventory, problems);

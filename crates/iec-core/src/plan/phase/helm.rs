@@ -71,7 +71,8 @@ pub(in crate::plan) fn helm(part: &mut PartBuilder<'_>) {
                 "the chart {} of Helm release {name} was not read",
                 release.chart()
             );
-            part.problem(Diagnostic::error("IEC3005", problem));
+            let hint = "look at the path of the chart in the site file: it is relative to that file";
+            part.problem(Diagnostic::error("IEC3005", problem).hint(hint));
             continue;
         };
         part.blob(chart, size, name);

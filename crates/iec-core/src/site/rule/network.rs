@@ -269,16 +269,17 @@ pub(in crate::site) fn check_overlap(pods: Named<'_>, services: Named<'_>, probl
     } else {
         (pods, services)
     };
-    let mut problem = Diagnostic::error(
+    let problem = Diagnostic::error(
         "IEC0303",
         format!("{} overlaps with {}", subject.describe(), other.describe()),
     )
     .at(subject.place)
     .label(other.place, "the other network");
-    if let Some(free) = free_network(subject.network.prefix_len(), &[other.network]) {
-        problem = problem.hint(format!("{free} would not overlap"));
-    }
-    problems.push(problem);
+    let hint = match free_network(subject.network.prefix_len(), &[other.network]) {
+        Some(free) => format!("{free} would not overlap"),
+        None => "take smaller networks: none of this size is free beside the other".to_owned(),
+    };
+    problems.push(problem.hint(hint));
 }
 
 /// Whether a network stays clear of every host's addresses; `addresses` has the address, its key, host and place.
@@ -312,12 +313,11 @@ pub(in crate::site) fn check_hosts_outside(
         .map(|net| net.trunc())
         .collect();
     taken.extend(other);
-    if let Some(free) = free_network(network.network.prefix_len(), &taken) {
-        problem = problem.hint(format!(
-            "choose another network, such as `{}: {free}`",
-            network.key
-        ));
-    }
+    let hint = match free_network(network.network.prefix_len(), &taken) {
+        Some(free) => format!("choose another network, such as `{}: {free}`", network.key),
+        None => "choose a network in which no host has an address".to_owned(),
+    };
+    problem = problem.hint(hint);
     problems.push(problem);
 }
 
