@@ -357,6 +357,12 @@ impl Assembly<'_> {
         };
         for name in MANIFESTS {
             let (path, CachedFile { digest, size }) = self.output("calico", *architecture)?.file(name)?;
+            let text = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?;
+            // A host would look for it in a registry, which a site need not have, and wait in vain.
+            if let Some(absent) = images::absent(&text, &self.items) {
+                let reason = format!("{name} names the image {absent}, which the bundle does not carry");
+                return Err(BuildError::content("calico", reason));
+            }
             self.blobs.insert(digest, Source::File(path));
             self.items.push(Item {
                 name: name.to_owned(),

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use iec_core::architecture::Architecture;
-use iec_core::content::{Blob, Digest, ImageItem, MEDIA_TYPE_IMAGE_CONFIG, MEDIA_TYPE_IMAGE_MANIFEST};
+use iec_core::content::{
+    Blob, Digest, ImageItem, Item, Kind, MEDIA_TYPE_IMAGE_CONFIG, MEDIA_TYPE_IMAGE_MANIFEST,
+};
 use serde_json::{Value, json};
 
 use crate::layer::Layer;
@@ -259,6 +261,24 @@ fn blob(value: &Value, media_type: &str) -> (Vec<u8>, Blob) {
     (bytes, blob)
 }
 
+/// The first image that a YAML manifest names and none of these items is.
+pub(crate) fn absent<'a>(manifest: &'a str, items: &[Item]) -> Option<&'a str> {
+    let named = manifest.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let value = line.strip_prefix("- ").unwrap_or(line).trim_start();
+        let value = value.strip_prefix("image:")?.split(" #").next()?;
+        let reference = value.trim().trim_matches(['"', '\'']);
+        // Definitions of resources have fields of this name, with the field's own description below.
+        (!reference.is_empty()).then_some(reference)
+    });
+    let carried = |reference: &str| {
+        items
+            .iter()
+            .any(|item| matches!(&item.kind, Kind::Image(image) if image.reference == reference))
+    };
+    named.into_iter().find(|reference| !carried(reference))
+}
+
 /// Whether an image manifest's bytes name the configuration and layers that the item names.
 pub(crate) fn manifest_agrees(path: &Path, item: &ImageItem) -> bool {
     let Ok(bytes) = std::fs::read(path) else {
@@ -321,5 +341,35 @@ mod tests {
         let mut other = image.item;
         other.layers.clear();
         assert!(!manifest_agrees(&path, &other));
+    }
+
+    #[test]
+    fn an_image_that_a_manifest_names_and_nothing_carries_is_found() {
+        let image = assemble(
+            &IMAGES[0].start,
+            "docker.io/calico/node:v3.28.5",
+            &[],
+            Architecture::Amd64,
+            "2026-11-20",
+        );
+        let items = [Item {
+            name: "calico-node".to_owned(),
+            architecture: Some(Architecture::Amd64),
+            digest: image.item.manifest.digest,
+            size: image.item.manifest.size,
+            origin: Vec::new(),
+            kind: Kind::Image(image.item),
+        }];
+        let node = "containers:\n  - name: calico-node\n    image: docker.io/calico/node:v3.28.5\n";
+        let definition = "properties:\n  image:\n    type: string\n";
+        assert_eq!(absent(&format!("{node}{definition}"), &items), None);
+        for other in [
+            "- image: docker.io/calico/cni:v3.28.5",
+            "    image: \"docker.io/calico/cni:v3.28.5\"  # the plugin",
+        ] {
+            let found = absent(&format!("{node}{other}\n"), &items).map(str::to_owned);
+            assert_eq!(found.as_deref(), Some("docker.io/calico/cni:v3.28.5"), "{other}");
+        }
+        assert!(absent(&node.replace("v3.28.5", "v3.28.6"), &items).is_some());
     }
 }
