@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use iec_sh::{Expr, OnFailure, UndoScript, UndoStep};
 
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::facts::Facts;
 use crate::journal::{Journal, Recorded};
 use crate::observed::Observed;
 use crate::plan::{HOME, Phase, StepId, delete_node, drain_node};
@@ -44,6 +46,36 @@ impl Stage {
         }
         .text()
     }
+}
+
+/// Refuses hosts on which IEC's containerd holds containers that are not Kubernetes': they would be lost with it.
+///
+/// Absent hosts and those that were not asked are left alone.
+#[must_use]
+pub fn refuse(site: &Site, facts: &Facts) -> Diagnostics {
+    let mut problems = Diagnostics::new();
+    for host in site.hosts() {
+        let name = host.name();
+        let Some(software) = facts.host(name.as_str()).map(|known| &known.software) else {
+            continue;
+        };
+        if software.containers.is_empty() {
+            continue;
+        }
+        let problem = Diagnostic::error(
+            "IEC1868",
+            format!("containerd of {name} holds containers that are not the cluster's and would be lost"),
+        )
+        .at(host.place())
+        .hint("move them elsewhere, or remove them: `ctr -n NAMESPACE tasks kill ID`, `ctr -n NAMESPACE containers rm ID`");
+        problems.push(
+            software
+                .containers
+                .iter()
+                .fold(problem, |problem, container| problem.evidence(container.as_str())),
+        );
+    }
+    problems
 }
 
 /// What is in the cluster goes with it: a cluster that does not answer any more must not keep its hosts from being freed.

@@ -5,7 +5,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use iec_core::facts::{Ability, CgroupDriver, CgroupVersion, HostFacts, ProbeFailure, Protocol};
+use iec_core::facts::{
+    Ability, CgroupDriver, CgroupVersion, Facts, HostAnswer, HostFacts, ProbeFailure, Protocol,
+};
 use iec_core::probe::{Answer, BadAnswer, SCRIPT, TRIED, parse};
 use proptest::prelude::*;
 
@@ -223,6 +225,26 @@ fn one_missing_tool_of_the_packet_filter_brings_them() {
         assert!(!facts.needs_host_tools());
         facts.software.value_mut().tools.insert(missing.to_owned(), false);
         assert!(facts.needs_host_tools(), "{missing}");
+    }
+}
+
+#[test]
+fn reset_refuses_containers_that_are_not_the_clusters() {
+    let text = "apiVersion: iec.dev/v1alpha1\nkind: Site\nmetadata: {name: a}\nspec:\n  release: \"1.36\"\n  access: {user: e}\n  hosts:\n    - {name: edge-1, address: 10.0.0.1, role: control-plane}\n";
+    let (site, _) = iec_core::site::load(text, "site.yaml").expect("a valid site");
+    let refused = |answer: &str| {
+        let mut facts = Facts::new(None);
+        let host = HostAnswer::Known(Box::new(understood(answer.as_bytes())));
+        facts.insert("edge-1", host);
+        iec_core::reset::refuse(&site, &facts).to_string()
+    };
+    assert_eq!(refused(CONTAINER), "");
+    let said = refused(&changed(
+        "docker=0",
+        "docker=0\ncontainer=default/web\ncontainer=moby/4f1c",
+    ));
+    for part in ["IEC1868", "edge-1", "default/web", "moby/4f1c"] {
+        assert!(said.contains(part), "{said}");
     }
 }
 

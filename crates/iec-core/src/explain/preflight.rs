@@ -328,6 +328,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC1868",
+        "containers that are not the cluster's",
+        "Somebody made containers of their own in the containerd that IEC installed, in another namespace than Kubernetes'. `iec reset` removes that containerd and would take them along; it names them as NAMESPACE/ID and has changed nothing.",
+        "Move them elsewhere, or remove them.",
+        "ctr -n default tasks kill web; ctr -n default containers rm web",
+    ),
+    row(
         "IEC1871",
         "machine-ids are not unique",
         "Machines that were cloned from one image share an id that must be unique: for DHCP, the journal and Kubernetes' node information.",

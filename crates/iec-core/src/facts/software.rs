@@ -20,6 +20,8 @@ pub struct Software {
     pub tools: BTreeMap<String, bool>,
     /// How many containers Docker runs.
     pub docker_containers: u32,
+    /// Containers that somebody made in IEC's containerd beside Kubernetes' own: `NAMESPACE/ID`.
+    pub containers: Vec<String>,
 }
 
 impl Software {

@@ -15,7 +15,7 @@
 //! | listeners    | `ss`                                 | listener                                                     |
 //! | resolver     | resolv.conf, queries by bash         | resolv upstream answer                                       |
 //! | clock        | `date`, RTC, `timedatectl`           | began ended hardware synchronised                            |
-//! | software     | looking, dpkg, systemd, `--version`  | tool binary version package unit docker                      |
+//! | software     | looking, dpkg, systemd, `--version`  | tool binary version package unit docker container            |
 //! | cluster      | looking                              | kubernetes ca server etcd cni other                          |
 //! | previous     | looking, `/proc/locks`               | journal site lock store                                      |
 //! | guards       | looking                              | ufw apparmor selinux                                         |

@@ -43,9 +43,7 @@ within() { timeout 2 "$@" || [ $? -ne 124 ] || put late "$part $1" >&3; }
 has() { command -v "$1" >/dev/null; }
 
 identity() {
-  put hostname "$(uname -n)"
-  first machine-id /etc/machine-id
-  first boot-id /proc/sys/kernel/random/boot_id
+  put hostname "$(uname -n)"; first machine-id /etc/machine-id; first boot-id /proc/sys/kernel/random/boot_id
   first uptime /proc/uptime
   for file in /sys/class/dmi/id/product_name /proc/device-tree/model; do first product "$file"; done
   for file in /sys/class/dmi/id/product_serial /proc/device-tree/serial-number; do first serial "$file"; done
@@ -86,8 +84,7 @@ storage() {
 }
 
 swap() {
-  sed 1d /proc/swaps | tr '\t' ' ' | each swap
-  grep -E '^[^#]+[[:space:]]swap[[:space:]]' /etc/fstab | each swap-fstab
+  sed 1d /proc/swaps | tr '\t' ' ' | each swap; grep -E '^[^#]+[[:space:]]swap[[:space:]]' /etc/fstab | each swap-fstab
   timeout 1 systemctl list-units --type=swap --all --no-legend --plain --no-pager | each swap-unit
   for file in /etc/systemd/zram-generator.conf /usr/lib/systemd/zram-generator.conf /etc/default/zramswap; do
     [ -e "$file" ] && put zram "$file"
@@ -230,7 +227,10 @@ software() {
     openntpd.service | each unit
   # Docker's containers each have a shim with `-namespace moby`; asking the daemon could start it.
   put docker "$(grep -lszx '[m]oby' /proc/[0-9]*/cmdline | wc -l)"
-  wait
+  # What somebody runs beside Kubernetes in the containerd of IEC.
+  [ ! -e /var/lib/iec/journal.jsonl ] || for space in $(within ctr namespaces ls -q); do
+    [ "$space" = k8s.io ] || within ctr -n "$space" containers ls -q | sed "s|^|$space/|" | each container
+  done; wait
 }
 
 cluster() {

@@ -41,6 +41,7 @@ pub(super) fn software(lines: &mut Lines) -> Software {
             .map(|(name, there)| (name, there == "yes"))
             .collect(),
         docker_containers: lines.read("docker", |text| text.parse().ok()).unwrap_or_default(),
+        containers: lines.all("container"),
     }
 }
 

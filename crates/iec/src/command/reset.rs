@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use iec_core::facts::Facts;
 use iec_core::journal::Journal;
 use iec_core::reset::{Stage, stages};
 use iec_host::{Fleet, HostResult, RunName, StageRun, Summary, run_stage};
@@ -34,7 +35,13 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
                 error.next("a host that is gone for good: set `unreachable: true` on it in the site file")
             );
         }
-        refuse_foreign(&file, &fleet).await?;
+        let facts = probed(&fleet).await?.facts;
+        refuse_foreign(&file, &facts)?;
+        let problems = iec_core::reset::refuse(&file.site, &facts);
+        if problems.has_errors() {
+            let error = CliError::refused("IEC1868", format!("the site {site} is not taken back"));
+            return Err(error.with_diagnostics(file.text.clone(), problems));
+        }
         let stages = stages(&file.site, &journals);
         if stages.is_empty() {
             ui.result(Document::Reset, &json!({ "site": site, "stages": [] }), || {
@@ -87,8 +94,7 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
 }
 
 /// Refuses hosts that belong to a site of another name: a site file that lists them by mistake must not be the end of it.
-async fn refuse_foreign(file: &SiteFile, fleet: &Fleet) -> Result<(), CliError> {
-    let facts = probed(fleet).await?.facts;
+fn refuse_foreign(file: &SiteFile, facts: &Facts) -> Result<(), CliError> {
     let own = file.site.name().as_str();
     let sites = facts
         .known()
