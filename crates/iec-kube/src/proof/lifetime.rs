@@ -17,8 +17,9 @@ use crate::check;
 use crate::cluster::{Cluster, within};
 use crate::error::KubeError;
 
-/// How long the controllers may take to fill a new namespace.
-const FILLING: Duration = Duration::from_secs(15);
+/// How long the controllers may take to fill a new namespace. After a control plane has died, the new
+/// kube-controller-manager waits until the old one's leader lease has ended: 15 s by default, and then its caches fill.
+const FILLING: Duration = Duration::from_secs(40);
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(150);
 
