@@ -301,9 +301,10 @@ fn head(about: &[String], main: &str) -> String {
     text
 }
 
-/// The last lines: only now is everything there, and something is done.
+/// The last lines: only now is everything there, and something is done. The braces keep a script that lost its last few bytes
+/// from running without its arguments.
 fn tail(mut text: String, main: &str) -> String {
-    let _ = write!(text, "{main} \"$@\"\n}}\ncarry \"$@\"\n");
+    let _ = write!(text, "{main} \"$@\"\n}}\n{{ carry \"$@\"; }}\n");
     text
 }
 

@@ -189,7 +189,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC2909",
         "a script does not find what it installs",
-        "The blobs of the bundle are neither beside the script nor where its options say.",
+        "The blobs of the bundle are neither beside the script nor where its options say, or cannot be fetched from there; the message says why.",
         "Start the script from the folder that it was rendered into, or name the place with --from, --medium or --url.",
         "sh install-edge-1.sh --from /mnt/usb",
     ),

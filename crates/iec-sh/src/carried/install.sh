@@ -87,12 +87,24 @@ carry_made() {
   fi
 }
 
-# carry_fetch URL FILE: with whatever the host has.
+# carry_fetch URL FILE: with whatever the host has. It fails where the file cannot be written; what else can go wrong it says.
 carry_fetch() {
-  if command -v curl >/dev/null; then curl -fsSL --retry 10 --retry-delay 3 --retry-all-errors -o "$2" "$1"
-  elif command -v wget >/dev/null; then wget -q -O "$2" "$1"
+  if command -v curl >/dev/null; then
+    carry_said=$(curl -fsSL --retry 10 --retry-delay 3 --retry-all-errors -o "$2" "$1" 2>&1)
+    carry_code=$? carry_full=23
+  elif command -v wget >/dev/null; then
+    carry_said=$(wget -nv -O "$2" "$1" 2>&1)
+    carry_code=$? carry_full=3
   else carry_refuse 1 IEC2909 'neither curl nor wget is on this host' 'apt-get install curl, or bring the blobs on a medium'
   fi
+  [ "$carry_code" -ne 0 ] || return 0
+  [ "$carry_code" -ne "$carry_full" ] || return 1
+  rm -f "$2"
+  # The last line is what the last try came to.
+  carry_said=${carry_said##*"
+"}
+  carry_refuse 1 IEC2909 "$1 cannot be fetched: ${carry_said:-exit code $carry_code}" \
+    'see whether --url leads to the folder that has blobs/sha256 in it, and whether this host reaches it'
 }
 
 # carry_blob HEX SIZE: puts one blob where the first step of the content takes it from, whole or not at all.

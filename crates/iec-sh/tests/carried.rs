@@ -1,4 +1,4 @@
-//! Secrets that scripts carry: they are on no disk but where the steps look for them, however a transfer ends.
+//! What scripts carry: secrets are on no disk but where the steps look for them, and what cannot be brought is told truly.
 
 #![expect(clippy::disallowed_methods, reason = "the test runs real shells")]
 
@@ -225,6 +225,46 @@ fn secrets_that_do_not_open_are_put_nowhere() {
                 "{output:?}"
             );
             assert!(!home.path().join("incoming/secrets").exists());
+        }
+    }
+}
+
+#[test]
+fn a_blob_that_cannot_be_fetched_is_told_as_what_it_is() {
+    let curl = |code: u8, said: &str| format!("curl() {{ echo >&2 '{said}'; return {code}; }}\n");
+    let wget = |code: u8, said: &str| {
+        let missing = "command() { [ \"$2\" = wget ]; }\n";
+        format!("{missing}wget() {{ echo >&2 '{said}'; return {code}; }}\n")
+    };
+    let url = "http://10.0.0.1/iec/blobs/sha256/abc";
+    for shell in SHELLS {
+        for (program, expected) in [
+            (
+                curl(22, "curl: (22) The requested URL returned error: 404"),
+                "cannot be fetched: curl: (22) The requested URL returned error: 404",
+            ),
+            (
+                wget(8, "http://10.0.0.1/x:\n2026-11-24 09:00:00 ERROR 404: Not Found."),
+                "cannot be fetched: 2026-11-24 09:00:00 ERROR 404: Not Found.",
+            ),
+            (wget(4, ""), "cannot be fetched: exit code 4"),
+            (curl(23, "curl: (23) Failure writing output"), "error[IEC4005]"),
+            (wget(3, "/x: No space left on device"), "error[IEC4005]"),
+        ] {
+            let home = Folder::new();
+            let script = placing(home.path(), "--url http://10.0.0.1/iec/");
+            let script = script.replace("\ncarry_secrets\n", &format!("\n{program}carry_blob abc 3\n"));
+            let output = run(shell, &["-c", &script], "", &[]);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(told.contains(expected), "{shell:?}: {told}");
+            let fetched = expected.starts_with("cannot");
+            assert_eq!(
+                told.contains(&format!("error[IEC2909]: edge-1: {url}")),
+                fetched,
+                "{told}"
+            );
+            assert_eq!(told.contains("disk is full"), !fetched, "{told}");
+            assert_eq!(output.status.code(), Some(if fetched { 1 } else { 2 }), "{told}");
         }
     }
 }
