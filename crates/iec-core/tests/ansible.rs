@@ -8,11 +8,13 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use iec_core::facts::{Facts, HostAnswer};
 use iec_core::plan::lower;
 use iec_core::release::Release;
-use iec_core::render::{FileContent, Files, Format, Options, Subject, render};
+use iec_core::render::{FileContent, Files, Format, Options, SEAL_ITERATIONS, Secrets, Subject, render};
 use iec_core::site::Site;
 use iec_sh::{Mode, RunnerScript};
 use support::{SEEDED_SECRET, facts, manifest, plain_host, plan_of, site, site_names};
@@ -28,6 +30,10 @@ fn texts(files: &Files) -> BTreeMap<&str, &str> {
 }
 
 fn rendered(site: &Site, facts: &Facts) -> Files {
+    rendered_with(site, facts, Secrets::Encrypted)
+}
+
+fn rendered_with(site: &Site, facts: &Facts, secrets: Secrets) -> Files {
     let release = Release::bundled(site.release()).expect("a release of the program");
     let subject = Subject {
         site,
@@ -39,7 +45,11 @@ fn rendered(site: &Site, facts: &Facts) -> Files {
         who: "alice@laptop",
         run: "run-1",
     };
-    render(&subject, Format::Ansible, &Options::default()).expect("every site has a playbook")
+    let options = Options {
+        secrets,
+        ..Options::default()
+    };
+    render(&subject, Format::Ansible, &options).expect("every site has a playbook")
 }
 
 #[test]
@@ -155,4 +165,91 @@ fn a_host_is_known_by_the_key_that_the_site_names() {
         assert_eq!(asked, known.lines().count(), "{name}");
     }
     assert!(pinned > 0, "no example site names a key");
+}
+
+#[test]
+fn only_a_playbook_with_encrypted_secrets_asks_for_a_passphrase() {
+    let site = site("three-hosts");
+    let facts = facts(&site, plain_host);
+    for (secrets, asks) in [
+        (Secrets::Encrypted, true),
+        (Secrets::Plain, false),
+        (Secrets::None, false),
+    ] {
+        let files = rendered_with(&site, &facts, secrets);
+        assert_eq!(
+            texts(&files)["site.yml"].contains("vars_prompt"),
+            asks,
+            "{secrets:?}"
+        );
+    }
+}
+
+/// Has Ansible bring the secrets of edge-1 to this machine, into a folder that stands for the host's. Gives what was shown.
+fn brought(folder: &Path, passphrase: &str) -> (bool, String) {
+    let play = format!(
+        "- hosts: edge-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_role: {{name: iec, tasks_from: secrets}}\n  \
+         vars: {{ansible_connection: local, iec_passphrase: {passphrase:?}}}\n"
+    );
+    std::fs::write(folder.join("secrets.yml"), play).expect("written");
+    let output = Command::new("ansible-playbook")
+        .args(["-i", "edge-1,", "-vvv", "secrets.yml"])
+        .current_dir(folder)
+        .env("ANSIBLE_ROLES_PATH", folder.join("roles"))
+        .output()
+        .expect("ansible-playbook; cargo xtask test installs it");
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+#[test]
+fn ansible_says_why_secrets_do_not_open_and_shows_none() {
+    let site = site("three-hosts");
+    let files = rendered(&site, &facts(&site, plain_host));
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = folder.path().join("host");
+    for (path, text) in texts(&files) {
+        if path.starts_with("roles/") {
+            let place = folder.path().join(path);
+            std::fs::create_dir_all(place.parent().expect("a role")).expect("made");
+            let text = text.replace("/var/lib/iec", host.to_str().expect("plain"));
+            std::fs::write(place, text).expect("written");
+        }
+    }
+    let (done, shown) = brought(folder.path(), "");
+    assert!(
+        !done && shown.contains("secrets-edge-1 is not beside the playbook"),
+        "{shown}"
+    );
+    let seal = format!(
+        "s='ca.key c2VlZGVkLXNlY3JldA=='; d=$(printf '%s\\n' \"$s\" | sha256sum); \
+         printf '%s\\n%s\\n' \"${{d%% *}}\" \"$s\" | openssl enc -aes-256-cbc -pbkdf2 -iter {SEAL_ITERATIONS} -md sha256 -base64 \
+         -pass pass:right-horse -out secrets-edge-1.enc"
+    );
+    let sealed = Command::new("sh")
+        .args(["-c", &seal])
+        .current_dir(folder.path())
+        .status();
+    assert!(sealed.expect("sh").success());
+    for (passphrase, expected) in [
+        ("", "give the passphrase as iec_passphrase"),
+        (
+            "wrong-horse",
+            "do not open: another passphrase, or a damaged file",
+        ),
+    ] {
+        let (done, shown) = brought(folder.path(), passphrase);
+        assert!(!done && shown.contains(expected), "{shown}");
+        assert!(!host.join("incoming/secrets/ca.key").exists());
+    }
+    let (done, shown) = brought(folder.path(), "right-horse");
+    assert!(done, "{shown}");
+    assert!(
+        !shown.contains("seeded-secret") && !shown.contains("c2VlZGVk"),
+        "{shown}"
+    );
+    let brought = std::fs::read_to_string(host.join("incoming/secrets/ca.key"));
+    assert_eq!(brought.expect("brought"), "seeded-secret");
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::file_name;
 use crate::plan::HostPart;
-use crate::render::Subject;
+use crate::render::{Secrets, Subject};
 use crate::site::{Role, SiteHost};
 use crate::spec::is_safe_plain;
 
@@ -65,7 +65,7 @@ fn reach(subject: &Subject<'_>, host: &SiteHost) -> Value {
 }
 
 /// The playbook. Hosts go on at their own speed: a worker waits for the control plane by itself.
-pub(super) fn playbook(subject: &Subject<'_>, plain_secrets: bool) -> String {
+pub(super) fn playbook(subject: &Subject<'_>, secrets: Secrets) -> String {
     let mut play = json!({
         "name": format!("Install the site {}", subject.site.name()),
         "hosts": "all",
@@ -74,14 +74,13 @@ pub(super) fn playbook(subject: &Subject<'_>, plain_secrets: bool) -> String {
         "strategy": "ansible.builtin.free",
         "roles": ["iec"],
     });
-    if !plain_secrets {
+    if secrets == Secrets::Encrypted {
         play["vars_prompt"] = json!([{
             "name": "iec_passphrase",
             "prompt": "Passphrase of the hosts' secrets",
             "private": true,
         }]);
     }
-    play["vars"] = json!({ "iec_secrets_sealed": !plain_secrets });
     document(&json!([play]))
 }
 

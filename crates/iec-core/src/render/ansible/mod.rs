@@ -8,7 +8,7 @@ mod inventory;
 use iec_sh::{Mode, RunnerScript};
 
 use super::script::Host;
-use super::{File, Files, Options, SEAL_ITERATIONS, Secrets, Subject};
+use super::{File, Files, Options, SEAL_ITERATIONS, Subject};
 use crate::plan::{HOME, HostPart, lower};
 use crate::render::carried;
 
@@ -32,7 +32,7 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
     put("inventory.yml".to_owned(), inventory::inventory(subject));
     put(
         "site.yml".to_owned(),
-        inventory::playbook(subject, options.secrets == Secrets::Plain),
+        inventory::playbook(subject, options.secrets),
     );
     put(
         "roles/iec/files/secrets.sh".to_owned(),
