@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use iec_core::content::{Digest, Kind, MANIFEST_FILE, Manifest, ManifestError, SUMS_FILE, Sums};
+use iec_core::release::Release;
 
 use crate::cache::CachedFile;
 use crate::found::{Found, read};
@@ -258,6 +259,16 @@ impl BundleError {
                 )
             }
         }
+    }
+}
+
+/// What stands for the bundle of a release where none is at hand: it has no file, and can only be described.
+#[must_use]
+pub fn unbundled(release: &Release) -> Bundle {
+    Bundle {
+        folder: PathBuf::new(),
+        manifest: iec_core::unbundled::unbundled(release),
+        has_sums: true,
     }
 }
 

@@ -29,7 +29,7 @@ mod trust;
 mod verify;
 
 pub use self::build::{BuildRequest, build, check_tools};
-pub use self::bundle::{Bundle, BundleError, ItemSize, Problem, inspect, open};
+pub use self::bundle::{Bundle, BundleError, ItemSize, Problem, inspect, open, unbundled};
 pub use self::chart::{Chart, ChartError, chart};
 pub use self::error::BuildError;
 pub use self::jobs::{BuildEvent, How};

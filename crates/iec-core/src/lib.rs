@@ -27,3 +27,4 @@ pub mod schema;
 pub mod secret;
 pub mod site;
 pub mod spec;
+pub mod unbundled;

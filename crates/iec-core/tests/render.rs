@@ -119,6 +119,7 @@ fn without_secrets_and_content_there_are_scripts_only() {
     let options = Options {
         secrets: Secrets::None,
         content: ContentFrom::Elsewhere,
+        ..Options::default()
     };
     let files = rendered(&site, &facts(&site, plain_host), Format::Script, &options);
     assert!(
@@ -170,18 +171,36 @@ fn shellcheck_has_nothing_to_say_about_scripts() {
     }
 }
 
+/// Whether a shell runs any command of what it reads. Should it begin the script itself, that ends at once: this is a real
+/// machine.
+fn runs_something(shell: &[&str], script: &str) -> bool {
+    let output = ran(&[shell, &["-x"]].concat(), script);
+    let traced = String::from_utf8_lossy(&output.stderr);
+    !output.stdout.is_empty() || traced.lines().any(|line| line.starts_with("+ "))
+}
+
 #[test]
 fn a_script_that_was_cut_anywhere_does_nothing() {
     let site = site("single-host");
-    let files = rendered(&site, &Facts::assume(&site), Format::Script, &Options::default());
-    let host = site.hosts()[0].name();
-    let whole = text(&files, &format!("install-{host}.sh"));
-    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
-    for part in [100, 500, 900, 999] {
-        let count = lines.len() * part / 1000;
-        let output = ran(&["dash"], &lines[..count].concat());
-        assert!(output.stdout.is_empty(), "{part}: {output:?}");
-        assert!(!output.status.success() || count < 3, "{part}: {output:?}");
+    let files = rendered(&site, &Facts::assume(&site), Format::Seed, &Options::default());
+    for (path, text) in scripts(&files) {
+        let begin = "\ncarry() {\n";
+        assert_eq!(text.matches(begin).count(), 1, "{path}");
+        let text = text.replace(begin, &format!("{begin}echo begun; exit\n"));
+        let whole = text.len() - 1;
+        // A cut that leaves the last line without its end leaves everything that is to be run.
+        let last = whole - 30..whole;
+        let elsewhere = (0..whole).step_by(whole / 40);
+        for shell in [&["dash"][..], &["bash", "--posix"], &["busybox", "sh"]] {
+            assert!(runs_something(shell, &text) && runs_something(shell, &text[..whole]));
+            for cut in elsewhere.clone().chain(last.clone()) {
+                let cut = text.floor_char_boundary(cut);
+                assert!(
+                    !runs_something(shell, &text[..cut]),
+                    "{shell:?}: {path}: {cut} of {whole}"
+                );
+            }
+        }
     }
 }
 
@@ -267,6 +286,7 @@ fn a_host_called_content_has_a_medium_of_its_own() {
     let options = Options {
         secrets: Secrets::Encrypted,
         content: ContentFrom::Copied,
+        ..Options::default()
     };
     let files = rendered(&site, &Facts::assume(&site), Format::CloudInit, &options);
     let media = media(Format::CloudInit, &files);
@@ -295,6 +315,7 @@ fn seeds_are_what_cloud_init_takes() {
             let options = Options {
                 secrets: Secrets::Encrypted,
                 content,
+                ..Options::default()
             };
             let files = rendered(&site, &known, Format::CloudInit, &options);
             for host in site.present_hosts() {
@@ -317,8 +338,9 @@ fn seeds_are_what_cloud_init_takes() {
                     .unwrap()
                     .network
                     .interface_of(host.address().into());
-                assert_eq!(folder.path().join("network-config").exists(), interface.is_some());
-                let address = interface.map(|_| host.address().to_string());
+                let known = interface.is_some() || !host.hardware().interfaces.is_empty();
+                assert_eq!(folder.path().join("network-config").exists(), known, "{name}");
+                let address = known.then(|| host.address().to_string());
                 cloud_init_takes(folder.path(), name.as_str(), address.as_deref());
             }
         }
@@ -394,6 +416,61 @@ fn takes_network(done: &dyn Fn(&[&str]) -> String, network: &str, out: &str, add
     assert!(units.contains(&format!("Address={address}/")), "{units}");
 }
 
+/// A document of a seed.
+fn document(files: &Files, path: &str) -> serde_json::Value {
+    let text = text(files, path);
+    serde_json::from_str(text.strip_prefix("#cloud-config\n").unwrap_or(text)).unwrap()
+}
+
+#[test]
+fn a_first_boot_gets_the_networks_that_the_site_file_describes() {
+    let site = site("machines");
+    let files = rendered(
+        &site,
+        &Facts::assume(&site),
+        Format::CloudInit,
+        &Options::default(),
+    );
+    assert_eq!(
+        document(&files, "kiosk-1/network-config"),
+        serde_json::json!({
+            "version": 2,
+            "ethernets": {
+                "end0": {
+                    "match": { "macaddress": "02:00:00:00:01:11" },
+                    "addresses": ["10.1.0.11/24"],
+                    "routes": [{ "to": "0.0.0.0/0", "via": "10.1.0.1" }],
+                    "nameservers": { "addresses": ["10.1.0.1"] },
+                },
+                "end1": { "match": { "macaddress": "02:00:00:00:02:11" } },
+            },
+            "vlans": { "end1.101": { "id": 101, "link": "end1", "addresses": ["10.2.0.11/24"] } },
+        })
+    );
+}
+
+#[test]
+fn somebody_can_log_in_after_a_first_boot() {
+    let site = site("three-hosts");
+    let users = |keys: &[&str]| {
+        let options = Options {
+            authorized_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            ..Options::default()
+        };
+        let files = rendered(&site, &Facts::assume(&site), Format::CloudInit, &options);
+        document(&files, "edge-1/user-data")["users"].clone()
+    };
+    let users_without = users(&[]);
+    assert_eq!(users_without[0], "default");
+    assert_eq!(users_without[1]["name"], "edge");
+    let users_with = users(&["ssh-ed25519 AAAA somebody"]);
+    assert_eq!(users_with.as_array().unwrap().len(), 1);
+    assert_eq!(
+        users_with[0]["ssh_authorized_keys"][0],
+        "ssh-ed25519 AAAA somebody"
+    );
+}
+
 #[test]
 fn every_medium_is_of_files_that_are_there_and_has_the_label_that_hosts_look_for() {
     let site = site("three-hosts");
@@ -439,6 +516,7 @@ fn a_first_boot_ends_as_its_installation_did() {
     let options = Options {
         secrets: Secrets::Plain,
         content: ContentFrom::Copied,
+        ..Options::default()
     };
     let files = rendered(&site, &facts(&site, plain_host), Format::CloudInit, &options);
     let data = text(&files, "edge-1/user-data");
@@ -485,4 +563,81 @@ fn a_seed_knows_hosts_by_what_only_they_have() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("IEC1701"));
     let unknown = rendered(&site, &Facts::assume(&site), Format::Seed, &Options::default());
     assert!(!text(&unknown, "autorun.sh").contains("carry_host=edge-1 ;;"));
+}
+
+/// Whether this machine takes itself for the host that a script was rendered for.
+fn is_this_machine(script: &str) -> bool {
+    let from = script.find("carry_ask_identity() {").unwrap();
+    let asks = script[from..].split_inclusive("\n}\n").next().unwrap();
+    let output = ran(
+        &["dash"],
+        &format!(
+            "carry_ask() {{ [ \"$2\" -eq 0 ] || wrong=yes; }}\n{asks}carry_ask_identity\n[ -z \"$wrong\" ]\n"
+        ),
+    );
+    assert!(output.stderr.is_empty(), "{output:?}");
+    output.status.success()
+}
+
+/// A hardware address of this machine.
+fn own_address() -> String {
+    let cards = std::fs::read_dir("/sys/class/net").unwrap();
+    let addresses =
+        cards.map(|card| std::fs::read_to_string(card.unwrap().path().join("address")).unwrap_or_default());
+    let mut known = addresses.map(|address| address.trim().to_owned());
+    known
+        .find(|address| address.len() == 17 && address != "00:00:00:00:00:00")
+        .expect("a card")
+}
+
+#[test]
+fn a_host_that_is_found_by_its_card_is_the_right_one_for_its_script() {
+    let site = site("three-hosts");
+    let seeded = |known: &Facts| {
+        let files = rendered(&site, known, Format::Seed, &Options::default());
+        let script = |name: &str| is_this_machine(text(&files, name));
+        let autorun = text(&files, "autorun.sh").to_owned();
+        (autorun, script("install-edge-1.sh"), script("install-edge-2.sh"))
+    };
+    let card = own_address();
+    let with = |hosts: &[&str]| {
+        facts(&site, |host| {
+            let mut known = plain_host(host);
+            if hosts.contains(&host.name().as_str()) {
+                known.network = iec_core::facts::Fact::Observed(iec_core::facts::Network {
+                    interfaces: vec![iec_core::facts::Interface {
+                        name: "eno1".to_owned(),
+                        mac: Some(card.to_uppercase()),
+                        addresses: vec![format!("{}/24", host.address()).parse().unwrap()],
+                        ..Default::default()
+                    }],
+                    routes: vec![],
+                });
+            }
+            known
+        })
+    };
+    // Its machine-id is another one: it was installed anew.
+    let (autorun, first, second) = seeded(&with(&["edge-1"]));
+    assert!(autorun.contains(&card) && first && !second);
+    // What two hosts have tells nobody which one it is.
+    let (autorun, first, second) = seeded(&with(&["edge-1", "edge-2"]));
+    assert!(!autorun.contains(&card) && !first && !second);
+}
+
+#[test]
+fn a_seed_knows_hosts_that_nobody_asked_by_the_cards_of_the_site_file() {
+    let site = site("machines");
+    let files = rendered(&site, &Facts::assume(&site), Format::Seed, &Options::default());
+    let autorun = text(&files, "autorun.sh");
+    assert!(
+        autorun.contains("02:00:00:00:01:11 | 02:00:00:00:02:11) carry_host=kiosk-1 ;;"),
+        "{autorun}"
+    );
+    // What the management controller has is no card of the host.
+    assert!(!autorun.contains("02:00:00:00:00:11"));
+    let script = text(&files, "install-kiosk-1.sh");
+    assert!(
+        script.contains("hardware address 02:00:00:00:01:11 or 02:00:00:00:02:11, or its name is kiosk-1")
+    );
 }

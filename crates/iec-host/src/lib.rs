@@ -35,5 +35,5 @@ pub use payload::{INCOMING, Payload};
 pub use probe::{Probed, probe};
 pub use ssh::{
     Cipher, HostKey, InvalidHostKey, NewHostKeys, PassphrasePrompt, SshClient, SshHost, SshSettings,
-    SshTarget,
+    SshTarget, public_key,
 };

@@ -259,7 +259,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1701",
         "another host than the one that was planned",
-        "The machine-id of the host differs from the one in the facts, or a script was carried to a host with another name: the address now belongs to another machine, or the machine was installed anew.",
+        "The host has neither the machine-id, nor the serial number, nor a network card that the facts or the site file have for it, or a script was carried to a host with another name: the address now belongs to another machine.",
         "Check the address in the site file; if the machine is the right one, make a new plan.",
         "",
     ),

@@ -270,4 +270,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Make room, or give the account that runs IEC the right to write there. The folder itself is complete.",
         "",
     ),
+    row(
+        "IEC3931",
+        "the file of keys cannot be used",
+        "`--authorized-keys` names who may log in to a host after its first boot: public keys, one on a line.",
+        "Name a file as authorized_keys is one. A private key is none, and belongs to nobody but you.",
+        "iec render cloud-init --out seeds --authorized-keys ~/.ssh/id_ed25519.pub",
+    ),
 ];

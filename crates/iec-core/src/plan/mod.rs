@@ -7,6 +7,7 @@ pub(crate) mod document;
 pub(crate) mod kubeadm;
 mod kubelet;
 mod lower;
+pub(crate) mod marks;
 mod op;
 mod part;
 mod phase;
@@ -50,8 +51,9 @@ pub struct Inputs<'a> {
     pub credentials: &'a Credentials,
     /// What the bundle holds.
     pub content: &'a Manifest,
-    /// The text of the bundle's Calico manifest for this site's datastore.
-    pub calico_manifest: &'a str,
+    /// The text of the bundle's Calico manifest for this site's datastore; nothing where no bundle is at hand, and the plan is
+    /// only described.
+    pub calico_manifest: Option<&'a str>,
     /// The charts of the site's Helm releases: digest and length in bytes.
     pub charts: &'a BTreeMap<ReleaseId, (Digest, u64)>,
     /// How long a bootstrap token lives that this run makes. It is no part of what a host is compared with.

@@ -6,6 +6,7 @@ use super::Subject;
 use crate::facts::{CgroupVersion, HostFacts};
 use crate::name::UserName;
 use crate::plan::HostPart;
+use crate::plan::marks::Marks;
 use crate::site::{Access, Role, SiteHost};
 
 /// Kernel limits that a plan raises only; a host that allows more keeps its own, so the plan must know of it.
@@ -118,17 +119,19 @@ pub(super) fn questions(subject: &Subject<'_>, part: &HostPart) -> Vec<Question>
     list.into_iter().map(|assumption| assumption.question).collect()
 }
 
-/// Who the host says it is: by its machine-id where that is known, else by its name.
-pub(super) fn identity(facts: &HostFacts) -> Vec<Question> {
-    let known = &facts.identity;
-    let (what, path, value) = if !known.is_assumed() && !known.machine_id.is_empty() {
-        ("its machine-id is", "/etc/machine-id", &known.machine_id)
-    } else {
-        ("its name is", "/proc/sys/kernel/hostname", &known.hostname)
-    };
+/// Who the host says it is: by what only it has, such as its machine-id or a card. Of one that nobody asked its name will do.
+pub(super) fn identity(subject: &Subject<'_>, host: &SiteHost, facts: &HostFacts) -> Vec<Question> {
+    let marks = Marks::of(subject.site, subject.facts, host);
+    let (mut words, mut asks) = marks.question();
+    if marks.machine_id.is_none() {
+        let name = facts.identity.hostname.as_str();
+        words.push(format!("its name is {name}"));
+        let ask = Expr::from(Cmd::new(Program::Cat).word("/proc/sys/kernel/hostname"));
+        asks.push(ask.prints(name));
+    }
     vec![Question {
-        what: format!("{what} {value}"),
-        ask: Expr::from(Cmd::new(Program::Cat).word(path)).prints(value.as_str()),
+        what: words.join(", or "),
+        ask: Expr::any(asks),
         needed: vec![],
     }]
 }

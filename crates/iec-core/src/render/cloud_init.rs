@@ -4,11 +4,11 @@
 //! than in it: what is in `user-data` stays in cloud-init's cache on the host.
 
 use iec_sh::FIRST_BOOT;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::script::Host;
-use super::{ContentFrom, File, Files, Options, Secrets, Subject, carried};
-use crate::facts::HostFacts;
+use super::{ContentFrom, File, Files, Options, Secrets, Subject, carried, first_network};
+use crate::name::UserName;
 use crate::plan::HostPart;
 use crate::site::SiteHost;
 
@@ -59,7 +59,7 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
             "local-hostname": name,
         });
         files.insert(format!("{name}/meta-data"), File::text(yaml(&meta)));
-        if let Some(network) = network(host, facts) {
+        if let Some(network) = first_network::network(subject, host, facts) {
             files.insert(format!("{name}/network-config"), File::text(yaml(&network)));
         }
     }
@@ -83,50 +83,31 @@ fn user_data(subject: &Subject<'_>, part: &HostPart, host: &SiteHost, options: &
         // The site has this key pinned: with a new one nobody would take the host for itself.
         value["ssh_deletekeys"] = json!(false);
     }
-    if user.as_str() != "root" {
-        // No account but the site's own: hosts of all methods have the same ones.
-        value["users"] = json!([{
-            "name": user,
-            "sudo": "ALL=(ALL) NOPASSWD:ALL",
-            "shell": "/bin/bash",
-            "lock_passwd": true,
-        }]);
-    }
+    accounts(&mut value, user, &options.authorized_keys);
     value
 }
 
-/// The host's address on its interface. Where that is not known there is nothing to say: cloud-init by itself takes what the
-/// network gives, and most of its renderers do not understand a pattern of names.
-fn network(host: &SiteHost, facts: &HostFacts) -> Option<Value> {
-    let address = host.address().into();
-    let interface = facts.network.interface_of(address)?;
-    let addresses: Vec<String> = interface
-        .addresses
-        .iter()
-        .filter(|net| net.addr() == address)
-        .map(ToString::to_string)
-        .collect();
-    let mut settings = Map::new();
-    if let Some(mac) = &interface.mac {
-        settings.insert("match".to_owned(), json!({ "macaddress": mac.to_lowercase() }));
+/// The account that IEC logs in with. Where nobody's key is known for it, the image's own account stays: with neither,
+/// nobody could log in to the host.
+fn accounts(value: &mut Value, user: &UserName, keys: &[String]) {
+    let mut account = json!({ "name": user });
+    if user.as_str() == "root" {
+        if keys.is_empty() {
+            return;
+        }
+        value["disable_root"] = json!(false);
+    } else {
+        account["sudo"] = json!("ALL=(ALL) NOPASSWD:ALL");
+        account["shell"] = json!("/bin/bash");
+        account["lock_passwd"] = json!(true);
     }
-    settings.insert("addresses".to_owned(), json!(addresses));
-    let gateway = facts
-        .network
-        .default_route()
-        .filter(|route| route.interface.as_deref() == Some(interface.name.as_str()))
-        .and_then(|route| route.gateway);
-    if let Some(gateway) = gateway {
-        settings.insert(
-            "routes".to_owned(),
-            json!([{ "to": "0.0.0.0/0", "via": gateway }]),
-        );
+    if keys.is_empty() {
+        value["users"] = json!(["default", account]);
+    } else {
+        account["ssh_authorized_keys"] = json!(keys);
+        // No account but the site's own: hosts of all methods have the same ones.
+        value["users"] = json!([account]);
     }
-    let servers = facts.resolver.pod_nameservers();
-    if !servers.is_empty() {
-        settings.insert("nameservers".to_owned(), json!({ "addresses": servers }));
-    }
-    Some(json!({ "version": 2, "ethernets": { interface.name.as_str(): settings } }))
 }
 
 /// A document as YAML: JSON is YAML too, and needs no second set of quoting rules.

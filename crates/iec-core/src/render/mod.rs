@@ -8,6 +8,7 @@ mod assumption;
 mod carried;
 mod cloud_init;
 mod cluster_instance;
+mod first_network;
 mod header;
 mod machine;
 mod medium;
@@ -80,6 +81,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether it only describes the site, to another installer. It then needs no bundle.
+    #[must_use]
+    pub const fn describes(self) -> bool {
+        matches!(
+            self,
+            Self::PdfIdf | Self::Airship | Self::Metal3 | Self::ClusterInstance
+        )
+    }
+
     /// What it is called on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -104,6 +114,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Where the hosts get their content from.
     pub content: ContentFrom,
+    /// Who may log in to a host that has no account yet: lines of an `authorized_keys` file.
+    pub authorized_keys: Vec<String>,
 }
 
 /// How the secrets of hosts go along with a rendering: one file per host beside the rest.

@@ -4,7 +4,7 @@ use iec_sh::CarriedAutorun;
 
 use super::script;
 use super::{File, Files, Options, Subject};
-use crate::facts::HostFacts;
+use crate::plan::marks::Marks;
 
 /// The label of the medium's file system.
 pub(super) const LABEL: &str = "IEC-SEED";
@@ -26,9 +26,9 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
     let hosts: Vec<(String, Vec<String>)> = subject
         .site
         .present_hosts()
-        .filter_map(|host| {
-            let name = host.name().as_str();
-            Some((name.to_owned(), marks(subject.facts.host(name)?)))
+        .map(|host| {
+            let marks = Marks::of(subject.site, subject.facts, host);
+            (host.name().to_string(), marks.all())
         })
         .collect();
     let autorun = CarriedAutorun {
@@ -39,25 +39,6 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
     files.insert("autorun.sh".to_owned(), File::script(autorun.text()));
     files.insert("iec-seed.service".to_owned(), File::text(unit()));
     files
-}
-
-/// What only this host has, as far as somebody observed it.
-fn marks(facts: &HostFacts) -> Vec<String> {
-    let identity = &facts.identity;
-    let own = [Some(identity.machine_id.clone()), identity.serial.clone()];
-    let network = facts.network.interfaces.iter();
-    let macs = network
-        .filter(|interface| interface.addresses.iter().any(|net| !net.addr().is_loopback()))
-        .filter_map(|interface| interface.mac.as_ref().map(|mac| mac.to_lowercase()));
-    let mut marks: Vec<String> = own
-        .into_iter()
-        .flatten()
-        .chain(macs)
-        .filter(|mark| !mark.is_empty())
-        .collect();
-    marks.sort();
-    marks.dedup();
-    marks
 }
 
 /// The unit for the image of the hosts: it waits for the medium, and installs.

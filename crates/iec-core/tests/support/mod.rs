@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use iec_core::architecture::Architecture;
-use iec_core::content::{
-    Blob, Digest, ImageItem, Item, Kind, MANIFEST_SCHEMA, MEDIA_TYPE_IMAGE_CONFIG, MEDIA_TYPE_IMAGE_MANIFEST,
-    MEDIA_TYPE_LAYER_ZSTD, Manifest,
-};
+use iec_core::content::{Digest, Manifest};
 use iec_core::credentials::{Credentials, KeyPair, ServiceAccountKeys};
 use iec_core::diagnostic::Diagnostics;
 use iec_core::facts::{Ability, Fact, Facts, HostAnswer, HostFacts};
@@ -15,6 +12,7 @@ use iec_core::plan::{Inputs, Plan, TOKEN_LIFE, plan};
 use iec_core::release::Release;
 use iec_core::secret::Secret;
 use iec_core::site::{Site, SiteHost};
+use iec_core::unbundled::unbundled;
 
 /// A text that no plan, script or event may show.
 pub(crate) const SEEDED_SECRET: &str = "seeded-secret-7f3a9c";
@@ -138,86 +136,7 @@ pub(crate) fn credentials() -> Credentials {
 
 /// A bundle that has every item a plan may ask for, for both architectures, with made-up content.
 pub(crate) fn manifest(release: &Release) -> Manifest {
-    let mut items = Vec::new();
-    for architecture in [Architecture::Amd64, Architecture::Arm64] {
-        let binaries = [
-            "containerd",
-            "containerd-shim-runc-v2",
-            "ctr",
-            "runc",
-            "kubelet",
-            "kubeadm",
-            "kubectl",
-            "helm",
-            "cni/bridge",
-            "cni/host-local",
-            "cni/loopback",
-            "cni/portmap",
-        ];
-        let mut add = |name: &str, kind: Kind, digest: Digest| {
-            items.push(Item {
-                name: name.to_owned(),
-                kind,
-                architecture: Some(architecture),
-                digest,
-                size: 1_000_000,
-                origin: vec![],
-            });
-        };
-        for name in binaries {
-            add(
-                name,
-                Kind::Binary,
-                Digest::of(format!("{name} {architecture}").as_bytes()),
-            );
-        }
-        add(
-            "host-tools",
-            Kind::Tree,
-            Digest::of(format!("host-tools {architecture}").as_bytes()),
-        );
-        for name in [
-            "etcd",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-            "pause",
-            "kube-proxy",
-            "coredns",
-            "calico-node",
-            "calico-cni",
-            "calico-kube-controllers",
-            "nginx",
-        ] {
-            let blob = |what: &str, media_type: &str| Blob {
-                media_type: media_type.to_owned(),
-                digest: Digest::of(format!("{what} {architecture}").as_bytes()),
-                size: 1_000_000,
-            };
-            let image = ImageItem {
-                reference: release
-                    .image(name)
-                    .expect("the release names every image")
-                    .to_owned(),
-                manifest: blob(name, MEDIA_TYPE_IMAGE_MANIFEST),
-                config: blob(&format!("{name} config"), MEDIA_TYPE_IMAGE_CONFIG),
-                layers: vec![
-                    blob("base", MEDIA_TYPE_LAYER_ZSTD),
-                    blob(&format!("{name} layer"), MEDIA_TYPE_LAYER_ZSTD),
-                ],
-            };
-            let digest = image.manifest.digest;
-            add(name, Kind::Image(image), digest);
-        }
-    }
-    Manifest {
-        schema: MANIFEST_SCHEMA,
-        release: release.name.clone(),
-        kubernetes: release.kubernetes().to_owned(),
-        source_date: release.source_date.clone(),
-        architectures: vec![Architecture::Amd64, Architecture::Arm64],
-        items,
-    }
+    unbundled(release)
 }
 
 /// A manifest with what the patches change.
@@ -278,7 +197,7 @@ pub(crate) fn try_plan_from(
         release: &release,
         credentials: &credentials,
         content: &content,
-        calico_manifest: CALICO,
+        calico_manifest: Some(CALICO),
         charts: &charts,
         token_life: TOKEN_LIFE,
     };

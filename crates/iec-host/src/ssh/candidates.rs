@@ -116,6 +116,14 @@ pub(crate) fn read_files(offers: &Offers, tried: &mut Vec<String>) -> Result<Vec
     Ok(files)
 }
 
+/// The public half of the key in a file, as `authorized_keys` has it; nothing where the file is not there, or does not show
+/// it: a PEM file that is locked does not, unless the public half lies beside it.
+#[must_use]
+pub fn public_key(file: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(file).map(Secret::new).ok()?;
+    read_key(file, text)?.public?.to_openssh().ok()
+}
+
 fn read_key(path: &Path, text: Secret<String>) -> Option<FileKey> {
     let path = path.to_owned();
     if let Ok(public) = PublicKey::from_openssh(text.expose().trim()) {

@@ -10,6 +10,7 @@ mod host_key;
 mod known_hosts;
 mod process;
 
+pub use candidates::public_key;
 pub use client::{Cipher, NewHostKeys, PassphrasePrompt, SshClient, SshSettings, SshTarget};
 pub use host::SshHost;
 pub use host_key::{HostKey, InvalidHostKey};

@@ -121,7 +121,7 @@ pub struct RenderCarried {
 /// Write a medium that installs whichever host of the site it is put into
 ///
 /// It has the scripts of all hosts, what they install, and autorun.sh, which knows a host by its machine-id, its serial
-/// number or a hardware address: of hosts whose facts nobody observed it knows none. iec-seed.service starts it at boot.
+/// number or a hardware address, from the facts or from `hardware` in the site file. iec-seed.service starts it at boot.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     iec render seed --facts facts.json --out /media/stick --plain-secrets\n  \
@@ -158,6 +158,9 @@ pub struct RenderCloudInit {
     /// Fetch the blobs of the bundle from below this address instead of a medium
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Let who has one of these keys log in: a file as authorized_keys is one; without it, the key of `access.identity`
+    #[arg(long, value_name = "FILE")]
+    pub authorized_keys: Option<PathBuf>,
     /// Write an image of each medium too, HOST.iso and content.iso with their labels; xorriso writes them
     #[arg(long)]
     pub iso: bool,

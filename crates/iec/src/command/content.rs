@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use iec_bundle::{Bundle, Trust};
+use iec_bundle::{Bundle, BundleError, Trust};
 use iec_core::content::{Digest, SUMS_FILE};
 use iec_core::plan::StoreBlob;
 use iec_core::release::Release;
@@ -24,8 +24,8 @@ pub(super) struct Content {
     pub(super) release: Release,
     /// The bundle.
     pub(super) bundle: Bundle,
-    /// Calico's manifest for the site's datastore, as it is in the bundle.
-    pub(super) calico_manifest: String,
+    /// Calico's manifest for the site's datastore, as it is in the bundle; nothing where there is no bundle.
+    pub(super) calico_manifest: Option<String>,
     /// The charts of the site's Helm releases: digest and length in bytes.
     pub(super) charts: BTreeMap<ReleaseId, (Digest, u64)>,
     chart_files: BTreeMap<Digest, PathBuf>,
@@ -39,12 +39,8 @@ impl Content {
     /// # Errors
     /// When there is no bundle, when it is of another release, or when a chart cannot be read.
     pub(super) fn open(file: &SiteFile, settings: &Settings, ui: &Ui) -> Result<Self, CliError> {
-        let site = &file.site;
-        let release = release(site.release())?;
-        let folder = site.content().map_or_else(
-            || settings.bundle(site.release()),
-            |written| path_beside(&file.path, written, settings),
-        );
+        let release = release(file.site.release())?;
+        let folder = folder_of(file, settings);
         let bundle = iec_bundle::open(&folder).map_err(|error| bundle_failed(&error, Kind::Refused))?;
         let manifest = &bundle.manifest;
         if manifest.release != release.name || manifest.kubernetes != release.kubernetes() {
@@ -71,17 +67,43 @@ impl Content {
         if !bundle.has_sums {
             ui.warn("IEC2024", &older_form(&folder));
         }
-        let trust = settings.trust();
-        let calico_manifest = calico_manifest(&bundle, file, &trust)?;
+        let calico_manifest = calico_manifest(&bundle, file, &settings.trust())?;
+        Self::of(release, bundle, Some(calico_manifest), file, settings)
+    }
+
+    /// The same for whoever only describes the site. Without a bundle, the names of what the release has stand for it.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], but for a bundle that is not there.
+    pub(super) fn open_or_named(file: &SiteFile, settings: &Settings, ui: &Ui) -> Result<Self, CliError> {
+        if !matches!(
+            iec_bundle::open(&folder_of(file, settings)),
+            Err(BundleError::NotABundle { .. })
+        ) {
+            return Self::open(file, settings, ui);
+        }
+        let release = release(file.site.release())?;
+        let bundle = iec_bundle::unbundled(&release);
+        Self::of(release, bundle, None, file, settings)
+    }
+
+    fn of(
+        release: Release,
+        bundle: Bundle,
+        calico_manifest: Option<String>,
+        file: &SiteFile,
+        settings: &Settings,
+    ) -> Result<Self, CliError> {
         let mut content = Self {
             release,
             bundle,
             calico_manifest,
             charts: BTreeMap::new(),
             chart_files: BTreeMap::new(),
-            trust,
+            trust: settings.trust(),
         };
-        let problems: Vec<CliError> = site
+        let problems: Vec<CliError> = file
+            .site
             .helm()
             .iter()
             .filter_map(|release| content.add_chart(release, file, settings).err())
@@ -185,6 +207,14 @@ fn be_whole(bundle: &Bundle, digests: &BTreeSet<Digest>, trust: &Path) -> Result
         tracing::debug!(file = %trust.display(), %error, "the record of checked files was not written");
     }
     Ok(())
+}
+
+/// Where the bundle of a site is.
+fn folder_of(file: &SiteFile, settings: &Settings) -> PathBuf {
+    file.site.content().map_or_else(
+        || settings.bundle(file.site.release()),
+        |written| path_beside(&file.path, written, settings),
+    )
 }
 
 fn calico_manifest(bundle: &Bundle, file: &SiteFile, trust: &Path) -> Result<String, CliError> {

@@ -199,7 +199,7 @@ fn plan_with(
         release: &content.release,
         credentials,
         content: &content.bundle.manifest,
-        calico_manifest: &content.calico_manifest,
+        calico_manifest: content.calico_manifest.as_deref(),
         charts: &content.charts,
         token_life,
     };

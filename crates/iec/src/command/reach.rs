@@ -25,7 +25,8 @@ pub(super) fn fleet(site: &Site, reach: &Reach, settings: &Settings) -> Result<F
     Ok(fleet.parallel(reach.parallel.into()))
 }
 
-fn home(settings: &Settings) -> PathBuf {
+/// The operator's home.
+pub(super) fn home(settings: &Settings) -> PathBuf {
     settings.home.clone().unwrap_or_else(|| PathBuf::from("/"))
 }
 

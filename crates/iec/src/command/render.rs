@@ -7,10 +7,12 @@ mod seal;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use iec_core::facts::{Facts, HostFacts};
 use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, media, render};
 use iec_core::secret::Secret;
+use iec_core::site::Site;
 use serde_json::{Value, json};
 
 use self::earlier::Earlier;
@@ -19,6 +21,7 @@ use super::apply::run_name;
 use super::content::Content;
 use super::facts_file;
 use super::planning::planned_unasked;
+use super::reach::home;
 use super::site_file;
 use crate::cli::{Render, RenderCarried, RenderContent, RenderDescription, RenderPlace, RenderSecrets};
 use crate::error::{CliError, Outcome, unreadable};
@@ -38,6 +41,7 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             secrets: Some(&given.secrets),
             content: ContentFrom::Copied,
             images: given.iso,
+            authorized_keys: None,
         },
         Render::CloudInit(given) => Job {
             format: Format::CloudInit,
@@ -45,6 +49,7 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             secrets: Some(&given.secrets),
             content: given.url.clone().map_or(ContentFrom::Copied, ContentFrom::At),
             images: given.iso,
+            authorized_keys: given.authorized_keys.as_deref(),
         },
         Render::PdfIdf(given) => Job::description(Format::PdfIdf, given),
         Render::Airship(given) => Job::description(Format::Airship, given),
@@ -72,6 +77,8 @@ struct Job<'a> {
     content: ContentFrom,
     /// Whether images of the media are written too.
     images: bool,
+    /// Whose keys a new account gets, where somebody names them.
+    authorized_keys: Option<&'a Path>,
 }
 
 impl<'a> Job<'a> {
@@ -82,6 +89,7 @@ impl<'a> Job<'a> {
             secrets: Some(&given.secrets),
             content: given.content.into(),
             images: false,
+            authorized_keys: None,
         }
     }
 
@@ -93,6 +101,7 @@ impl<'a> Job<'a> {
             secrets: None,
             content: ContentFrom::Elsewhere,
             images: false,
+            authorized_keys: None,
         }
     }
 
@@ -101,7 +110,11 @@ impl<'a> Job<'a> {
         let writer = self.images.then(image::writer).transpose()?;
         let file = site_file::read(&self.place.site)?;
         ui.diagnostics(&file.warnings, &file.text);
-        let content = Content::open(&file, settings, ui)?;
+        let content = if self.format.describes() {
+            Content::open_or_named(&file, settings, ui)?
+        } else {
+            Content::open(&file, settings, ui)?
+        };
         let (secrets, passphrase) = self.secrets(ui)?;
         let facts = match &self.place.facts {
             Some(path) => facts_file::read(path)?,
@@ -123,6 +136,7 @@ impl<'a> Job<'a> {
         let options = Options {
             secrets,
             content: self.content.clone(),
+            authorized_keys: self.keys(&file.site, settings)?,
         };
         let files = render(&subject, self.format, &options).map_err(|problems| {
             CliError::refused(
@@ -149,6 +163,9 @@ impl<'a> Job<'a> {
             written.extend(images);
         }
         let assumed = assumed(&facts);
+        if self.format == Format::CloudInit && options.authorized_keys.is_empty() {
+            ui.say("No key is known that could log in to the new hosts; they keep their image's own account. --authorized-keys names one.");
+        }
         let value = json!({
             "site": file.site.name(),
             "format": self.format.name(),
@@ -162,6 +179,41 @@ impl<'a> Job<'a> {
             self.text(&written, &removed, &assumed)
         });
         Ok(Outcome::Done)
+    }
+
+    /// Whose keys a new account gets; none for a format that makes no account.
+    fn keys(&self, site: &Site, settings: &Settings) -> Result<Vec<String>, CliError> {
+        if self.format != Format::CloudInit {
+            return Ok(Vec::new());
+        }
+        if let Some(path) = self.authorized_keys {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| unreadable("IEC3931", "file of keys", path, &error))?;
+            let lines = text.lines().map(str::trim);
+            let keys: Vec<String> = lines
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(str::to_owned)
+                .collect();
+            if keys.is_empty() || keys.iter().any(|key| key.contains("PRIVATE KEY")) {
+                return Err(CliError::refused(
+                    "IEC3931",
+                    format!("{} is no file of public keys", path.display()),
+                )
+                .next("name a file as authorized_keys is one, such as ~/.ssh/id_ed25519.pub"));
+            }
+            return Ok(keys);
+        }
+        let identity = site
+            .access()
+            .identity()
+            .map(|path| match path.strip_prefix("~/") {
+                Some(rest) => home(settings).join(rest),
+                None => PathBuf::from(path),
+            });
+        Ok(identity
+            .and_then(|path| iec_host::public_key(&path))
+            .into_iter()
+            .collect())
     }
 
     /// How secrets go along, and the passphrase where there is one.

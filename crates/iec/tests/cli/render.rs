@@ -33,3 +33,33 @@ fn options_that_a_format_does_not_have_are_refused() {
     "
     );
 }
+
+#[test]
+fn a_description_needs_no_bundle_and_leaves_no_secrets_of_an_earlier_rendering() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .write("site.yaml", SITE)
+        .write("out/secrets-edge-9", "ca.key aGVsbG8=\n")
+        .write("out/notes.txt", "mine");
+    for format in ["pdf-idf", "airship", "metal3", "clusterinstance"] {
+        let shown = sandbox.run(&["render", format, "--out", "out", "--force"]);
+        assert!(shown.starts_with("exit code: 0\n"), "{format}: {shown}");
+        assert_eq!(
+            shown.contains("Removed secrets-edge-9, secrets of an earlier rendering."),
+            format == "pdf-idf",
+            "{shown}"
+        );
+    }
+    assert!(!sandbox.path().join("out/secrets-edge-9").exists());
+    assert_eq!(sandbox.read("out/notes.txt"), "mine");
+    assert!(
+        sandbox
+            .read("out/2-cluster.yaml")
+            .contains("# - Calico is not in these files")
+    );
+    assert!(
+        sandbox
+            .run(&["render", "script", "--out", "usb", "--plain-secrets"])
+            .contains("iec bundle build")
+    );
+}

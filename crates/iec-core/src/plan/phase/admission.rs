@@ -3,6 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use crate::plan::calico_etcd;
+use crate::plan::marks::Marks;
 use crate::plan::op::{Op, Require};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
@@ -13,10 +14,11 @@ const SITE_FILE: &str = "/etc/iec/site";
 
 pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
     let host = part.host.name();
-    let identity = &part.facts.identity;
-    if !identity.is_assumed() && !identity.machine_id.is_empty() {
-        let ask =
-            Expr::from(Cmd::new(Program::Cat).word("/etc/machine-id")).prints(identity.machine_id.as_str());
+    let marks = Marks::of(part.inputs.site, part.inputs.facts, part.host);
+    // A host that nobody asked is known by its name as well, which the script that is carried to it asks.
+    if marks.machine_id.is_some() {
+        let (_, asks) = marks.question();
+        let ask = Expr::any(asks);
         let what = format!("IEC1701: this is the host that was planned as {host}");
         require(part, "identity", "Is this the right host?", what, ask);
     }

@@ -29,8 +29,11 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
         .filter_map(|(host, facts)| facts.network.mtu_of(host.node_address().into()))
         .min();
     let slow = hosts().any(|(_, facts)| facts.is_slow());
+    let Some(manifest) = part.inputs.calico_manifest else {
+        return;
+    };
     let patch = Patch::new(site, calico, mtu, slow);
-    let manifest = match patch.apply(part.inputs.calico_manifest) {
+    let manifest = match patch.apply(manifest) {
         Ok(manifest) => manifest,
         Err(error) => {
             part.problem(Diagnostic::error("IEC3004", error.to_string()).hint("iec bundle verify"));

@@ -297,13 +297,14 @@ pub(super) fn calico_manifest<'a>(
             .note("Calico is not in these files: its own etcd has keys, which belong in no description");
         return None;
     }
-    subject
-        .plan
-        .hosts
-        .iter()
-        .find_map(|part| {
-            part.texts()
-                .find(|(step, ..)| step.id.as_str() == "network.calico-manifest")
-        })
-        .map(|(.., text)| text)
+    let manifest = subject.plan.hosts.iter().find_map(|part| {
+        part.texts()
+            .find(|(step, ..)| step.id.as_str() == "network.calico-manifest")
+    });
+    if manifest.is_none() {
+        description.note(
+            "Calico is not in these files: its manifest is in the bundle, and there was none; iec bundle build makes one",
+        );
+    }
+    manifest.map(|(.., text)| text)
 }

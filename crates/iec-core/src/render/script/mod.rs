@@ -36,6 +36,7 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
 pub(super) struct Host<'a> {
     subject: &'a Subject<'a>,
     part: &'a HostPart,
+    host: &'a SiteHost,
     facts: &'a HostFacts,
     steps: Vec<RunnerStep>,
 }
@@ -43,10 +44,10 @@ pub(super) struct Host<'a> {
 impl<'a> Host<'a> {
     /// The scripts of the host of this part; nothing where the site does not have it, or nobody knows what it is.
     pub(super) fn of(subject: &'a Subject<'a>, part: &'a HostPart) -> Option<Self> {
-        subject.site.host(&part.host)?;
         Some(Self {
             subject,
             part,
+            host: subject.site.host(&part.host)?,
             facts: subject.facts.host(part.host.as_str())?,
             steps: part
                 .steps
@@ -65,7 +66,7 @@ impl<'a> Host<'a> {
             "",
             "It needs its secrets file and the folder blobs beside it; --help says what else it takes.",
         ]);
-        let identity = identity(self.facts);
+        let identity = self.identity();
         let titles = self.titles();
         let owner = format!("install-{}.sh (run {})", self.part.host, self.subject.run);
         let assumed = questions(self.subject, self.part);
@@ -107,6 +108,10 @@ impl<'a> Host<'a> {
         Some(carried.compare(self.mark(), &assumed))
     }
 
+    fn identity(&self) -> Vec<Question> {
+        identity(self.subject, self.host, self.facts)
+    }
+
     /// The digest of the step that marks the host as the site's.
     fn mark(&self) -> &str {
         let mark = self.steps.iter().find(|step| step.id == MARK);
@@ -120,11 +125,10 @@ impl<'a> Host<'a> {
             "Pods, names, policies, and every host with every other: iec verify.",
         ]);
         let service = self.subject.site.network().api_service_address().to_string();
-        self.carried(&about, &identity(self.facts), &self.titles())
-            .verify(
-                &self.part.script("verify", self.subject.run, Mode::Observe),
-                &service,
-            )
+        self.carried(&about, &self.identity(), &self.titles()).verify(
+            &self.part.script("verify", self.subject.run, Mode::Observe),
+            &service,
+        )
     }
 
     /// The script that takes everything back.
@@ -134,7 +138,7 @@ impl<'a> Host<'a> {
             "on a control plane, sh undo-CONTROL-PLANE.sh --leave NODE. Control planes go last.",
         ]);
         let owner = format!("undo-{}.sh", self.part.host);
-        self.carried(&about, &identity(self.facts), &self.titles())
+        self.carried(&about, &self.identity(), &self.titles())
             .undo(&owner)
     }
 
