@@ -262,6 +262,40 @@ fn a_host_is_brought_its_own_secrets_and_no_other_file() {
 }
 
 #[test]
+fn the_way_back_is_whole() {
+    let site = site("three-hosts");
+    let rendered = Rendered::of(&site, &facts(&site, plain_host), &Options::default());
+    let book = rendered.text("runbook.md");
+    let (_, back) = book.split_once("## The way back").expect("a way back");
+    let hosts: Vec<&str> = back.split("\n### ").skip(1).collect();
+    for (host, back) in ["edge-3", "edge-2", "edge-1"].into_iter().zip(hosts) {
+        assert!(back.starts_with(host), "{host}");
+        let drained = back.find(&format!("drain {host} "));
+        assert_eq!(drained.is_some(), host != "edge-1", "{host}");
+        let first = back.find("iec_undo").expect("steps");
+        let last = back.rfind("iec_undo").expect("steps");
+        assert!(drained.is_none_or(|drained| drained < first), "{host}");
+        assert!(
+            back.find("sudo rm -rf /var/lib/iec\n").expect("removal") > last,
+            "{host}"
+        );
+    }
+}
+
+#[test]
+fn a_range_of_one_step_has_one_number() {
+    for (name, rendered) in every_site() {
+        let book = rendered.text("runbook.md");
+        let form = book.lines().filter(|line| line.ends_with("|  |  |  |"));
+        for words in form.flat_map(|line| line.split(' ')) {
+            if let Some((first, last)) = words.split_once('–') {
+                assert_ne!(first, last, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_link_of_the_page_leads_to_one_place() {
     for (name, rendered) in every_site() {
         let html = rendered.text("runbook.html");

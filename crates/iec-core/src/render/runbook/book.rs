@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use iec_sh::Program;
 
 use super::assumed::assumed;
-use super::host::{Chapter, role, size, time};
+use super::host::{Chapter, range, role, size, time};
 use super::page::{Block, Page, Prose, Table};
 use super::step::KEPT;
 use crate::content::Digest;
@@ -33,9 +33,15 @@ pub(super) fn book(subject: &Subject<'_>, options: &Options) -> Page {
     page.heading(2, "back", "The way back");
     page.prose(
         "Workers first, the control plane last; on each host from the last step to the first. Begin a session as in \
-         the host's own part. What was on the host before the installation is put back from \
-         `/var/lib/iec/before`, so that folder goes last, when nothing else is left to take back.",
+         the host's own part. The data of the cluster will be gone. What was on a host before the installation is put \
+         back from `/var/lib/iec/before`, so that folder goes last, when nothing else is left to take back.",
     );
+    if !subject.site.helm().is_empty() {
+        page.prose(
+            "Before the first worker leaves, take back the Helm releases, by their steps at the control plane: what \
+             they do when they go needs hosts to run on.",
+        );
+    }
     for chapter in chapters.iter().rev() {
         chapter.write_undo(&mut page);
     }
@@ -279,11 +285,9 @@ fn end(page: &mut Page, chapters: &[Chapter<'_>]) {
             ]);
         }
         for (phase, steps) in chapter.phases() {
-            let first = steps.first().map_or("", |step| &step.number);
-            let last = steps.last().map_or("", |step| &step.number);
             rows.push(vec![
                 Prose::new(chapter.part.host.as_str()),
-                Prose::new(&format!("{first}–{last} {}", super::host::title(phase))),
+                Prose::new(&format!("{} {}", range(steps, "–"), super::host::title(phase))),
                 Prose::default(),
                 Prose::default(),
                 Prose::default(),

@@ -1,15 +1,18 @@
 //! One host's part of a runbook.
 
-use iec_sh::{PasteContent, PasteStep, Preface, Question, RunnerStep};
+use iec_sh::{Expr, PasteContent, PasteStep, Preface, Question, RunnerStep};
 
 use super::blocks::Part;
 use super::page::{Block, Commands, Page, Prose};
 use super::step::NumberedStep;
-use crate::plan::{HOME, HostPart, Phase};
+use crate::plan::{HOME, HostPart, Phase, delete_node, drain_node};
 use crate::render::assumption::questions;
 use crate::render::script::MARK;
 use crate::render::{Options, SEAL_ITERATIONS, Secrets, Subject};
 use crate::site::{Role, SiteHost};
+
+/// So long the pods of a worker that leaves have time to end.
+const DRAIN_SECONDS: u32 = 120;
 
 /// One host's part of a runbook.
 pub(super) struct Chapter<'a> {
@@ -74,13 +77,7 @@ impl<'a> Chapter<'a> {
         page.heading(2, self.anchor(), self.title());
         self.write_preparation(page);
         for (phase, steps) in self.phases() {
-            let first = steps.first().map_or("", |step| &step.number);
-            let last = steps.last().map_or("", |step| &step.number);
-            let range = if first == last {
-                first.to_owned()
-            } else {
-                format!("{first} to {last}")
-            };
+            let range = range(steps, " to ");
             page.heading(
                 3,
                 format!("{}-{phase}", self.part.host),
@@ -269,9 +266,41 @@ impl<'a> Chapter<'a> {
             format!("{}-back", self.part.host),
             format!("{}, from the last step to the first", self.part.host),
         );
+        if self.part.role == Role::Worker {
+            self.write_parting(page);
+        }
         for step in self.steps.iter().rev() {
             step.write_undo(page);
         }
+        page.task(
+            4,
+            format!("{}-back-kept", self.part.host),
+            format!("{}.Z back: Remove what was kept", self.number),
+        );
+        page.prose(
+            "Only when every step above is taken back: the journal is in this folder, and what was on the host before.",
+        );
+        page.push(Block::Example(format!("sudo rm -rf {HOME}\n")));
+    }
+
+    /// A worker leaves the cluster before it is taken back, so that its pods go elsewhere.
+    fn write_parting(&self, page: &mut Page) {
+        let host = self.part.host.as_str();
+        let Some(control_plane) = self.subject.site.control_planes().next() else {
+            return;
+        };
+        page.task(
+            4,
+            format!("{host}-back-leave"),
+            format!("{}.A back: {host} leaves the cluster", self.number),
+        );
+        page.prose(&format!(
+            "On {}, as long as the cluster answers: its pods go to other hosts, or end.",
+            control_plane.name()
+        ));
+        let commands = [drain_node(host, DRAIN_SECONDS), delete_node(host)];
+        let lines = commands.map(|command| format!("sudo {}\n", Expr::from(command).statement("")));
+        page.push(Block::Example(lines.concat()));
     }
 
     fn put(&self, page: &mut Page, part: Part, letter: &str, text: String) {
@@ -317,6 +346,17 @@ impl<'a> Chapter<'a> {
              scp -r{scp} blobs{secrets} {at}:{folder}/\n\
              ssh{ssh} {at}\n"
         )
+    }
+}
+
+/// The numbers of these steps; one step has one number.
+pub(super) fn range(steps: &[NumberedStep<'_>], joint: &str) -> String {
+    let first = steps.first().map_or("", |step| &step.number);
+    let last = steps.last().map_or("", |step| &step.number);
+    if first == last {
+        first.to_owned()
+    } else {
+        format!("{first}{joint}{last}")
     }
 }
 

@@ -82,10 +82,7 @@ impl<'a> NumberedStep<'a> {
     fn ask(&self, page: &mut Page, appendix: &mut Page) {
         let done = format!("`Step {}: done.`", self.number);
         let words = match &self.step.op {
-            Op::Require(require) => format!(
-                " It must print {done} If it prints `STOP HERE`, this host must not be changed: {}.",
-                told(&require.what)
-            ),
+            Op::Require(require) => format!(" It must print {done} {}", told(&require.what)),
             _ => format!(" Skip this step if it prints {done}"),
         };
         page.push(Block::Prose(Prose::default().strong("Ask.").then(&words)));
@@ -206,14 +203,15 @@ fn put(page: &mut Page, appendix: &mut Page, step: &NumberedStep<'_>, commands: 
     appendix.push(Block::Commands(commands));
 }
 
-/// What a requirement says, with the code as something to type.
+/// What a requirement says, and what to do where it is not so; its code is something to type.
 fn told(what: &str) -> String {
-    match code(what) {
-        Some((code, words)) => {
-            format!("it is not true, or nobody can tell, that {words}; `iec explain {code}` says what to do")
-        }
-        None => what.to_owned(),
-    }
+    let words = without_code(what);
+    let more = code(what).map_or(String::new(), |(code, _)| {
+        format!(" `iec explain {code}` says what to do.")
+    });
+    format!(
+        "That means: {words}. If it prints `STOP HERE`, this is not so, or nobody can tell: do not change this host.{more}"
+    )
 }
 
 fn without_code(what: &str) -> &str {
