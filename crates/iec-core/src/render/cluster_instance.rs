@@ -36,7 +36,12 @@ pub(super) fn files(subject: &Subject<'_>) -> Files {
         .iter()
         .filter_map(|machine| machine.architecture.map(crate::architecture::Architecture::uname))
         .collect();
+    architectures.sort_unstable();
     architectures.dedup();
+    if architectures.is_empty() {
+        description
+            .note("nobody knows the architecture of the hosts: x86_64 stands for it in cpuArchitecture");
+    }
     let architecture = match architectures.as_slice() {
         [] => "x86_64",
         [one] => one,
@@ -101,6 +106,9 @@ fn node(machine: &Machine<'_>, description: &mut Description<'_>) -> Value {
         Role::Worker => "worker",
     };
     put("role", json!(role));
+    if let Some(architecture) = machine.architecture {
+        put("cpuArchitecture", json!(architecture.uname()));
+    }
     let management = machine.hardware.management.as_ref();
     let address = management.map(|management| {
         let bare = management.bare_address();

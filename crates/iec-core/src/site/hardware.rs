@@ -202,6 +202,16 @@ impl Management {
             .split_once('/')
             .map_or(self.address.as_str(), |(address, _)| address)
     }
+
+    /// The IPv4 address in it, of a URL too; nothing where it has a name.
+    #[must_use]
+    pub fn ip(&self) -> Option<Ipv4Addr> {
+        let address = self.bare_address();
+        let place = address.split_once("://").map_or(address, |(_, place)| place);
+        let host = place.split('/').next().unwrap_or_default();
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        host.split(':').next().unwrap_or_default().parse().ok()
+    }
 }
 
 /// What a management controller speaks.

@@ -11,7 +11,7 @@ use crate::architecture::Architecture;
 use crate::render::Subject;
 use crate::render::header::Description;
 use crate::render::machine::Machine;
-use crate::site::{FacilityNetwork, ManagementProtocol, Role};
+use crate::site::{FacilityNetwork, Management, ManagementProtocol, Role};
 
 /// A network, whose addresses are known or assumed.
 pub(super) struct Network {
@@ -151,16 +151,16 @@ pub(super) fn links(networks: &[Network]) -> Vec<Value> {
         .into_iter()
         .map(|(name, networks)| {
             let tagged = networks.iter().any(|network| network.vlan().is_some());
-            let native = networks
-                .iter()
-                .find(|network| network.vlan().is_none())
-                .or(networks.first())
-                .map(|network| &network.name);
+            let mut trunking = json!({ "mode": if tagged { "802.1q" } else { "disabled" } });
+            // Its packets have no tag: a network that is tagged cannot be it.
+            if let Some(native) = networks.iter().find(|network| network.vlan().is_none()) {
+                trunking["default_network"] = json!(native.name);
+            }
             let data = json!({
                 "bonding": { "mode": "disabled" },
                 "mtu": 1500,
                 "linkspeed": "auto",
-                "trunking": { "mode": if tagged { "802.1q" } else { "disabled" }, "default_network": native },
+                "trunking": trunking,
                 "allowed_networks": networks.iter().map(|network| &network.name).collect::<Vec<_>>(),
             });
             document("drydock/NetworkLink/v1", &name, &data)
@@ -236,7 +236,7 @@ pub(super) fn node(
     let cards = &machine.hardware.interfaces;
     let management = machine.hardware.management.as_ref();
     management
-        .and_then(|management| management.bare_address().parse().ok())
+        .and_then(Management::ip)
         .into_iter()
         .chain([machine.host.address(), machine.host.node_address()])
         .chain(
@@ -319,7 +319,7 @@ fn out_of_band(
         }
     };
     oob.insert("type".to_owned(), json!(kind));
-    let address = management.bare_address().parse::<Ipv4Addr>().ok();
+    let address = management.ip();
     if let Some(network) = networks
         .iter()
         .find(|network| address.is_some_and(|address| network.cidr.contains(&address)))

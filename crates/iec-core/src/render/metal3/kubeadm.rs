@@ -128,8 +128,16 @@ fn parts<'a>(subject: &Subject<'a>, role: Role) -> Vec<&'a HostPart> {
         .collect()
 }
 
-/// The workers, grouped by what kubeadm is told on them and the patches of their kubelets.
+/// The workers, grouped by what kubeadm is told on them, the patches of their kubelets, and the image that they need.
 fn groups<'a>(subject: &Subject<'a>) -> Vec<(String, Vec<&'a HostPart>)> {
+    let machines = machines(subject);
+    let image = |part: &HostPart| {
+        let machine = machines
+            .iter()
+            .find(|machine| machine.host.name() == &part.host)?;
+        let architecture = machine.architecture.map(|known| known.to_string());
+        Some((architecture, machine.distribution.clone()))
+    };
     let mut groups: Vec<(Option<Value>, Vec<&HostPart>)> = Vec::new();
     for part in parts(subject, Role::Worker) {
         let patches: Vec<&str> = part
@@ -137,7 +145,7 @@ fn groups<'a>(subject: &Subject<'a>) -> Vec<(String, Vec<&'a HostPart>)> {
             .filter(|(_, file, _)| file.path.starts_with(PATCHES))
             .map(|(.., text)| text)
             .collect();
-        let alike = join(part).map(|join| json!([join, patches]));
+        let alike = join(part).map(|join| json!([join, patches, image(part)]));
         match groups.iter_mut().find(|(known, _)| *known == alike) {
             Some((_, parts)) => parts.push(part),
             None => groups.push((alike, vec![part])),

@@ -103,6 +103,11 @@ fn bare_metal_host(subject: &Subject<'_>, machine: &Machine<'_>, description: &m
             "{name}: the site names no management controller; without `bmc` Metal3 cannot switch the host on"
         )),
     }
+    if !machine.host.labels().is_empty() {
+        description.note(format!(
+            "the node labels of {name} are not in these files: kubectl label sets them when its node is there"
+        ));
+    }
     let mut metadata = metadata(subject, name);
     metadata["labels"] = json!({ ROLE_LABEL: label(subject, machine) });
     metadata["annotations"] = json!({ ADDRESS_ANNOTATION: machine.host.node_address() });
