@@ -7,7 +7,7 @@
 
 mod support;
 
-use iec_core::facts::{CgroupVersion, HostFacts};
+use iec_core::facts::{CgroupVersion, HostFacts, Interface};
 use iec_core::plan::{FileContent, Op, Plan};
 use iec_core::site::Site;
 use support::{facts, parse, plain_host, plan_of, site, site_names, sites};
@@ -106,4 +106,35 @@ fn calicos_probes_wait_on_slow_hosts_and_its_packets_fit_the_interface() {
         assert_eq!(manifest.matches(probes).count(), 2, "{hash_millis:?}: {manifest}");
         assert!(manifest.contains(mtu), "{manifest}");
     }
+}
+
+#[test]
+fn a_host_is_asked_the_same_about_itself_before_and_after_its_installation() {
+    let card = |name: &str, mac: &str, address: &str| Interface {
+        name: name.to_owned(),
+        mac: Some(mac.to_owned()),
+        mtu: 1500,
+        state: "UP".to_owned(),
+        addresses: vec![address.parse().expect("a network")],
+    };
+    let question = |installed: bool| {
+        let plan = fitted(&site("three-hosts"), |facts| {
+            let interfaces = &mut facts.network.value_mut().interfaces;
+            interfaces.push(card("eth0", "02:00:00:00:00:0B", "10.0.0.11/24"));
+            if installed {
+                interfaces.push(card("vxlan.calico", "66:0f:00:00:00:01", "192.168.7.64/32"));
+            }
+        });
+        let step = plan.hosts[0]
+            .steps
+            .iter()
+            .find(|step| step.id.to_string() == "admission.identity");
+        format!("{:?}", step.expect("its identity is asked"))
+    };
+    assert!(
+        question(false).contains("02:00:00:00:00:0b"),
+        "{}",
+        question(false)
+    );
+    assert_eq!(question(true), question(false));
 }

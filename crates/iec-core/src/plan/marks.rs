@@ -24,7 +24,8 @@ pub(crate) struct Marks {
     pub(crate) machine_id: Option<String>,
     /// Its serial number, where it was observed.
     pub(crate) serial: Option<String>,
-    /// The hardware addresses of its cards, in small letters.
+    /// The hardware addresses of its cards, in small letters: those that the site names, and of those that have the
+    /// addresses by which the site knows the host.
     pub(crate) macs: Vec<String>,
 }
 
@@ -109,11 +110,14 @@ fn own(host: &SiteHost, facts: Option<&HostFacts>) -> Marks {
             marks.serial = serial.filter(|_| !facts.privileges.container);
         }
         if !facts.network.is_assumed() {
-            let cards = facts.network.interfaces.iter();
-            let used = cards.filter(|card| card.addresses.iter().any(|net| !net.addr().is_loopback()));
+            // Only cards by which the site knows the host: what comes with an installation, such as the pod network's
+            // own interface, would make another question of the same host.
+            let cards = [host.address(), host.node_address()]
+                .into_iter()
+                .filter_map(|address| facts.network.interface_of(address.into()));
             marks
                 .macs
-                .extend(used.filter_map(|card| card.mac.as_ref().map(|mac| mac.to_lowercase())));
+                .extend(cards.filter_map(|card| card.mac.as_ref().map(|mac| mac.to_lowercase())));
         }
     }
     marks.macs.sort();
