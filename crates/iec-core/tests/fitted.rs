@@ -117,8 +117,9 @@ fn a_host_is_asked_the_same_about_itself_before_and_after_its_installation() {
         state: "UP".to_owned(),
         addresses: vec![address.parse().expect("a network")],
     };
-    let question = |installed: bool| {
+    let question = |installed: bool, container: bool| {
         let plan = fitted(&site("three-hosts"), |facts| {
+            facts.privileges.value_mut().container = container;
             let interfaces = &mut facts.network.value_mut().interfaces;
             interfaces.push(card("eth0", "02:00:00:00:00:0B", "10.0.0.11/24"));
             if installed {
@@ -131,10 +132,10 @@ fn a_host_is_asked_the_same_about_itself_before_and_after_its_installation() {
             .find(|step| step.id.to_string() == "admission.identity");
         format!("{:?}", step.expect("its identity is asked"))
     };
-    assert!(
-        question(false).contains("02:00:00:00:00:0b"),
-        "{}",
-        question(false)
-    );
-    assert_eq!(question(true), question(false));
+    let machine = question(false, false);
+    assert!(machine.contains("02:00:00:00:00:0b"), "{machine}");
+    assert_eq!(question(true, false), machine);
+    // Its card is another one after each start.
+    let container = question(false, true);
+    assert!(!container.contains("02:00:00:00:00:0b"), "{container}");
 }

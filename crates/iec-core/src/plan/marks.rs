@@ -105,11 +105,12 @@ fn own(host: &SiteHost, facts: Option<&HostFacts>) -> Marks {
         let identity = &facts.identity;
         if !identity.is_assumed() {
             marks.machine_id = Some(identity.machine_id.clone()).filter(|id| !id.is_empty());
-            // A container shows the serial number of the machine that it shares with others.
+            // A container shows the serial number of the machine that it shares with others, and has another card each
+            // time that it starts.
             let serial = identity.serial.clone().filter(|serial| is_serial(serial));
             marks.serial = serial.filter(|_| !facts.privileges.container);
         }
-        if !facts.network.is_assumed() {
+        if !facts.network.is_assumed() && !facts.privileges.container {
             // Only cards by which the site knows the host: what comes with an installation, such as the pod network's
             // own interface, would make another question of the same host.
             let cards = [host.address(), host.node_address()]
