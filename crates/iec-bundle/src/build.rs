@@ -18,15 +18,10 @@ use crate::golang::{Go, GoBuild, find_program};
 use crate::jobs::{self, BuildEvent, How, Job};
 use crate::modules::{GO_PARTS, GoPart, go_part};
 use crate::native::{self, PauseBuild};
+use crate::space::{self, Use};
 
 /// How many parts are built at a time: each Go build uses all processors by itself, except while it links.
 const WORKERS: usize = 2;
-/// What a build from empty caches needs for one architecture, and for each further one, in megabytes.
-const COLD_MEGABYTES: u64 = 15_000;
-const FURTHER_MEGABYTES: u64 = 8_000;
-/// What a build needs when its Go parts are there already.
-const WARM_MEGABYTES: u64 = 2_000;
-
 /// What to build, and where.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
@@ -76,6 +71,7 @@ pub fn build(request: &BuildRequest, sink: &mut dyn FnMut(BuildEvent)) -> Result
         request,
         go: &go,
         cache: &cache,
+        output: &output,
         supplier: &supplier,
     };
     work.check_space()?;
@@ -97,6 +93,7 @@ struct Build<'a> {
     request: &'a BuildRequest,
     go: &'a Go,
     cache: &'a Path,
+    output: &'a Path,
     supplier: &'a Supplier<'a>,
 }
 
@@ -132,25 +129,17 @@ impl<'a> Build<'a> {
     }
 
     fn check_space(&self) -> Result<(), BuildError> {
-        let waiting: Vec<_> = self.unfinished().collect();
-        let needed_megabytes = match waiting.len() {
-            0 => WARM_MEGABYTES,
-            _ => {
-                COLD_MEGABYTES
-                    + FURTHER_MEGABYTES * (self.request.architectures.len() as u64).saturating_sub(1)
-            }
-        };
-        let statistics = rustix::fs::statvfs(self.cache)
-            .map_err(|error| BuildError::io("examine", self.cache)(error.into()))?;
-        let free_megabytes = statistics.f_bavail.saturating_mul(statistics.f_frsize) / 1_000_000;
-        if free_megabytes < needed_megabytes {
-            return Err(BuildError::DiskSpace {
-                path: self.cache.to_owned(),
-                free_megabytes,
-                needed_megabytes,
-            });
+        let mut places = vec![
+            (Use::Parts, self.cache.to_owned()),
+            (Use::Bundle, self.output.to_owned()),
+        ];
+        if self.unfinished().next().is_some() {
+            let [compiled, modules] = self.go.caches()?;
+            places.push((Use::Compiled, compiled));
+            places.push((Use::Modules, modules));
+            places.push((Use::Temporary, std::env::temp_dir()));
         }
-        Ok(())
+        space::check(&places, self.request.architectures.len())
     }
 
     /// The packages, and every Go part that needs nothing else.

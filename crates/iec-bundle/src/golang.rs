@@ -26,9 +26,12 @@ impl Go {
     /// # Errors
     /// When there is none, or it is too old to fetch the release's toolchain by itself.
     pub(crate) fn find(toolchain: &Toolchain) -> Result<Self, BuildError> {
+        let installed = || Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.exists());
+        Self::check(find_program("go").or_else(installed), toolchain)
+    }
+
+    fn check(program: Option<PathBuf>, toolchain: &Toolchain) -> Result<Self, BuildError> {
         let minimum = toolchain.minimum.clone();
-        let program = find_program("go")
-            .or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.exists()));
         let Some(program) = program else {
             return Err(BuildError::GoMissing { minimum });
         };
@@ -92,6 +95,30 @@ impl Go {
             },
             How::Built,
         ))
+    }
+
+    /// Where it keeps what it compiled, and the modules.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub(crate) fn caches(&self) -> Result<[PathBuf; 2], BuildError> {
+        let output = Command::new(&self.program)
+            .args(["env", "GOCACHE", "GOMODCACHE"])
+            .env("GOTOOLCHAIN", "local")
+            .output()
+            .map_err(BuildError::io("run", &self.program))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut lines = text.lines().map(PathBuf::from);
+        match (lines.next(), lines.next()) {
+            (Some(compiled), Some(modules)) => Ok([compiled, modules]),
+            _ => Err(BuildError::content(
+                "go",
+                format!(
+                    "it does not say where its caches are: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                ),
+            )),
+        }
     }
 
     fn command(&self, release: &Release, folder: &Path) -> Command {
@@ -327,5 +354,47 @@ mod tests {
         assert!(numbers("1.9") < numbers("1.21"));
         assert!(numbers("1.26.10") > numbers("1.26.9"));
         assert!(numbers("1.26rc1") >= numbers("1.26"));
+    }
+    fn a_go(folder: &Path, script: &str) -> Option<PathBuf> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = folder.join("go");
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.create(true).write(true).mode(0o755).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+        Some(path)
+    }
+
+    #[test]
+    fn a_go_that_is_missing_or_too_old_is_told_with_the_one_that_is_needed() {
+        let release = Release::bundled("1.36").unwrap();
+        let toolchain = &release.toolchain;
+        let missing = Go::check(None, toolchain).unwrap_err();
+        assert_eq!(missing.code(), "IEC2001");
+        assert!(
+            missing.to_string().contains(&toolchain.minimum)
+                || missing.next_action().contains(&toolchain.minimum)
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let old = a_go(folder.path(), "echo go version go1.19.8 linux/amd64");
+        let too_old = Go::check(old, toolchain).unwrap_err();
+        assert_eq!(too_old.code(), "IEC2002");
+        assert!(too_old.to_string().contains("1.19.8"), "{too_old}");
+        let broken = a_go(folder.path(), "exit 1");
+        assert_eq!(Go::check(broken, toolchain).unwrap_err().code(), "IEC2002");
+    }
+
+    #[test]
+    fn go_is_asked_where_it_keeps_things() {
+        let folder = tempfile::tempdir().unwrap();
+        let go = |script| Go {
+            program: a_go(folder.path(), script).unwrap(),
+        };
+        let answer = go("printf '/c\\n/m\\n'").caches().unwrap();
+        assert_eq!(answer, [PathBuf::from("/c"), PathBuf::from("/m")]);
+        let error = go("echo GOCACHE is off >&2; exit 2").caches().unwrap_err();
+        let BuildError::Content { reason, .. } = error else {
+            panic!("{error}")
+        };
+        assert!(reason.ends_with("GOCACHE is off"), "{reason}");
     }
 }

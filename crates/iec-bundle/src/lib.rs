@@ -24,6 +24,7 @@ mod modules;
 mod native;
 mod process;
 mod roots;
+mod space;
 mod tree;
 mod trust;
 mod verify;
