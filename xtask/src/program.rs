@@ -38,6 +38,17 @@ impl Ended {
     }
 }
 
+/// What is done while a program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    /// Nothing.
+    GoOn,
+    /// It is interrupted as by Ctrl-C, with all that it has started.
+    Interrupt,
+    /// It is killed with all that it has started, as if its machine had lost its power.
+    Kill,
+}
+
 /// A command that stops when the user wants to stop.
 pub(crate) struct Program<'a> {
     command: Command,
@@ -123,29 +134,32 @@ impl<'a> Program<'a> {
         })
     }
 
-    /// Runs until it ends, or until `enough` says so: then it is killed with all that it has started, as if its machine
-    /// had lost its power, and there is no answer. What it prints goes to this file, errors too.
+    /// Runs until it ends, and asks again and again what to do meanwhile. Where it is killed there is no answer. What it
+    /// prints goes to this file, errors too.
     ///
     /// # Errors
     /// When it cannot be started, the file cannot be written, the user wants to stop, or the question fails.
     pub(crate) fn logged_until(
         mut self,
         log: &Path,
-        enough: &mut dyn FnMut() -> anyhow::Result<bool>,
+        question: &mut dyn FnMut() -> anyhow::Result<Meanwhile>,
     ) -> anyhow::Result<Option<Ended>> {
         let file = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut child = self.spawn(Stdio::from(file.try_clone()?), Stdio::from(file))?;
-        let mut answer = Ok(false);
         let mut peak_memory = 0;
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
             }
             peak_memory = peak_memory.max(memory(&child));
-            answer = enough();
-            if !matches!(answer, Ok(false)) {
-                kill(&child);
-                break child.wait()?;
+            match question() {
+                Ok(Meanwhile::GoOn) => {}
+                Ok(Meanwhile::Interrupt) => signal(&child, Signal::INT),
+                cut => {
+                    signal(&child, Signal::KILL);
+                    child.wait()?;
+                    return cut.map(|_| None);
+                }
             }
             if self.interrupt.is_set() {
                 stop(&mut child);
@@ -153,9 +167,6 @@ impl<'a> Program<'a> {
             }
             std::thread::sleep(POLL);
         };
-        if answer? {
-            return Ok(None);
-        }
         let mut stdout = String::new();
         File::open(log)?.read_to_string(&mut stdout)?;
         Ok(Some(Ended {
@@ -201,26 +212,22 @@ fn memory(child: &Child) -> u64 {
         .unwrap_or(0)
 }
 
-/// Ends a program and all that it has started at once.
-fn kill(child: &Child) {
+/// Sends a signal to a program and all that it has started.
+fn signal(child: &Child, signal: Signal) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // A group that is gone already is what is wanted, so what kill says does not matter.
-        let _ = kill_process_group(group, Signal::KILL);
+        let _ = kill_process_group(group, signal);
     }
 }
 
 /// Asks a program and all that it has started to end, and ends them when they do not.
 fn stop(child: &mut Child) {
-    let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return;
-    };
-    // A group that is gone already is what is wanted, so what kill says does not matter.
-    let _ = kill_process_group(group, Signal::INT);
+    signal(child, Signal::INT);
     let deadline = Instant::now() + GRACE;
     while Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
         std::thread::sleep(POLL);
     }
-    let _ = kill_process_group(group, Signal::KILL);
+    signal(child, Signal::KILL);
     let _ = child.wait();
 }
 
@@ -257,11 +264,19 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let log = folder.path().join("log");
         let interrupt = Interrupt::default();
-        let said = |log: &Path| std::fs::read_to_string(log).is_ok_and(|text| text.contains("now"));
-        let cut = shell("echo now; sleep 60", &interrupt).logged_until(&log, &mut || Ok(said(&log)));
-        assert!(cut.expect("it runs").is_none());
-        let whole = shell("echo then; exit 3", &interrupt).logged_until(&log, &mut || Ok(said(&log)));
-        assert_eq!(whole.expect("it runs").expect("it ended").code, Some(3));
+        let run = |script: &str, then: Meanwhile| {
+            let said = || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("now"));
+            let mut question = || Ok(if said() { then } else { Meanwhile::GoOn });
+            let ended = shell(script, &interrupt).logged_until(&log, &mut question);
+            ended.expect("it runs").map(|ended| ended.code)
+        };
+        assert_eq!(run("echo now; sleep 60", Meanwhile::Kill), None);
+        let asked = run(
+            "trap 'exit 130' INT; echo now; while :; do sleep 0.1; done",
+            Meanwhile::Interrupt,
+        );
+        assert_eq!(asked, Some(Some(130)));
+        assert_eq!(run("echo then; exit 3", Meanwhile::Kill), Some(Some(3)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use super::lab::{Host, Lab, Machine};
-use crate::program::{Ended, Program};
+use crate::program::{Ended, Meanwhile, Program};
 
 /// A moment: the host has begun this step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) enum Happening<'a> {
     Beside(&'a dyn Fn() -> anyhow::Result<()>),
     /// The host loses its power and comes back. The apply waits for it and goes on.
     Blackout,
+    /// The operator types Ctrl-C.
+    Interrupt,
     /// The host loses its power and comes back, and the operator's program is killed with it.
     End,
 }
@@ -47,15 +49,16 @@ pub(super) fn apply(
     let mut next = left.next();
     let ended = program.logged_until(&path, &mut || {
         let Some((moment, happening)) = next.filter(|(moment, _)| reading.has_come(&path, moment)) else {
-            return Ok(false);
+            return Ok(Meanwhile::GoOn);
         };
         next = left.next();
         match happening {
             Happening::Beside(work) => work()?,
             Happening::Blackout => blackout(lab, &moment.host)?,
-            Happening::End => return Ok(true),
+            Happening::Interrupt => return Ok(Meanwhile::Interrupt),
+            Happening::End => return Ok(Meanwhile::Kill),
         }
-        Ok(false)
+        Ok(Meanwhile::GoOn)
     })?;
     if let Some((moment, _)) = next {
         let code = ended.and_then(|ended| ended.code);
@@ -132,6 +135,21 @@ pub(super) fn nothing_twice(lab: &Lab, host: &Host) -> anyhow::Result<()> {
         let may = !of_kubeadm || step.ends_with(".wait");
         ensure!(may || times == 1, "{} did {step} {times} times", host.name);
     }
+    Ok(())
+}
+
+/// Fails when a host did not come to the end of what it had begun.
+///
+/// # Errors
+/// That, or a journal that cannot be read.
+pub(super) fn ends_whole(lab: &Lab, host: &Host) -> anyhow::Result<()> {
+    let text = lab.run(host, "tail -n 1 /var/lib/iec/journal.jsonl", "")?;
+    let record: Value = serde_json::from_str(&text).with_context(|| format!("not a record: {text}"))?;
+    ensure!(
+        ["changed", "adopted"].iter().any(|end| record["outcome"] == *end),
+        "the last record of {} is {text}",
+        host.name
+    );
     Ok(())
 }
 

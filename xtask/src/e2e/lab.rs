@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::inventory::{self, Inventory};
 use crate::interrupt::Interrupt;
-use crate::program::{Ended, Program};
+use crate::program::{Ended, Meanwhile, Program};
 
 /// How much of what a failed command printed is shown: so many lines, so many characters of each.
 const LINES: usize = 20;
@@ -65,7 +65,12 @@ impl Machine {
         let path = self.logs.join(format!("{log}.log"));
         let deadline = Instant::now() + patience;
         let program = Program::new(&self.logs, &self.iec, words, &self.interrupt);
-        let ended = program.logged_until(&path, &mut || Ok(Instant::now() > deadline))?;
+        let ended = program.logged_until(&path, &mut || {
+            Ok(match Instant::now() > deadline {
+                true => Meanwhile::Kill,
+                false => Meanwhile::GoOn,
+            })
+        })?;
         ended.with_context(|| {
             format!(
                 "iec {} did not end in time, see {}",

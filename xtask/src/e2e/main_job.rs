@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::inventory::{Inventory, Mask};
 use super::lab::{Host, Lab, Machine, answer};
+use super::refusals::Refusal;
 use super::secrets::Secrets;
 use super::steps::Steps;
 
@@ -25,6 +26,29 @@ ip route add blackhole 203.0.113.0/24
 ";
 const PLANT_FILTER: &str =
     "add table inet foreign; add chain inet foreign guard; add rule inet foreign guard tcp dport 7 drop";
+
+/// Somebody else's container beside those of Kubernetes, in the containerd that a reset would remove; and its end.
+const FOREIGN_CONTAINER: &str = "\
+set -eu
+image=$(ctr -n k8s.io images ls -q | grep '/pause:' | head -n 1)
+ctr -n k8s.io images export --local /tmp/foreign.tar \"$image\"
+ctr -n foreign images import --local /tmp/foreign.tar >&2
+rm /tmp/foreign.tar
+ctr -n foreign run --detach \"$image\" guard
+";
+const NO_FOREIGN_CONTAINER: &str = "\
+set -eu
+ctr -n foreign tasks ls | grep -q 'guard .*RUNNING' # It was left alone.
+ctr -n foreign tasks kill --signal KILL guard
+while ctr -n foreign tasks ls | grep -q 'guard .*RUNNING'; do sleep 0.2; done
+ctr -n foreign tasks delete guard >&2
+ctr -n foreign containers delete guard
+ctr -n foreign images ls -q | xargs -n 1 ctr -n foreign images delete --sync >&2
+ctr namespaces remove foreign >&2
+";
+
+/// Asks apt what it would do with newer packages of the same.
+const APT_PIN: &str = include_str!("apt-pin.sh");
 
 /// What `iec apply -o json` says at its end.
 #[derive(Debug, Deserialize)]
@@ -72,6 +96,9 @@ pub(super) fn steps(job: Job, machine: &Machine, steps: &mut Steps) -> anyhow::R
     steps.run("no host keeps a secret where it does not belong", || {
         kept(&secrets, &lab)
     })?;
+    steps.run("apt would not install a second containerd or kubelet", || {
+        lab.run(&lab.hosts[0], APT_PIN, "").map(drop)
+    })?;
     steps.run("verify", || {
         machine.iec_done("verify", &["verify", site, "-o", "json"])
     })?;
@@ -80,6 +107,9 @@ pub(super) fn steps(job: Job, machine: &Machine, steps: &mut Steps) -> anyhow::R
     })?;
     steps.run("plan says that there is nothing to do", || {
         pending(machine, "plan-again", site, Some(0))
+    })?;
+    steps.run("reset is refused while somebody else's container runs", || {
+        foreign_container(&lab, machine)
     })?;
     steps.run("reset", || {
         machine.iec_done("reset", &["reset", site, "--yes", "-o", "json"])
@@ -109,6 +139,20 @@ fn plant(lab: &Lab) -> anyhow::Result<()> {
         lab.run_in_network(host, &["nft", PLANT_FILTER])?;
     }
     Ok(())
+}
+
+/// Somebody else's container in the containerd of IEC, which a reset would take away with it.
+fn foreign_container(lab: &Lab, machine: &Machine) -> anyhow::Result<()> {
+    let host = &lab.hosts[0];
+    lab.run(host, FOREIGN_CONTAINER, "")?;
+    let refusal = Refusal {
+        exit: 1,
+        code: "IEC1868",
+        says: &["edge-1", "foreign/guard"],
+    };
+    let ended = machine.iec("reset-foreign", &["reset", lab.site(), "--yes", "-o", "json"])?;
+    refusal.is_met_by(&ended, &[])?;
+    lab.run(host, NO_FOREIGN_CONTAINER, "").map(drop)
 }
 
 pub(super) fn inventories(lab: &Lab) -> anyhow::Result<Vec<Inventory>> {

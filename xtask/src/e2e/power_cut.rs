@@ -5,15 +5,17 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
-use super::cut::{Happening, Moment, apply, nothing_twice};
+use super::cut::{Happening, Moment, apply, ends_whole, nothing_twice};
 use super::lab::{Lab, Machine};
 use super::refusals::{Refusal, only_error};
 use super::sabotage;
 use super::steps::Steps;
 use crate::program::Ended;
 
+/// When the operator types Ctrl-C: before anything of Kubernetes runs.
+const INTERRUPTED: (&str, &str) = ("edge-1", "runtime.containerd");
 /// When somebody else types the same.
 const BESIDE: (&str, &str) = ("edge-1", "control-plane.kubelet-start");
 /// The cut inside `init`: the manifests are written and the kubelet starts what they say; nothing answers yet.
@@ -30,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Those of the first step that fails.
 pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
     let lab = steps.run("bare hosts are up", || Lab::up(machine, "e2e-power-cut", 2))?;
+    steps.run("Ctrl-C stops at the end of a step and says how to go on", || {
+        interrupted(&lab, machine)
+    })?;
     steps.run("hosts lose their power inside init and inside join", || {
         cuts(&lab, machine)
     })?;
@@ -77,13 +82,30 @@ fn patiently(
     }
 }
 
+fn at((host, step): (&str, &str)) -> Moment {
+    Moment {
+        host: host.to_owned(),
+        step: step.to_owned(),
+    }
+}
+
+/// An apply that its operator stops. Every host finishes what it has begun, and waits for the next one.
+fn interrupted(lab: &Lab, machine: &Machine) -> anyhow::Result<()> {
+    let happenings = [(at(INTERRUPTED), Happening::Interrupt)];
+    let ended = apply(lab, machine, "interrupted", &happenings)?;
+    let ended = ended.context("nobody killed it")?;
+    let refusal = Refusal {
+        exit: 130,
+        code: "IEC4007",
+        says: &["edge-1 stopped before", "iec apply"],
+    };
+    refusal.is_met_by(&ended, &[])?;
+    lab.hosts.iter().try_for_each(|host| ends_whole(lab, host))
+}
+
 /// An apply during which somebody else begins one, the control plane loses its power and comes back, and the worker
 /// loses it together with the operator.
 fn cuts(lab: &Lab, machine: &Machine) -> anyhow::Result<()> {
-    let at = |(host, step): (&str, &str)| Moment {
-        host: host.to_owned(),
-        step: step.to_owned(),
-    };
     let second = || {
         let words = ["apply", lab.site(), "-o", "json"];
         let ended = machine.iec("second", &words)?;

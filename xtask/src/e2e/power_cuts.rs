@@ -15,7 +15,7 @@ use super::inventory::Mask;
 use super::lab::{Host, Lab, Machine};
 use super::main_job;
 use super::steps::Steps;
-use crate::program::{Ended, Program};
+use crate::program::{Ended, Meanwhile, Program};
 use crate::stage::time;
 use crate::terminal;
 
@@ -137,16 +137,16 @@ impl Cut {
                 "the apply does not end, see {log}.log"
             );
             if is_over || !self.has_come(&path, began, &mut step_began) {
-                return Ok(false);
+                return Ok(Meanwhile::GoOn);
             }
             is_over = true;
             terminal::line(format_args!("         {}", last_events(&path)));
             match self.victims {
                 Victims::Host | Victims::AllHosts => {
                     self.blackout(lab)?;
-                    Ok(false)
+                    Ok(Meanwhile::GoOn)
                 }
-                Victims::Operator | Victims::HostAndOperator => Ok(true),
+                Victims::Operator | Victims::HostAndOperator => Ok(Meanwhile::Kill),
             }
         })?;
         let after = match &ended {
