@@ -45,6 +45,7 @@ ctr -n foreign tasks delete guard >&2
 ctr -n foreign containers delete guard
 ctr -n foreign images ls -q | xargs -n 1 ctr -n foreign images delete --sync >&2
 ctr namespaces remove foreign >&2
+find /sys/fs/cgroup -depth -type d -name foreign -exec rmdir {} +
 ";
 
 /// Asks apt what it would do with newer packages of the same.
