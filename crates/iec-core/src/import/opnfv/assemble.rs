@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::idf::Idf;
 use super::pdf::{Pdf, PdfNode};
+use super::roles::roles;
+use super::wanted::{Wanted, check_choices, choice_of};
 use super::{Dialect, check};
 use crate::architecture::Architecture;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
@@ -14,36 +16,6 @@ use crate::name::{HostName, SiteName};
 use crate::site::rule::{printable, tamed};
 use crate::site::{Example, ExampleHost, Facility, Hardware, Role, example};
 use crate::spec::Spanned;
-
-/// What descriptors do not say, and what the user would have otherwise.
-#[derive(Debug, Clone, Default)]
-pub struct Wanted<'w> {
-    /// The name of the site; without one, the descriptors' own or [`Self::usual_name`].
-    pub name: Option<&'w str>,
-    /// The name of a site that has none.
-    pub usual_name: &'w str,
-    /// The release to install.
-    pub release: &'w str,
-    /// The bundle.
-    pub bundle: Option<&'w str>,
-    /// The account to log in with.
-    pub user: &'w str,
-    /// The file of the private key.
-    pub identity: Option<&'w str>,
-    /// What the user says about hosts, by their names in the descriptors or in the site.
-    pub hosts: &'w [HostChoice<'w>],
-}
-
-/// What the user says about a host.
-#[derive(Debug, Clone, Copy)]
-pub struct HostChoice<'w> {
-    /// Its name.
-    pub name: &'w str,
-    /// Its address.
-    pub address: &'w str,
-    /// What it is to be, if the user says it.
-    pub role: Option<Role>,
-}
 
 /// A host, once everything about it is decided.
 struct Host {
@@ -55,9 +27,6 @@ struct Host {
     distribution: Option<String>,
     hardware: Hardware,
 }
-
-/// Roles that make a node a control plane, old and new.
-const CONTROL_PLANE: [&str; 4] = ["kube-master", "kube_control_plane", "control-plane", "master"];
 
 /// The text of the site file and the site's name; problems say what is wrong and what was decided.
 pub(super) fn assemble(
@@ -153,77 +122,6 @@ fn host_names(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) -> Vec<String> {
         names.push(name);
     }
     names
-}
-
-/// Reports what the user says about hosts that are not there.
-fn check_choices(pdf: &Pdf, names: &[String], wanted: &Wanted<'_>, problems: &mut Diagnostics) {
-    for choice in wanted.hosts {
-        let known = names.iter().any(|name| name == choice.name)
-            || pdf.nodes.iter().any(|node| node.name.value == choice.name);
-        if !known {
-            let message = format!(
-                "--host names `{}`, which is no node of the descriptors",
-                printable(choice.name)
-            );
-            problems.push(
-                Diagnostic::error("IEC0815", message)
-                    .at(&pdf.nodes_place.head())
-                    .hint(format!("the nodes are {}", printable(&names.join(", ")))),
-            );
-        }
-    }
-}
-
-fn choice_of<'w>(node: &PdfNode, name: &str, wanted: &Wanted<'w>) -> Option<HostChoice<'w>> {
-    let named = |choice: &&HostChoice<'_>| choice.name == name || choice.name == node.name.value;
-    wanted.hosts.iter().find(named).copied()
-}
-
-/// What each host is to be. IEC installs one control plane: the first one that is named, else the first node.
-fn roles(
-    pdf: &Pdf,
-    idf: &Idf,
-    names: &[String],
-    wanted: &Wanted<'_>,
-    problems: &mut Diagnostics,
-) -> Vec<Role> {
-    let asked = |index: usize, node: &PdfNode| match choice_of(node, &names[index], wanted) {
-        Some(HostChoice { role: Some(role), .. }) => role == Role::ControlPlane,
-        _ => idf.roles.get(&node.name.value).is_some_and(|roles| {
-            let mut roles = roles.value.iter();
-            roles.any(|role| CONTROL_PLANE.contains(&role.as_str()))
-        }),
-    };
-    let control_planes: Vec<usize> = (0..pdf.nodes.len())
-        .filter(|index| asked(*index, &pdf.nodes[*index]))
-        .collect();
-    let chosen = control_planes.first().copied().unwrap_or(0);
-    let note = match control_planes.len() {
-        0 => "no node has the role of a control plane".to_owned(),
-        1 => return roles_with(chosen, pdf.nodes.len()),
-        count => format!("{count} nodes have the role of a control plane, IEC installs one"),
-    };
-    if let Some(name) = names.get(chosen) {
-        let problem = Diagnostic::warning(
-            "IEC0819",
-            format!("{name} becomes the control plane, the others workers"),
-        );
-        problems.push(problem.at(&pdf.nodes_place.head()).evidence(note).hint(format!(
-            "type --host {name}=ADDRESS:control-plane to choose, or change `role` in the site file"
-        )));
-    }
-    roles_with(chosen, pdf.nodes.len())
-}
-
-fn roles_with(control_plane: usize, count: usize) -> Vec<Role> {
-    let role = |index| {
-        if index == control_plane {
-            Role::ControlPlane
-        } else {
-            Role::Worker
-        }
-    };
-    (0..count).map(role).collect()
 }
 
 #[expect(

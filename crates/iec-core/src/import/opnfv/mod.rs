@@ -7,10 +7,13 @@ mod assemble;
 mod check;
 mod form;
 mod idf;
+mod management;
 mod pdf;
+mod roles;
+mod wanted;
 
-pub use assemble::{HostChoice, Wanted};
 pub(crate) use pdf::{REFERENCE, UNKNOWN, UNKNOWN_CONTACT, UNKNOWN_SIZE, is_contact, is_vlan};
+pub use wanted::{HostChoice, Wanted};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::source::Source;
