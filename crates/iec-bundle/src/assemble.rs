@@ -11,15 +11,15 @@ use iec_core::release::Release;
 
 use crate::build::{BuildRequest, Outputs};
 use crate::cache::{CachedFile, Output, Slot, Stamp};
-use crate::debian::{Locked, Packages, Selection};
+use crate::debian::Locked;
 use crate::error::BuildError;
 use crate::folder::{self, Source};
 use crate::images::{self, IMAGES, ImageRecipe, Root};
 use crate::jobs::{self, BuildEvent, How, Job};
 use crate::layer::{self, Layer};
 use crate::modules::GO_PARTS;
+use crate::roots::{self, Roots};
 use crate::tree::{Bytes, Node, Tree};
-use crate::{host_tools, roots};
 
 /// How many layers are compressed at a time.
 const WORKERS: usize = 2;
@@ -47,13 +47,6 @@ pub(crate) struct Parts<'a> {
     pub(crate) cache: &'a Path,
 }
 
-/// The roots of one architecture, unpacked from packages.
-struct Roots {
-    architecture: Architecture,
-    selections: BTreeMap<Root, Selection>,
-    host_tools: Selection,
-}
-
 /// Makes everything that is made of parts, and writes the bundle.
 ///
 /// # Errors
@@ -69,7 +62,7 @@ pub(crate) fn assemble(
         part: "package contents".to_owned(),
         architecture: Some(locked.architecture),
         estimate_seconds: 5,
-        work: Box::new(move |_| Ok((unpack(release, locked, parts.cache)?, How::Built))),
+        work: Box::new(move |_| Ok((roots::unpack(release, locked, parts.cache)?, How::Built))),
     });
     let roots = jobs::run(unpack.collect(), WORKERS, &request.cancel, sink)?;
     let mut bundle = Assembly {
@@ -100,46 +93,6 @@ pub(crate) fn assemble(
     };
     folder::write(output, &manifest, &bundle.blobs, &request.trust)?;
     Ok(manifest)
-}
-
-/// Takes what a root needs out of the packages.
-type RootRecipe = fn(&Packages) -> Result<Selection, BuildError>;
-
-fn unpack(release: &Release, locked: &Locked, cache: &Path) -> Result<Roots, BuildError> {
-    let claimed = &release.debian.nginx;
-    if !locked
-        .version("nginx")
-        .is_some_and(|version| version.starts_with(&format!("{claimed}-")))
-    {
-        let found = locked.version("nginx").unwrap_or("none");
-        return Err(BuildError::content(
-            "nginx",
-            format!("the release says version {claimed}, the lock has {found}"),
-        ));
-    }
-    let packages = locked.unpack(cache, "package contents")?;
-    let recipes: [(Root, &[Root], RootRecipe); 4] = [
-        (Root::Base, &[], roots::base),
-        (Root::Shell, &[Root::Base], roots::shell),
-        (
-            Root::NetworkTools,
-            &[Root::Base, Root::Shell],
-            roots::network_tools,
-        ),
-        (Root::Nginx, &[Root::Base, Root::Shell], roots::nginx),
-    ];
-    let mut selections: BTreeMap<Root, Selection> = BTreeMap::new();
-    for (root, below, recipe) in recipes {
-        let mut selection = recipe(&packages)?;
-        let lower: Vec<&Tree> = below.iter().map(|root| &selections[root].tree).collect();
-        selection.tree = roots::without(&selection.tree, &lower);
-        selections.insert(root, selection);
-    }
-    Ok(Roots {
-        architecture: locked.architecture,
-        selections,
-        host_tools: host_tools::host_tools(&packages)?,
-    })
 }
 
 /// Names a layer: a shared root, or the top of an image.

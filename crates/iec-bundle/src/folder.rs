@@ -103,7 +103,7 @@ mod tests {
     use iec_core::content::{Item, Kind, MANIFEST_SCHEMA};
 
     use super::*;
-    use crate::bundle::{BundleError, Problem};
+    use crate::problem::{BundleError, Problem};
     use crate::verify::verify;
 
     /// A cache and a bundle made out of it: one blob of a file, one of bytes.

@@ -1,7 +1,15 @@
 //! The lower layers of the images: what Debian's maintainer scripts would have set up is written here instead.
 
-use crate::debian::{Packages, Selection};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use iec_core::architecture::Architecture;
+use iec_core::release::Release;
+
+use crate::debian::{Locked, Packages, Selection};
 use crate::error::BuildError;
+use crate::host_tools;
+use crate::images::Root;
 use crate::tree::{Bytes, Node, Tree};
 
 /// The users and groups that the images run as.
@@ -13,6 +21,53 @@ const USERS: [(&str, u32, &str); 6] = [
     ("nobody", 65_534, "/"),
     ("pause", 65_535, "/"),
 ];
+
+/// The roots of one architecture, unpacked from packages.
+pub(crate) struct Roots {
+    pub(crate) architecture: Architecture,
+    pub(crate) selections: BTreeMap<Root, Selection>,
+    pub(crate) host_tools: Selection,
+}
+
+/// Takes what a root needs out of the packages.
+type RootRecipe = fn(&Packages) -> Result<Selection, BuildError>;
+
+/// Unpacks the locked packages of one architecture.
+///
+/// # Errors
+/// When they are not those that the release names, or lack a file.
+pub(crate) fn unpack(release: &Release, locked: &Locked, cache: &Path) -> Result<Roots, BuildError> {
+    let claimed = &release.debian.nginx;
+    if !locked
+        .version("nginx")
+        .is_some_and(|version| version.starts_with(&format!("{claimed}-")))
+    {
+        let found = locked.version("nginx").unwrap_or("none");
+        return Err(BuildError::content(
+            "nginx",
+            format!("the release says version {claimed}, the lock has {found}"),
+        ));
+    }
+    let packages = locked.unpack(cache, "package contents")?;
+    let recipes: [(Root, &[Root], RootRecipe); 4] = [
+        (Root::Base, &[], base),
+        (Root::Shell, &[Root::Base], shell),
+        (Root::NetworkTools, &[Root::Base, Root::Shell], network_tools),
+        (Root::Nginx, &[Root::Base, Root::Shell], nginx),
+    ];
+    let mut selections: BTreeMap<Root, Selection> = BTreeMap::new();
+    for (root, below, recipe) in recipes {
+        let mut selection = recipe(&packages)?;
+        let lower: Vec<&Tree> = below.iter().map(|root| &selections[root].tree).collect();
+        selection.tree = without(&selection.tree, &lower);
+        selections.insert(root, selection);
+    }
+    Ok(Roots {
+        architecture: locked.architecture,
+        selections,
+        host_tools: host_tools::host_tools(&packages)?,
+    })
+}
 
 /// The layer under every image: users, the certificates of public authorities, a place for temporary files.
 ///

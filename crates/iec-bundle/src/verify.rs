@@ -7,9 +7,10 @@ use std::path::Path;
 use iec_core::architecture::Architecture;
 use iec_core::content::{BLOBS, DEBIAN_LOCK_FILE, Kind, MANIFEST_FILE, Manifest, SUMS_FILE};
 
-use crate::bundle::{BundleError, Opened, Problem, kind_name};
+use crate::bundle::{Opened, kind_name};
 use crate::found::{hashed, other_than_file};
 use crate::images;
+use crate::problem::{BundleError, Problem};
 
 /// What a verification has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
