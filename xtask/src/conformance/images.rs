@@ -115,6 +115,12 @@ fn image(name: &str, sources: &Sources) -> anyhow::Result<Option<Image>> {
             image.below(&sources.upstream.join(short).join("html"))?;
             image.config = json!({"Entrypoint": ["/agnhost", "test-webserver"], "Env": [SEARCH]});
         }
+        "nonewprivs" => {
+            let program = fs::read(sources.programs.join("nonewprivs"))?;
+            // Who runs it becomes root, unless a pod may not gain privileges: that is what its test is about.
+            image.file("usr/local/bin/nnp", 0o6755, program);
+            image.config = json!({"Cmd": ["nnp"], "Env": [SEARCH]});
+        }
         "nonroot" => image.config = json!({"User": "1234", "Cmd": ["id"], "Env": [SEARCH]}),
         "sample-apiserver" => {
             image.program(sources, "sample-apiserver")?;

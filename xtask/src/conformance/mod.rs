@@ -32,7 +32,7 @@ const FOCUS: &str = r"--focus=\[Conformance\]";
 const SKIP: &str = r"--skip=\[Serial\]|\[Disruptive\]";
 
 /// Builds the tests and their images, makes a cluster of three hosts, runs the tests on it, and writes what came of
-/// them. `words` are options for ginkgo: `--focus` narrows the tests down, and nothing is written then.
+/// them. `words` are options for ginkgo: `--focus` narrows the tests down, and the row says so.
 ///
 /// # Errors
 /// When something cannot be built, the cluster cannot be made, or a test fails.
@@ -51,18 +51,20 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> anyhow::Result<bool> {
     let began = Instant::now();
     let report = place.test(&lab, words, &interrupt)?;
     terminal::line(&report);
-    if words.is_empty() {
-        let row = format!(
-            "| Kubernetes' own conformance tests (all but those that need the cluster for themselves), 3 hosts | {} | {} | {} | iec {}, Kubernetes {} | {report} | {} |",
-            run.date,
-            run.commit,
-            run.machine,
-            env!("CARGO_PKG_VERSION"),
-            place.version()?,
-            time(began.elapsed()),
-        );
-        record::append(root, DOCUMENT, &row)?;
-    }
+    let which = match words {
+        [] => "all but those that need the cluster for themselves".to_owned(),
+        words => format!("narrowed down by `{}`", words.join(" ").replace('|', "\\|")),
+    };
+    let row = format!(
+        "| Kubernetes' own conformance tests ({which}), 3 hosts | {} | {} | {} | iec {}, Kubernetes {} | {report} | {} |",
+        run.date,
+        run.commit,
+        run.machine,
+        env!("CARGO_PKG_VERSION"),
+        place.version()?,
+        time(began.elapsed()),
+    );
+    record::append(root, DOCUMENT, &row)?;
     Ok(report.is_good())
 }
 
