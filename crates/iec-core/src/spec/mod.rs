@@ -8,6 +8,7 @@ mod field;
 mod hardware;
 mod host;
 mod json;
+mod key;
 mod network;
 pub(crate) mod read;
 pub(crate) mod scalar;

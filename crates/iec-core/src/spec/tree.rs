@@ -3,12 +3,13 @@
 //! A derive-based reader stops at its first error; a site file should be reported on as a whole. So the
 //! text becomes this tree first, and [`super::read`] walks it and collects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, options};
 
+use super::key::{Key, key_of, with_merged};
 use super::source::Source;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 
@@ -176,18 +177,6 @@ enum OpenContent {
         /// The mappings whose keys are taken over, unless the mapping has them itself.
         merged: Vec<Rc<Node>>,
     },
-}
-
-/// A key whose value has not come yet.
-enum Key {
-    Text {
-        key: String,
-        place: Place,
-    },
-    /// It was reported already; its value is dropped.
-    Refused,
-    /// `<<`: the value is a mapping, or a list of them, whose keys are taken over.
-    Merge,
 }
 
 struct Builder<'b, 't> {
@@ -376,81 +365,6 @@ impl Builder<'_, '_> {
                 .hint("no site needs that; look for an alias that repeats an alias"),
         );
         GivenUp
-    }
-}
-
-/// The entries with those of merged mappings; the mapping's own come first and win, then the earlier mapping.
-fn with_merged(mut entries: Vec<Entry>, merged: &[Rc<Node>], problems: &mut Diagnostics) -> Vec<Entry> {
-    let mut mappings: Vec<&Rc<Node>> = Vec::new();
-    for node in merged {
-        match &node.content {
-            Content::Sequence(items) => mappings.extend(items),
-            _ => mappings.push(node),
-        }
-    }
-    let mut own: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
-    for node in mappings {
-        match &node.content {
-            Content::Mapping(others) => {
-                entries.extend(
-                    others
-                        .iter()
-                        .filter(|other| own.insert(other.key.clone()))
-                        .cloned(),
-                );
-            }
-            Content::Refused => {}
-            Content::Scalar { .. } | Content::Sequence(_) => problems.push(
-                Diagnostic::error("IEC0009", "only the keys of a mapping can be taken over by `<<`")
-                    .at(&node.place)
-                    .hint("name the anchor of a mapping: `<<: *anchor`"),
-            ),
-        }
-    }
-    entries
-}
-
-/// Takes a node as a key, unless it cannot be one or is there already.
-fn key_of(node: &Node, kind: Kind, seen: &mut BTreeMap<String, Place>, problems: &mut Diagnostics) -> Key {
-    let (text, plain) = match &node.content {
-        Content::Scalar { text, plain } => (text, plain),
-        Content::Refused => return Key::Refused,
-        Content::Sequence(_) | Content::Mapping(_) => {
-            problems.push(
-                Diagnostic::error("IEC0009", "a list or a mapping cannot be a key")
-                    .at(&node.place)
-                    .hint("keys are plain words; look for a missing space after a colon, or a stray `?`"),
-            );
-            return Key::Refused;
-        }
-    };
-    if *plain && text == "<<" {
-        if kind.merge_keys {
-            return Key::Merge;
-        }
-        problems.push(
-            Diagnostic::error(
-                "IEC0009",
-                format!("{} has no merge keys (`<<`), YAML 1.2 dropped them", kind.called),
-            )
-            .at(&node.place)
-            .hint("write the keys out"),
-        );
-        return Key::Refused;
-    }
-    if let Some(first) = seen.get(text) {
-        problems.push(
-            Diagnostic::error("IEC0004", format!("the key `{text}` is written twice"))
-                .at(&node.place)
-                .label(first, "first written here")
-                .hint("remove one of the two"),
-        );
-        return Key::Refused;
-    }
-    seen.insert(text.clone(), node.place.clone());
-    Key::Text {
-        key: text.clone(),
-        place: node.place.clone(),
     }
 }
 
