@@ -96,12 +96,15 @@ fn image(name: &str, sources: &Sources) -> anyhow::Result<Option<Image>> {
     let mut image = Image::default();
     match short {
         "agnhost" => agnhost(&mut image, sources)?,
-        // Debian's own shell drops variables whose names are no names of a shell; a test looks for them.
+        // A test reads the errors of busybox's shell, by its path. It drops variables whose names are no names of a
+        // shell, as Debian's own does; the test that looks for them finds `sh` on the search path.
         "busybox" => {
             image.links = vec![
-                ("usr/bin/sh", "bash-static"),
+                ("usr/bin/sh", "busybox"),
+                ("usr/local/bin/sh", "../../bin/bash-static"),
                 ("usr/bin/wget", "busybox"),
                 ("usr/bin/nc", "busybox"),
+                ("usr/bin/sysctl", "../sbin/sysctl"),
             ];
             image.config = json!({"Cmd": ["sh"], "Env": [SEARCH]});
         }
