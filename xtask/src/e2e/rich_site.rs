@@ -181,7 +181,7 @@ pub(super) fn went_first(lines: &str) -> anyhow::Result<()> {
     let begun = events(lines).find(|event| event["event"] == "started");
     let begun = begun.context("the reset did nothing")?;
     ensure!(
-        begun["step"] == format!("helm.{RELEASE}"),
+        begun["step"] == format!("helm.{NAMESPACE}.{RELEASE}"),
         "{begun} was the first step"
     );
     let undone = events(lines).any(|event| event["event"] == "undone" && event["step"] == begun["step"]);
@@ -199,11 +199,11 @@ mod tests {
 
     #[test]
     fn a_release_goes_before_anything_else() {
-        let release = event("started", "helm.gauge") + &event("undone", "helm.gauge");
+        let release = event("started", "helm.gauges.gauge") + &event("undone", "helm.gauges.gauge");
         let node = event("started", "reset.drain-edge-2");
         went_first(&(release.clone() + &node)).expect("it does");
         assert!(went_first(&(node + &release)).is_err());
-        assert!(went_first(&event("started", "helm.gauge")).is_err());
+        assert!(went_first(&event("started", "helm.gauges.gauge")).is_err());
         assert!(went_first("").is_err());
     }
 
