@@ -6,6 +6,9 @@ use super::inventory::{Inventory, names};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::source::Source;
 
+/// Why an assignment is no name; it is not repeated, because it may be of a password.
+const MISPLACED: &str = "variables of a group stand below `[group:vars]`";
+
 /// What the lines below a heading are.
 #[derive(Clone, Copy)]
 enum Lines {
@@ -79,6 +82,9 @@ fn child(line: &str) -> Result<&str, &'static str> {
     if name.contains(char::is_whitespace) {
         return Err("here stands the name of one group");
     }
+    if name.contains('=') {
+        return Err(MISPLACED);
+    }
     Ok(name)
 }
 
@@ -108,6 +114,9 @@ fn host(
 ) -> Result<(), &'static str> {
     let words = words(line)?;
     let (pattern, variables) = words.split_first().ok_or("there is no host")?;
+    if pattern.contains('=') {
+        return Err(MISPLACED);
+    }
     let (pattern, port) = port(pattern);
     let names = names(pattern).ok_or("the range in its name is none, or far too long")?;
     let pairs = variables

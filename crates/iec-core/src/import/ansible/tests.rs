@@ -252,6 +252,19 @@ fn the_first_of_three_control_planes_stays_one() {
 }
 
 #[test]
+fn a_variable_where_a_name_belongs_is_not_repeated() {
+    for heading in ["[all]", "", "[all:children]"] {
+        let text = format!(
+            "[kube_control_plane]\na ansible_host=10.0.0.1\n{heading}\nansible_become_password=s3cret\n"
+        );
+        let problems = import(&text, "hosts.ini", &[], &WANTED).expect_err("it is no host");
+        let codes: Vec<_> = problems.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["IEC0831"], "{problems}");
+        assert!(!format!("{problems}").contains("s3cret"), "{problems}");
+    }
+}
+
+#[test]
 fn comments_end_lines_of_an_ini_inventory() {
     let text = "\
 ; a comment
