@@ -139,3 +139,16 @@ fn a_host_is_asked_the_same_about_itself_before_and_after_its_installation() {
     let container = question(false, true);
     assert!(!container.contains("02:00:00:00:00:0b"), "{container}");
 }
+
+#[test]
+fn the_api_server_listens_on_the_port_of_the_endpoint() {
+    let plain = std::fs::read_to_string("../../sites/three-hosts/site.yaml").expect("an example site");
+    let own = "spec:\n  controlPlane: {endpoint: \"api.example.org:443\"}";
+    let plan = fitted(&parse(&plain.replacen("spec:", own, 1)), |_| {});
+    let text = files(&plan, "/etc/iec/kubeadm.yaml");
+    assert!(text.contains("bindPort: 443\n"), "{text}");
+    assert!(
+        text.contains("controlPlaneEndpoint: api.example.org:443\n"),
+        "{text}"
+    );
+}

@@ -137,11 +137,13 @@ pub(super) fn init_configuration_with_token(
 }
 
 fn init_documents(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts, tokens: Value) -> [Value; 4] {
+    // Every host finds the endpoint at the control plane itself, so the API server listens on the endpoint's port.
+    let port = inputs.site.control_plane().endpoint().port();
     let init = json!({
         "apiVersion": API,
         "kind": "InitConfiguration",
         "bootstrapTokens": tokens,
-        "localAPIEndpoint": {"advertiseAddress": host.node_address(), "bindPort": 6443},
+        "localAPIEndpoint": {"advertiseAddress": host.node_address(), "bindPort": port},
         "nodeRegistration": node_registration(inputs, host, facts),
         "patches": {"directory": PATCHES},
     });
