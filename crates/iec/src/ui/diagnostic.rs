@@ -8,6 +8,9 @@ use miette::{
     ThemeCharacters, ThemeStyles,
 };
 
+/// Longer lines are not drawn, and longer texts are cut: what is wrong would be lost in what is not.
+const LONGEST_LINE: usize = 2000;
+
 /// Draws all problems, one after the other. `text` is what their places point into, unless `further` has their file.
 pub(super) fn draw(
     diagnostics: &Diagnostics,
@@ -32,8 +35,9 @@ pub(super) fn draw(
     for diagnostic in diagnostics {
         let file: &str = diagnostic.place.as_ref().map_or("", |place| &place.file);
         let own = further.iter().find(|(name, _)| name == file);
+        let text = own.map_or(text, |(_, text)| text);
         let problem = Drawable {
-            source: NamedSource::new(file, own.map_or(text, |(_, text)| text).to_owned()),
+            source: is_drawn(diagnostic, text).then(|| NamedSource::new(file, text.to_owned())),
             diagnostic,
         };
         handler
@@ -44,16 +48,39 @@ pub(super) fn draw(
     drawn
 }
 
+/// Whether the lines that a problem speaks about, and those beside them, can be drawn.
+fn is_drawn(diagnostic: &Diagnostic, text: &str) -> bool {
+    let labels = diagnostic.labels.iter().map(|label| &label.place);
+    let mut places = diagnostic.place.iter().chain(labels);
+    places.all(|place| {
+        let beside = text.lines().skip(place.line.saturating_sub(2)).take(3);
+        beside.map(str::len).all(|length| length <= LONGEST_LINE)
+    })
+}
+
+/// A text that may repeat what it is about, however long that is.
+fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(LONGEST_LINE) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}
+
 /// A problem in miette's terms.
 #[derive(Debug)]
 struct Drawable<'d> {
     diagnostic: &'d Diagnostic,
-    source: NamedSource<String>,
+    /// Nothing where its lines are too long.
+    source: Option<NamedSource<String>>,
 }
 
 impl fmt::Display for Drawable<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.diagnostic.message)
+        formatter.write_str(&shortened(&self.diagnostic.message))?;
+        match (&self.source, &self.diagnostic.place) {
+            (None, Some(place)) => write!(formatter, " ({}:{}:{})", place.file, place.line, place.column),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -72,25 +99,23 @@ impl miette::Diagnostic for Drawable<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let lines: Vec<&str> = self
+        let lines: Vec<_> = self
             .diagnostic
             .evidence
             .iter()
             .chain(&self.diagnostic.hint)
-            .map(String::as_str)
+            .map(|line| shortened(line))
             .collect();
         (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.diagnostic
-            .place
-            .is_some()
-            .then_some(&self.source as &dyn SourceCode)
+        self.diagnostic.place.as_ref()?;
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let place = self.diagnostic.place.as_ref()?;
+        let place = self.diagnostic.place.as_ref().filter(|_| self.source.is_some())?;
         let own = LabeledSpan::new_primary_with_span(None, SourceSpan::from(place.span.clone()));
         // A label in another file cannot be drawn into this one.
         let others = self

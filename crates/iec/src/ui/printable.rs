@@ -29,8 +29,14 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Also what is not seen and changes what is: marks of direction, line ends of Unicode, and the mark of byte order
+/// (Unicode Standard Annex 9; CVE-2021-42574).
 fn is_control(character: char) -> bool {
-    character.is_control() && character != '\n' && character != '\t'
+    let unseen = matches!(
+        character,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    );
+    unseen || (character.is_control() && character != '\n' && character != '\t')
 }
 
 /// The sequence that chooses a colour or a weight at the start of a text (SGR, ECMA-48 §8.3.117), where there is one.
@@ -54,6 +60,7 @@ mod tests {
             ("\x1b[1;31merror\x1b[0m", "\x1b[1;31merror\x1b[0m"),
             ("a line\r\nanother", "a line\nanother"),
             ("good\rbad", "good\\rbad"),
+            ("a\u{202e}cba\u{2066}", "a\\u{202e}cba\\u{2066}"),
             ("\x1b[2Jgone", "\\u{1b}[2Jgone"),
             ("\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
             ("\u{9b}2J", "\\u{9b}2J"),

@@ -138,3 +138,15 @@ fn colour_is_used_only_when_it_is_wanted() {
     assert!(has_escape(&["check", "--color", "always"], "1"));
     assert!(!has_escape(&["check", "--color", "never"], ""));
 }
+
+#[test]
+fn a_line_that_is_far_too_long_is_named_and_not_drawn() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "site.yaml",
+        &format!("apiVersion: iec.dev/v1alpha1\nkind: {}\n", "x".repeat(900_000)),
+    );
+    let shown = sandbox.run(&["check", "site.yaml"]);
+    assert!(shown.contains("(site.yaml:2:7)"), "{}", &shown[..500]);
+    assert!(shown.len() < 10_000, "{} bytes", shown.len());
+}
