@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use iec_core::diagnostic::Severity;
+use iec_core::import::masked;
 use iec_core::release::Release;
 use iec_core::site::{Example, ExampleHost, Role, example, load};
 use iec_sh::Word;
@@ -64,7 +65,7 @@ pub(super) fn finish(arguments: &Init, text: String, ui: &Ui) -> Result<Outcome,
                 "these answers make no site file: {}",
                 crate::ui::count(worst, "error")
             );
-            return Err(CliError::refused("IEC0902", cause).with_diagnostics(text, problems));
+            return Err(CliError::refused("IEC0902", cause).with_diagnostics(masked(&text), problems));
         }
     };
     write(arguments, &text)?;
