@@ -37,7 +37,7 @@ pub(super) fn files(subject: &Subject<'_>) -> Files {
         "jumphost": jumphost(subject.site),
         "nodes": nodes,
     });
-    let idf = installer(subject.site, &machines, &mut description);
+    let idf = installer(subject.site, &machines);
     description.file("pdf.yaml", vec![pod]);
     description.file("idf.yaml", vec![json!({ "idf": idf })]);
     description.files()
@@ -57,6 +57,12 @@ fn details(facility: &Facility, description: &mut Description<'_>) -> Value {
         }
         fits
     });
+    if facility.purpose.is_none() {
+        description.note(
+            "the use of the place is unknown; the schema wants one, and it is called `development`"
+                .to_owned(),
+        );
+    }
     json!({
         "type": facility.purpose.unwrap_or("development"),
         "pod_owner": or_unknown(facility.owner.as_deref()),
@@ -252,12 +258,12 @@ fn card(name: &str, index: usize, interface: &Interface, description: &mut Descr
     Value::Object(entry)
 }
 
-fn installer(site: &Site, machines: &[Machine<'_>], description: &mut Description<'_>) -> Value {
+fn installer(site: &Site, machines: &[Machine<'_>]) -> Value {
     let facility = site.facility();
     let networks: Map<String, Value> = facility
         .networks
         .iter()
-        .map(|given| (given.name.clone(), network(given, description)))
+        .map(|given| (given.name.clone(), network(given)))
         .collect();
     let mut idf = Map::new();
     idf.insert("version".to_owned(), json!(0.1));
@@ -284,13 +290,13 @@ fn names_of_cards(machine: &Machine<'_>) -> Value {
     })
 }
 
-fn network(given: &FacilityNetwork, description: &mut Description<'_>) -> Value {
+fn network(given: &FacilityNetwork) -> Value {
     let mut entry = Map::new();
     if let Some(interface) = given.interface {
         entry.insert("interface".to_owned(), json!(interface));
     }
-    let of = format!("network {}", given.name);
-    if let Some(vlan) = vlan_of(given.vlan.as_ref(), &of, description) {
+    // The schema of networks asks nothing of it, ranges included.
+    if let Some(vlan) = &given.vlan {
         entry.insert("vlan".to_owned(), json!(vlan));
     }
     if let Some(cidr) = given.cidr {

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use iec_bundle::{Bundle, BundleError, Trust};
+use iec_core::architecture::Architecture;
 use iec_core::content::{Digest, SUMS_FILE};
+use iec_core::facts::Facts;
 use iec_core::plan::StoreBlob;
 use iec_core::release::Release;
-use iec_core::site::{Cni, Datastore, HelmRelease, ReleaseId};
+use iec_core::site::{Cni, Datastore, HelmRelease, ReleaseId, Site};
 use jiff::civil::Date;
 
 use super::bundle::{bundle_failed, release};
@@ -71,15 +73,25 @@ impl Content {
         Self::of(release, bundle, Some(calico_manifest), file, settings)
     }
 
-    /// The same for whoever only describes the site. Without a bundle, the names of what the release has stand for it.
+    /// The same for whoever only describes the site. Without a bundle, and with one that is not for the hosts, the names of
+    /// what the release has stand for it.
     ///
     /// # Errors
     /// Those of [`Self::open`], but for a bundle that is not there.
-    pub(super) fn open_or_named(file: &SiteFile, settings: &Settings, ui: &Ui) -> Result<Self, CliError> {
-        if !matches!(
-            iec_bundle::open(&folder_of(file, settings)),
-            Err(BundleError::NotABundle { .. })
-        ) {
+    pub(super) fn open_or_named(
+        file: &SiteFile,
+        facts: &Facts,
+        settings: &Settings,
+        ui: &Ui,
+    ) -> Result<Self, CliError> {
+        let is_of_use = match iec_bundle::open(&folder_of(file, settings)) {
+            Ok(bundle) => architectures(&file.site, facts)
+                .iter()
+                .all(|architecture| bundle.manifest.architectures.contains(architecture)),
+            Err(BundleError::NotABundle { .. }) => false,
+            Err(_) => true,
+        };
+        if is_of_use {
             return Self::open(file, settings, ui);
         }
         let release = release(file.site.release())?;
@@ -207,6 +219,18 @@ fn be_whole(bundle: &Bundle, digests: &BTreeSet<Digest>, trust: &Path) -> Result
         tracing::debug!(file = %trust.display(), %error, "the record of checked files was not written");
     }
     Ok(())
+}
+
+/// Those of the hosts, as far as they are known.
+fn architectures(site: &Site, facts: &Facts) -> BTreeSet<Architecture> {
+    let hosts = site.hosts().iter();
+    let known = hosts.filter_map(|host| {
+        let observed = facts.host(host.name().as_str());
+        observed
+            .and_then(|facts| facts.kernel.architecture())
+            .or(host.assume().architecture())
+    });
+    known.collect()
 }
 
 /// Where the bundle of a site is.

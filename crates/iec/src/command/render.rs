@@ -110,16 +110,16 @@ impl<'a> Job<'a> {
         let writer = self.images.then(image::writer).transpose()?;
         let file = site_file::read(&self.place.site)?;
         ui.diagnostics(&file.warnings, &file.text);
-        let content = if self.format.describes() {
-            Content::open_or_named(&file, settings, ui)?
-        } else {
-            Content::open(&file, settings, ui)?
-        };
-        let (secrets, passphrase) = self.secrets(ui)?;
         let facts = match &self.place.facts {
             Some(path) => facts_file::read(path)?,
             None => Facts::assume(&file.site),
         };
+        let content = if self.format.describes() {
+            Content::open_or_named(&file, &facts, settings, ui)?
+        } else {
+            Content::open(&file, settings, ui)?
+        };
+        let (secrets, passphrase) = self.secrets(ui)?;
         let plan = planned_unasked(&file, &content, &facts, ui)?;
         let moment = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
         let run = run_name();

@@ -9,7 +9,7 @@ use iec_core::content::{
 use crate::run::Sandbox;
 
 /// A small bundle in the folder `bundle`.
-fn with_bundle() -> Sandbox {
+pub(crate) fn with_bundle() -> Sandbox {
     let sandbox = Sandbox::new();
     let digest = Digest::of(b"a program");
     sandbox

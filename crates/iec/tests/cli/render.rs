@@ -63,3 +63,14 @@ fn a_description_needs_no_bundle_and_leaves_no_secrets_of_an_earlier_rendering()
             .contains("iec bundle build")
     );
 }
+
+#[test]
+fn a_description_needs_no_bundle_for_its_hosts_either() {
+    let sandbox = crate::bundle::with_bundle();
+    let arm = "role: worker\n      assume: {architecture: arm64}";
+    let site = SITE.replacen("role: worker", arm, 1);
+    sandbox.write("site.yaml", &site);
+    let shown = sandbox.run(&["render", "pdf-idf", "--out", "out"]);
+    assert!(shown.starts_with("exit code: 0\n"), "{shown}");
+    assert!(sandbox.read("out/pdf.yaml").contains("arch: aarch64"));
+}
