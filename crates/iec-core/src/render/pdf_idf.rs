@@ -263,7 +263,10 @@ fn installer(site: &Site, machines: &[Machine<'_>]) -> Value {
     let networks: Map<String, Value> = facility
         .networks
         .iter()
-        .map(|given| (given.name.clone(), network(given)))
+        .map(|given| {
+            let same = facility.networks.iter().filter(|other| other.cidr == given.cidr);
+            (given.name.clone(), network(given, same.count() > 1))
+        })
         .collect();
     let mut idf = Map::new();
     idf.insert("version".to_owned(), json!(0.1));
@@ -290,7 +293,8 @@ fn names_of_cards(machine: &Machine<'_>) -> Value {
     })
 }
 
-fn network(given: &FacilityNetwork) -> Value {
+/// A network. Where another one is the same, its range says where it is: descriptors name no network twice.
+fn network(given: &FacilityNetwork, is_shared: bool) -> Value {
     let mut entry = Map::new();
     if let Some(interface) = given.interface {
         entry.insert("interface".to_owned(), json!(interface));
@@ -300,7 +304,9 @@ fn network(given: &FacilityNetwork) -> Value {
         entry.insert("vlan".to_owned(), json!(vlan));
     }
     if let Some(cidr) = given.cidr {
-        entry.insert("network".to_owned(), json!(cidr.network()));
+        if !is_shared || given.range.is_none() {
+            entry.insert("network".to_owned(), json!(cidr.network()));
+        }
         entry.insert("mask".to_owned(), json!(cidr.prefix_len()));
     }
     if let Some(range) = given.range {
