@@ -5,10 +5,12 @@
     reason = "a test reads example sites and compares, or on request writes, committed files"
 )]
 
+mod installers;
 mod support;
 
 use std::collections::BTreeMap;
 
+use iec_core::diagnostic::Diagnostics;
 use iec_core::import::opnfv::{Descriptor, Dialect, Wanted, import};
 use iec_core::release::Release;
 use iec_core::render::{FileContent, Format, Options, Secrets, Subject, render};
@@ -28,6 +30,11 @@ const PDF: &str = include_str!("descriptors/pdf.yaml");
 const IDF: &str = include_str!("descriptors/idf.yaml");
 
 fn rendered(site: &Site, format: Format) -> BTreeMap<String, String> {
+    try_rendered(site, format).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// The same, or why there is none.
+fn try_rendered(site: &Site, format: Format) -> Result<BTreeMap<String, String>, Diagnostics> {
     let facts = facts(site, plain_host);
     let plan = plan_of(site, &facts);
     let release = Release::bundled(site.release()).expect("a release of the program");
@@ -46,14 +53,12 @@ fn rendered(site: &Site, format: Format) -> BTreeMap<String, String> {
         secrets: Secrets::None,
         ..Options::default()
     };
-    let files = render(&subject, format, &options).unwrap_or_else(|problems| panic!("{problems}"));
-    files
-        .into_iter()
-        .map(|(path, file)| match file.content {
-            FileContent::Text(text) => (path, text),
-            _ => panic!("{path}: a description is text"),
-        })
-        .collect()
+    let files = render(&subject, format, &options)?;
+    let texts = files.into_iter().map(|(path, file)| match file.content {
+        FileContent::Text(text) => (path, text),
+        _ => panic!("{path}: a description is text"),
+    });
+    Ok(texts.collect())
 }
 
 fn documents(text: &str) -> Vec<Value> {

@@ -277,4 +277,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Name a file as authorized_keys is one. A private key is none, and belongs to nobody but you.",
         "iec render cloud-init --out seeds --authorized-keys ~/.ssh/id_ed25519.pub",
     ),
+    row(
+        "IEC3932",
+        "a host name that Promenade does not take",
+        "In Airship's documents a host name begins with a small letter and has two characters or more; Kubernetes and IEC take others too.",
+        "Give the host such a name before it joins, or choose another method.",
+        "",
+    ),
 ];

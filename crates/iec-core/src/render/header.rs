@@ -9,7 +9,7 @@ use crate::plan::document;
 pub(super) struct Header {
     /// What the files are: `Objects of Metal3 and Cluster API`.
     pub(super) what: &'static str,
-    /// What they cover.
+    /// What they cover, whatever the site.
     pub(super) covers: &'static [&'static str],
     /// What the other tool does differently, whatever the site.
     pub(super) differs: &'static [&'static str],
@@ -19,6 +19,7 @@ pub(super) struct Header {
 pub(super) struct Description<'a> {
     subject: &'a Subject<'a>,
     header: Header,
+    covered: Vec<&'static str>,
     notes: Vec<String>,
     documents: Vec<(&'static str, Vec<Value>)>,
 }
@@ -27,10 +28,16 @@ impl<'a> Description<'a> {
     pub(super) fn new(subject: &'a Subject<'a>, header: Header) -> Self {
         Self {
             subject,
+            covered: header.covers.to_vec(),
             header,
             notes: Vec::new(),
             documents: Vec::new(),
         }
+    }
+
+    /// Adds something that they cover for this site, though not for every one.
+    pub(super) fn covers(&mut self, what: &'static str) {
+        self.covered.push(what);
     }
 
     /// Adds what is missing, or stands for something that nobody knows; once, however often it is said.
@@ -59,11 +66,7 @@ impl<'a> Description<'a> {
     }
 
     fn head(&self) -> String {
-        let Header {
-            what,
-            covers,
-            differs,
-        } = &self.header;
+        let Header { what, differs, .. } = &self.header;
         let mut lines = vec![format!(
             "{what} for the site {}, release {}, made by IEC.",
             self.subject.site.name(),
@@ -71,7 +74,7 @@ impl<'a> Description<'a> {
         )];
         let notes: Vec<&str> = self.notes.iter().map(String::as_str).collect();
         for (title, items) in [
-            ("What they cover:", *covers),
+            ("What they cover:", self.covered.as_slice()),
             ("What is different from an installation by IEC:", *differs),
             ("What to complete, or to know, about this site:", &notes),
         ] {

@@ -218,7 +218,7 @@ pub fn render(subject: &Subject<'_>, format: Format, options: &Options) -> Resul
         Format::Ansible => Ok(ansible::files(subject, options)),
         Format::Runbook => Ok(runbook::files(subject, options)),
         Format::PdfIdf => Ok(pdf_idf::files(subject)),
-        Format::Airship => Ok(airship::files(subject)),
+        Format::Airship => airship::files(subject),
         Format::Metal3 => Ok(metal3::files(subject)),
         Format::ClusterInstance => Ok(cluster_instance::files(subject)),
     }

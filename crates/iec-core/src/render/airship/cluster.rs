@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::document;
-use crate::plan::kubeadm::INIT_FILE;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::render::Subject;
 use crate::render::header::Description;
 use crate::site::{EndpointHost, Role, SiteHost};
@@ -13,19 +13,32 @@ use crate::site::{EndpointHost, Role, SiteHost};
 /// Where Promenade puts its HAProxy; its own default.
 const HAPROXY_PORT: u16 = 6553;
 
+/// What the label of a worker says; Promenade takes a node without any for one whose labels were forgotten.
+const WORKER_LABEL: &str = "iec.dev/role=worker";
+
+/// Refuses a site with a host whose name Promenade does not take: `^[a-z][a-z0-9-]+$`.
+pub(super) fn check_names(subject: &Subject<'_>) -> Result<(), Diagnostics> {
+    let mut problems = Diagnostics::default();
+    for host in subject.site.present_hosts() {
+        let name = host.name().as_str();
+        let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+        if !begins || name.len() < 2 {
+            let message = format!("Promenade takes no host name such as {name}");
+            let problem = Diagnostic::error("IEC3932", message)
+                .at(host.place())
+                .hint("give the host a name that begins with a letter and has two characters or more");
+            problems.push(problem);
+        }
+    }
+    problems.accept(()).map(|_| ())
+}
+
 /// Networks, nodes, and the first control plane.
 pub(super) fn kubernetes(subject: &Subject<'_>, description: &mut Description<'_>) -> Vec<Value> {
     let site = subject.site;
     let mut documents = vec![network(subject)];
     let first = site.control_planes().next();
     for host in site.present_hosts() {
-        let valid = host
-            .name()
-            .as_str()
-            .starts_with(|letter: char| letter.is_ascii_lowercase());
-        if !valid || host.name().as_str().len() < 2 {
-            description.note(format!("Promenade takes no host name such as {}: it must begin with a letter and have two characters", host.name()));
-        }
         if !host.taints().is_empty() {
             description.note(format!("the taints of {} are not in these files", host.name()));
         }
@@ -99,7 +112,7 @@ fn labels(host: &SiteHost) -> Vec<String> {
         ]
         .map(str::to_owned)
         .to_vec(),
-        Role::Worker => Vec::new(),
+        Role::Worker => vec![WORKER_LABEL.to_owned()],
     };
     labels.extend(host.labels().iter().map(|(key, value)| format!("{key}={value}")));
     labels
@@ -113,6 +126,12 @@ fn genesis(subject: &Subject<'_>, first: &SiteHost, description: &mut Descriptio
         "hostname": first.name(),
         "ip": first.node_address(),
         "external_ip": first.address(),
+        "apiserver": {
+            "arguments": [
+                "--authorization-mode=Node,RBAC",
+                format!("--service-cluster-ip-range={}", subject.site.network().services()),
+            ],
+        },
         "labels": { "dynamic": labels(first) },
         "images": {
             "armada": "registry.example.invalid/airshipit/armada:latest",
@@ -126,86 +145,4 @@ fn genesis(subject: &Subject<'_>, first: &SiteHost, description: &mut Descriptio
         },
     });
     document("promenade/Genesis/v1", "genesis", &data)
-}
-
-/// The certificates that Promenade makes; the names of the API server are those in IEC's kubeadm configuration.
-pub(super) fn pki_catalog(subject: &Subject<'_>) -> Value {
-    let site = subject.site;
-    let mut servers = vec![
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-        site.network().api_service_address().to_string(),
-    ];
-    servers.extend(names_of_api_server(subject));
-    let mut kubernetes = vec![json!({
-        "document_name": "apiserver",
-        "description": "Service certificate of the API server",
-        "common_name": "apiserver",
-        "hosts": servers,
-        "kubernetes_service_names": ["kubernetes.default.svc.cluster.local"],
-    })];
-    let kubelet = |document_name: String, host: &SiteHost| {
-        json!({
-            "document_name": document_name,
-            "common_name": format!("system:node:{}", host.name()),
-            "hosts": [host.name().as_str(), &host.node_address().to_string()],
-            "groups": ["system:nodes"],
-        })
-    };
-    kubernetes.extend(
-        site.control_planes()
-            .next()
-            .map(|first| kubelet("kubelet-genesis".to_owned(), first)),
-    );
-    kubernetes.extend(
-        site.present_hosts()
-            .map(|host| kubelet(format!("kubelet-{}", host.name()), host)),
-    );
-    for (name, common_name) in [
-        ("scheduler", "system:kube-scheduler"),
-        ("controller-manager", "system:kube-controller-manager"),
-    ] {
-        kubernetes.push(json!({ "document_name": name, "common_name": common_name }));
-    }
-    for name in ["admin", "armada"] {
-        kubernetes.push(json!({ "document_name": name, "common_name": name, "groups": ["system:masters"] }));
-    }
-    let members: Vec<Value> = site
-        .control_planes()
-        .map(|host| {
-            json!({
-                "document_name": format!("kubernetes-etcd-{}", host.name()),
-                "common_name": format!("kubernetes-etcd-{}", host.name()),
-                "hosts": [host.name().as_str(), &host.node_address().to_string(), "127.0.0.1", "localhost", "kubernetes-etcd.kube-system.svc.cluster.local"],
-            })
-        })
-        .collect();
-    let mut etcd = vec![json!({ "document_name": "apiserver-etcd", "common_name": "apiserver" })];
-    etcd.extend(members.clone());
-    let data = json!({
-        "certificate_authorities": {
-            "kubernetes": { "description": "Authority of the Kubernetes components", "certificates": kubernetes },
-            "kubernetes-etcd": { "description": "Authority of etcd's servers", "certificates": etcd },
-            "kubernetes-etcd-peer": { "description": "Authority between etcd's members", "certificates": members },
-        },
-        "keypairs": [{ "name": "service-account", "description": "Signs the tokens of service accounts" }],
-    });
-    document("promenade/PKICatalog/v1", "cluster-certificates", &data)
-}
-
-/// The names that the plan's kubeadm configuration gives to the API server.
-fn names_of_api_server(subject: &Subject<'_>) -> Vec<String> {
-    let mut texts = subject.plan.hosts.iter().flat_map(|part| part.texts());
-    let text = texts
-        .find(|(_, file, _)| file.path == INIT_FILE)
-        .map(|(.., text)| text);
-    let documents: Vec<Value> = text
-        .and_then(|text| serde_saphyr::from_multiple(text).ok())
-        .unwrap_or_default();
-    documents
-        .iter()
-        .filter_map(|document| document.pointer("/apiServer/certSANs")?.as_array())
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect()
 }

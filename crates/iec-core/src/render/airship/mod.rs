@@ -1,5 +1,6 @@
 //! Documents of Airship 1: networks and machines for Drydock, the cluster for Promenade.
 
+mod certificates;
 mod cluster;
 mod site;
 
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::header::{Description, Header};
 use super::machine::machines;
 use super::{Files, Subject};
+use crate::diagnostic::Diagnostics;
 
 const HEADER: Header = Header {
     what: "Site documents of Airship 1 (Drydock, Promenade, Deckhand)",
@@ -25,7 +27,11 @@ const HEADER: Header = Header {
 };
 
 /// All documents.
-pub(super) fn files(subject: &Subject<'_>) -> Files {
+///
+/// # Errors
+/// When a host has a name that Promenade does not take; all of them at once.
+pub(super) fn files(subject: &Subject<'_>) -> Result<Files, Diagnostics> {
+    cluster::check_names(subject)?;
     let mut description = Description::new(subject, HEADER);
     let machines = machines(subject);
     let networks = site::networks(subject, &machines, &mut description);
@@ -44,8 +50,8 @@ pub(super) fn files(subject: &Subject<'_>) -> Files {
     description.file("baremetal.yaml", hosts);
     let kubernetes = cluster::kubernetes(subject, &mut description);
     description.file("kubernetes.yaml", kubernetes);
-    description.file("pki-catalog.yaml", vec![cluster::pki_catalog(subject)]);
-    description.files()
+    description.file("pki-catalog.yaml", vec![certificates::pki_catalog(subject)]);
+    Ok(description.files())
 }
 
 /// A document in Deckhand's envelope.

@@ -13,6 +13,8 @@ use crate::site::{Datastore, Role};
 /// Where a machine's own name and address are filled in.
 const NAME: &str = "{{ ds.meta_data.name }}";
 const ADDRESS: &str = "{{ ds.meta_data.nodeAddress }}";
+/// The label by which Metal3 finds the node of a machine, to give it its provider's name.
+const UUID_LABEL: &str = "metal3.io/uuid={{ ds.meta_data.uuid }}";
 
 /// What kubeadm is told on hosts that are configured alike.
 pub(super) struct Configuration {
@@ -52,6 +54,10 @@ impl Configuration {
                 "networking",
             ],
         );
+        // A site whose endpoint is the address of its control plane names it twice.
+        if let Some(names) = cluster.pointer_mut("/apiServer/certSANs") {
+            once(names);
+        }
         let mut init = find("InitConfiguration")?;
         without(&mut init, &["apiVersion", "kind", "bootstrapTokens"]);
         if let Some(endpoint) = init.get_mut("localAPIEndpoint") {
@@ -182,6 +188,18 @@ fn without(value: &mut Value, keys: &[&str]) {
     }
 }
 
+/// Takes away what a list says a second time.
+fn once(list: &mut Value) {
+    if let Some(list) = list.as_array_mut() {
+        let mut seen: Vec<Value> = Vec::new();
+        list.retain(|value| {
+            let new = !seen.contains(value);
+            seen.extend(new.then(|| value.clone()));
+            new
+        });
+    }
+}
+
 /// What a worker is told when it joins, without token and certificate hashes: Cluster API has its own.
 fn join(part: &HostPart) -> Option<Value> {
     let secret = part.secrets.get(&SecretName::JoinConfiguration)?;
@@ -200,14 +218,25 @@ fn registration(given: &Value) -> Value {
         object.insert("name".to_owned(), json!(NAME));
         object.retain(|key, value| key == "taints" || value.as_array().is_none_or(|list| !list.is_empty()));
     }
-    let arguments = registration
-        .get_mut("kubeletExtraArgs")
-        .and_then(Value::as_array_mut);
-    for argument in arguments.into_iter().flatten() {
+    let mut arguments = registration["kubeletExtraArgs"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let mut labels = UUID_LABEL.to_owned();
+    for argument in &mut arguments {
         if argument["name"] == "node-ip" {
             argument["value"] = json!(ADDRESS);
         }
     }
+    arguments.retain(|argument| {
+        let own = argument["name"] == "node-labels";
+        if let (true, Some(given)) = (own, argument["value"].as_str()) {
+            labels = format!("{given},{labels}");
+        }
+        !own
+    });
+    arguments.push(json!({ "name": "node-labels", "value": labels }));
+    registration["kubeletExtraArgs"] = json!(arguments);
     registration
 }
 

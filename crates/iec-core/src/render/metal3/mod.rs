@@ -11,15 +11,15 @@ use crate::site::{EndpointHost, Management, ManagementProtocol, Role};
 use kubeadm::Configuration;
 
 const HEADER: Header = Header {
-    what: "Objects of Metal3 (BareMetalHost v1alpha1, provider v1beta1) and Cluster API (v1beta2)",
+    what: "Objects of Metal3 (BareMetalHost v1alpha1, provider v1beta2) and Cluster API (v1beta2)",
     covers: &[
         "a BareMetalHost for each host, with its management controller, hardware address and architecture",
         "the cluster: networks, endpoint, Kubernetes version, kubeadm's configuration, taints",
         "the files that IEC's plan writes for kernel, names and kubelet, and its patches of the kubelet's configuration",
-        "Calico, by the manifest that IEC applies, as a ClusterResourceSet",
     ],
     differs: &[
         "Metal3 installs the operating system from an image; containerd, kubelet, kubeadm and the CNI plugins have to be in it, swap has to be off in it",
+        "the objects are those of version 1.13 of Metal3's provider of Cluster API, and of newer ones",
         "Cluster API replaces a machine to change it; IEC changes what differs on the running host",
         "Cluster API makes certificates and tokens itself; none of IEC's are used",
         "kube-proxy gets kubeadm's defaults: Cluster API has no place for its configuration",
@@ -59,6 +59,7 @@ pub(super) fn files(subject: &Subject<'_>) -> Files {
         description.file("4-workers.yaml", documents);
     }
     if let Some(calico) = kubeadm::calico_manifest(subject, &mut description) {
+        description.covers("Calico, by the manifest that IEC applies, as a ClusterResourceSet");
         description.file("5-calico.yaml", calico_objects(subject, calico));
     }
     description.files()
@@ -178,7 +179,7 @@ fn cluster(subject: &Subject<'_>, description: &mut Description<'_>) -> Vec<Valu
         },
     });
     let infrastructure = json!({
-        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1",
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2",
         "kind": "Metal3Cluster",
         "metadata": metadata(subject, name),
         "spec": {
@@ -265,19 +266,19 @@ fn machine_template(
         subject.release.kubernetes()
     );
     let template = json!({
-        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1",
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2",
         "kind": "Metal3MachineTemplate",
         "metadata": metadata(subject, name),
         "spec": { "template": { "spec": {
             "image": {
-                "url": image, "checksum": format!("{image}.sha256"), "checksumType": "sha256", "format": "qcow2",
+                "url": image, "checksum": format!("{image}.sha256"), "checksumType": "sha256", "diskFormat": "qcow2",
             },
             "hostSelector": { "matchLabels": { ROLE_LABEL: label } },
             "dataTemplate": { "name": name },
         } } },
     });
     let data = json!({
-        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta1",
+        "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2",
         "kind": "Metal3DataTemplate",
         "metadata": metadata(subject, name),
         "spec": {
