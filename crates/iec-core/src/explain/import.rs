@@ -137,4 +137,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Correct the errors above it.",
         "",
     ),
+    row(
+        "IEC0835",
+        "the inventory has no host of this name",
+        "`--host NAME=ADDRESS` beside --from-ansible says what the inventory does not; it adds no hosts.",
+        "Take a name that the inventory or the site file has, or put the host into the inventory.",
+        "",
+    ),
 ];

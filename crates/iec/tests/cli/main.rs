@@ -13,6 +13,7 @@ mod credentials;
 mod explain;
 mod hosts;
 mod init;
+mod inventories;
 mod lab;
 mod manual;
 mod methods;

@@ -1,9 +1,12 @@
 //! An inventory in the INI form.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::inventory::{Inventory, names};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use super::inventory::{Inventory, bracketed, is_encrypted, names, with_port};
+use super::variable::{Value, Variable};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::site::rule::printable;
 use crate::spec::source::Source;
 
 /// Why an assignment is no name; it is not repeated, because it may be of a password.
@@ -18,10 +21,14 @@ enum Lines {
 }
 
 /// Reads every line; those that cannot be read are reported.
-pub(super) fn read(source: &Source<'_>, problems: &mut Diagnostics) -> Inventory {
-    let mut inventory = Inventory::default();
-    let mut group = "ungrouped".to_owned();
-    let mut lines = Lines::Hosts;
+pub(super) fn read(source: &Source<'_>, inventory: &mut Inventory, problems: &mut Diagnostics) {
+    let mut reader = Reader {
+        source,
+        group: "ungrouped".to_owned(),
+        lines: Lines::Hosts,
+        defined: inventory.groups().map(str::to_owned).collect(),
+        asked: Vec::new(),
+    };
     let mut offset = 0;
     for whole in source.text.split_inclusive('\n') {
         let span = offset..offset + whole.trim_end().len();
@@ -30,29 +37,75 @@ pub(super) fn read(source: &Source<'_>, problems: &mut Diagnostics) -> Inventory
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        let read = if line.starts_with('[') {
-            heading(line).map(|(name, kind)| {
-                inventory.group(&name);
-                (group, lines) = (name, kind);
-            })
-        } else {
-            match lines {
-                Lines::Hosts => host(&mut inventory, &group, line, source, span.clone()),
-                Lines::Children => child(line).map(|child| {
-                    inventory.group(child);
-                    inventory.group(&group).children.insert(child.to_owned());
-                }),
-                Lines::Variables => pair(without_comment(line)).map(|(name, value)| {
-                    inventory.settings.insert(name.clone());
-                    inventory.group(&group).variables.insert(name, value);
-                }),
-            }
-        };
-        if let Err(reason) = read {
+        if let Err(reason) = reader.line(line, &span, inventory) {
             problems.push(unreadable(source, span, reason));
         }
     }
-    inventory
+    for (group, span) in &reader.asked {
+        if !reader.defined.contains(group) {
+            let reason = format!("there is no group {}", printable(group));
+            problems.push(unreadable(source, span.clone(), &reason));
+        }
+    }
+}
+
+/// What is known of the lines so far.
+struct Reader<'r, 't> {
+    source: &'r Source<'t>,
+    group: String,
+    lines: Lines,
+    /// The groups that have a heading for their hosts or children.
+    defined: BTreeSet<String>,
+    /// The groups that should have one, and where they are named.
+    asked: Vec<(String, Range<usize>)>,
+}
+
+impl Reader<'_, '_> {
+    fn line(
+        &mut self,
+        line: &str,
+        span: &Range<usize>,
+        inventory: &mut Inventory,
+    ) -> Result<(), &'static str> {
+        if line.starts_with('[') && bracketed(line).is_none() {
+            (self.group, self.lines) = heading(line)?;
+            inventory.group(&self.group);
+            match self.lines {
+                Lines::Hosts | Lines::Children => drop(self.defined.insert(self.group.clone())),
+                Lines::Variables => self.asked.push((self.group.clone(), span.clone())),
+            }
+            return Ok(());
+        }
+        let place = self.source.place(span.clone());
+        match self.lines {
+            Lines::Hosts => host(inventory, &self.group, line, &place)?,
+            Lines::Children => {
+                let child = child(line)?;
+                inventory.group(child);
+                inventory.group(&self.group).children.insert(child.to_owned());
+                self.asked.push((child.to_owned(), span.clone()));
+            }
+            Lines::Variables => {
+                let (name, value) = pair(without_comment(line))?;
+                inventory.settings.insert(name.clone());
+                let variable = variable(value, &place);
+                inventory.group(&self.group).variables.insert(name, variable);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn variable(text: String, place: &Place) -> Variable {
+    let value = if is_encrypted(&text) {
+        Value::Encrypted
+    } else {
+        Value::Text(text)
+    };
+    Variable {
+        value,
+        place: place.clone(),
+    }
 }
 
 fn unreadable(source: &Source<'_>, span: Range<usize>, reason: &str) -> Diagnostic {
@@ -105,47 +158,31 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// A host, or a range of them, with its variables.
-fn host(
-    inventory: &mut Inventory,
-    group: &str,
-    line: &str,
-    source: &Source<'_>,
-    span: Range<usize>,
-) -> Result<(), &'static str> {
+fn host(inventory: &mut Inventory, group: &str, line: &str, place: &Place) -> Result<(), &'static str> {
     let words = words(line)?;
     let (pattern, variables) = words.split_first().ok_or("there is no host")?;
     if pattern.contains('=') {
         return Err(MISPLACED);
     }
-    let (pattern, port) = port(pattern);
+    let (pattern, port) = with_port(pattern);
     let names = names(pattern).ok_or("the range in its name is none, or far too long")?;
     let pairs = variables
         .iter()
         .map(|word| pair(word))
         .collect::<Result<Vec<_>, _>>()?;
-    let place = source.place(span);
     inventory
         .settings
         .extend(pairs.iter().map(|(name, _)| name.clone()));
     for name in names {
-        let host = inventory.host(&name, &place);
-        host.variables.extend(pairs.iter().cloned());
-        if let Some(port) = port {
-            host.variables.insert("ansible_port".to_owned(), port.to_owned());
-        }
+        let host = inventory.host(&name, place);
+        let port = port.map(|port| ("ansible_port".to_owned(), port.to_owned()));
+        // A port that has a name of its own is stronger than one behind the host's.
+        let all = port.into_iter().chain(pairs.iter().cloned());
+        host.variables
+            .extend(all.map(|(name, value)| (name, variable(value, place))));
         inventory.group(group).hosts.insert(name);
     }
     Ok(())
-}
-
-/// The port behind a name; a colon in a range is none.
-fn port(pattern: &str) -> (&str, Option<&str>) {
-    match pattern.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (name, Some(port))
-        }
-        _ => (pattern, None),
-    }
 }
 
 /// `name=value`, with or without spaces and quotes.

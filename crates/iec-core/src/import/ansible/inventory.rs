@@ -1,18 +1,17 @@
 //! Hosts, groups and variables, however they were written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
 
-use crate::diagnostic::Place;
+use super::variable::{Layers, Variables};
+use crate::diagnostic::{Diagnostics, Place};
 
 /// More hosts than these are no edge site but a mistyped range.
 const MAXIMUM_HOSTS: usize = 10_000;
 
-/// Variables by their names, as far as each is one text.
-pub(super) type Variables = BTreeMap<String, String>;
-
-/// An inventory.
-#[derive(Debug, Default)]
-pub(super) struct Inventory {
+/// An inventory that was read: its hosts, its groups, and their variables.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
     /// The hosts, in the order in which they are first named.
     pub(super) hosts: Vec<Host>,
     /// The groups by name.
@@ -21,10 +20,12 @@ pub(super) struct Inventory {
     pub(super) settings: BTreeSet<String>,
     /// The names of variables whose values are encrypted.
     pub(super) encrypted: BTreeSet<String>,
+    /// What somebody should know of reading it.
+    pub(super) warnings: Diagnostics,
 }
 
 /// A host.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Host {
     pub(super) name: String,
     /// Where it is first named.
@@ -35,7 +36,7 @@ pub(super) struct Host {
 }
 
 /// A group.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Group {
     pub(super) hosts: BTreeSet<String>,
     pub(super) children: BTreeSet<String>,
@@ -44,25 +45,27 @@ pub(super) struct Group {
     pub(super) beside: Variables,
 }
 
-/// The variables of each host, the strongest first.
-pub(super) struct Layers<'i>(BTreeMap<&'i str, Vec<&'i Variables>>);
-
-impl Layers<'_> {
-    /// The value that Ansible would use. Those that it would have to work out or decrypt are none.
-    pub(super) fn variable(&self, host: &Host, name: &str) -> Option<String> {
-        let layers = self.0.get(host.name.as_str())?;
-        let value = layers.iter().find_map(|layer| layer.get(name))?;
-        let known = !value.is_empty() && !value.contains("{{") && !is_encrypted(value);
-        known.then(|| value.clone())
-    }
-}
-
 /// Whether `ansible-vault` has made this text.
 pub(super) fn is_encrypted(text: &str) -> bool {
     text.trim_start().starts_with("$ANSIBLE_VAULT;")
 }
 
 impl Inventory {
+    /// The names of its groups, which may have files in `group_vars`.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        let given = self.groups.keys().map(String::as_str);
+        given.chain(
+            ["all", "ungrouped"]
+                .into_iter()
+                .filter(|name| !self.groups.contains_key(*name)),
+        )
+    }
+
+    /// The names of its hosts, which may have files in `host_vars`.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(|host| host.name.as_str())
+    }
+
     /// The host of this name, made if it is new.
     pub(super) fn host(&mut self, name: &str, place: &Place) -> &mut Host {
         let at = self.hosts.iter().position(|host| host.name == name);
@@ -129,7 +132,9 @@ impl Inventory {
             .collect();
         let rank = |(name, group): &(&str, &Group)| {
             let priority = group.variables.get("ansible_group_priority");
-            let priority: i64 = priority.and_then(|text| text.parse().ok()).unwrap_or(1);
+            let priority = priority
+                .and_then(|variable| variable.text()?.parse::<i64>().ok())
+                .unwrap_or(1);
             (depths.get(name).copied().unwrap_or(1), priority)
         };
         groups.sort_by(|one, other| (rank(other), other.0).cmp(&(rank(one), one.0)));
@@ -177,6 +182,35 @@ impl Inventory {
     }
 }
 
+/// The name or pattern, and the port behind it; behind an address of IPv6 one stands only where brackets keep them apart.
+pub(super) fn with_port(pattern: &str) -> (&str, Option<&str>) {
+    let port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((address, after)) = bracketed(pattern) {
+        return (address, after.strip_prefix(':').filter(|text| port(text)));
+    }
+    // Colons in brackets are of ranges.
+    let mut depth = 0_usize;
+    let colons = pattern.chars().filter(|character| {
+        match character {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && *character == ':'
+    });
+    let one = colons.count() == 1;
+    match pattern.rsplit_once(':') {
+        Some((name, text)) if one && port(text) => (name, Some(text)),
+        _ => (pattern, None),
+    }
+}
+
+/// An address of IPv6 in brackets, and what follows it.
+pub(super) fn bracketed(text: &str) -> Option<(&str, &str)> {
+    let (inside, after) = text.strip_prefix('[')?.split_once(']')?;
+    inside.parse::<Ipv6Addr>().is_ok().then_some((inside, after))
+}
+
 /// The names that a pattern such as `edge-[01:12]` or `rack-[a:c]-[1:9:2]` stands for; `None` where it is no pattern.
 pub(super) fn names(pattern: &str) -> Option<Vec<String>> {
     let Some((before, rest)) = pattern.split_once('[') else {
@@ -222,7 +256,7 @@ fn range_values(range: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::{names, with_port};
 
     #[test]
     fn patterns_stand_for_names() {
@@ -243,6 +277,24 @@ mod tests {
             "a[A:c]",
         ] {
             assert_eq!(names(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_what_stands_behind_one_colon_or_behind_brackets() {
+        for (pattern, name, port) in [
+            ("n1", "n1", None),
+            ("n1:2222", "n1", Some("2222")),
+            ("10.0.0.1:2222", "10.0.0.1", Some("2222")),
+            ("n[1:3]", "n[1:3]", None),
+            ("n[1:3]:2222", "n[1:3]", Some("2222")),
+            ("2001:db8::1", "2001:db8::1", None),
+            ("fe80::22", "fe80::22", None),
+            ("[2001:db8::5]:2222", "2001:db8::5", Some("2222")),
+            ("[2001:db8::5]", "2001:db8::5", None),
+            ("n1:", "n1:", None),
+        ] {
+            assert_eq!(with_port(pattern), (name, port), "{pattern}");
         }
     }
 }

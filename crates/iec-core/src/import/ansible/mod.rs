@@ -1,47 +1,29 @@
 //! An Ansible inventory, INI or YAML, made into a site file: Kubespray's groups, and those that others use.
 
+mod agreed;
+mod assemble;
 mod ini;
 mod inventory;
 mod naming;
+mod origin;
 mod told;
+mod variable;
 mod yaml;
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-
-use serde_json::{Map, Value, json};
-
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::site::rule::{port, printable};
-use crate::site::{Example, ExampleHost, Role, example};
+use crate::diagnostic::Diagnostics;
+use crate::site::Role;
+use crate::site::rule::printable;
 use crate::spec::source::Source;
-use inventory::{Host, Inventory, Layers};
+pub use inventory::Inventory;
 
-/// The groups whose hosts are control planes, Kubespray's first.
-const CONTROL_PLANES: [&str; 9] = [
-    "kube_control_plane",
-    "kube-master",
-    "kube_master",
-    "iec_control_planes",
-    "control_plane",
-    "control_planes",
-    "controlplane",
-    "masters",
-    "master",
-];
-/// The groups whose hosts run workloads, Kubespray's first.
-const NODES: [&str; 8] = [
-    "kube_node",
-    "kube-node",
-    "iec_workers",
-    "nodes",
-    "node",
-    "workers",
-    "worker",
-    "agents",
-];
-/// The group of control planes in inventories that IEC writes; they may run workloads and are in no other group.
-const OWN_CONTROL_PLANES: &str = "iec_control_planes";
+/// A file of an inventory.
+#[derive(Debug, Clone, Copy)]
+pub struct File<'f> {
+    /// Its text.
+    pub text: &'f str,
+    /// What messages call it. Its ending says how it is read.
+    pub file: &'f str,
+}
 
 /// A file of `group_vars` or `host_vars` beside an inventory.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +60,19 @@ pub struct Wanted<'w> {
     pub usual_user: &'w str,
     /// The file of the private key, whatever the inventory says.
     pub identity: Option<&'w str>,
-    /// Addresses of hosts by name, whatever the inventory says.
-    pub addresses: &'w [(&'w str, &'w str)],
+    /// Addresses and roles of hosts, whatever the inventory says.
+    pub hosts: &'w [HostChoice<'w>],
+}
+
+/// What the user says about a host of the inventory.
+#[derive(Debug, Clone, Copy)]
+pub struct HostChoice<'w> {
+    /// Its name, in the inventory or in the site.
+    pub name: &'w str,
+    /// Its address.
+    pub address: &'w str,
+    /// What it is to be, if the user says it.
+    pub role: Option<Role>,
 }
 
 /// What an inventory became.
@@ -91,36 +84,78 @@ pub struct Imported {
     pub warnings: Diagnostics,
 }
 
+/// Reads the files of an inventory, in the order in which each adds to those before it.
+///
+/// # Errors
+/// Everything that cannot be read.
+pub fn read(files: &[File<'_>]) -> Result<Inventory, Diagnostics> {
+    let mut inventory = Inventory::default();
+    let mut problems = Diagnostics::new();
+    for file in files {
+        read_file(&mut inventory, file, &mut problems);
+    }
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    Ok(inventory)
+}
+
 /// Makes a site file of an inventory and the files beside it, the weaker of two for one owner first.
 ///
 /// # Errors
-/// Everything that is wrong with it: lines that cannot be read, no control plane, hosts without an address.
+/// Everything that is wrong with it: no control plane, hosts without an address, values that no site may have.
 pub fn import(
-    text: &str,
-    file: &str,
+    mut inventory: Inventory,
     beside: &[Beside<'_>],
     wanted: &Wanted<'_>,
 ) -> Result<Imported, Diagnostics> {
-    let mut problems = Diagnostics::new();
-    let source = Source::new(text, file);
-    let inventory = if is_yaml(text, file) {
-        yaml::read(&source, &mut problems)
-    } else {
-        Some(ini::read(&source, &mut problems))
-    };
-    let Some(mut inventory) = inventory.filter(|_| !problems.has_errors()) else {
-        return Err(problems);
-    };
+    let mut problems = std::mem::take(&mut inventory.warnings);
     for beside in beside {
         read_beside(&mut inventory, beside, &mut problems);
     }
-    let site = site(&inventory, wanted, &mut problems);
-    match site {
+    match assemble::site(&inventory, wanted, &mut problems) {
         Some(text) => Ok(Imported {
             text,
             warnings: problems,
         }),
         None => Err(problems),
+    }
+}
+
+type Reader = fn(&Source<'_>, &mut Inventory, &mut Diagnostics);
+
+/// Reads a file in the form that it seems to have, and in the other one where only that can be read.
+fn read_file(inventory: &mut Inventory, file: &File<'_>, problems: &mut Diagnostics) {
+    let source = Source::new(file.text, file.file);
+    let forms: [Reader; 2] = if is_yaml(file.text, file.file) {
+        [yaml::read, ini::read]
+    } else {
+        [ini::read, yaml::read]
+    };
+    let attempt = |form: Reader| {
+        let (mut read, mut found) = (inventory.clone(), Diagnostics::new());
+        form(&source, &mut read, &mut found);
+        (read, found)
+    };
+    let (read, found) = attempt(forms[0]);
+    if !found.has_errors() {
+        *inventory = read;
+        return;
+    }
+    let (other, others) = attempt(forms[1]);
+    // A list of YAML's could pass for hosts; a heading could not. Ansible never takes a file named .ini for YAML.
+    let lines = file.text.lines().map(str::trim);
+    let is_other = if is_yaml(file.text, file.file) {
+        lines
+            .into_iter()
+            .any(|line| line.starts_with('[') && line.contains(']') && !line.contains(','))
+    } else {
+        !ends(file.file, ".ini")
+    };
+    if is_other && !others.has_errors() {
+        *inventory = other;
+    } else {
+        problems.extend(found);
     }
 }
 
@@ -158,205 +193,17 @@ fn read_beside(inventory: &mut Inventory, beside: &Beside<'_>, problems: &mut Di
     }
 }
 
-/// By its name; else a first line that ends with a colon is a group of a YAML inventory.
+/// By its name; else a first line that ends with a colon is a group of a YAML inventory, and one that begins with a brace JSON.
 fn is_yaml(text: &str, file: &str) -> bool {
-    let named = |ending: &str| file.to_ascii_lowercase().ends_with(ending);
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
-    named(".yml")
-        || named(".yaml")
-        || (!named(".ini") && first.is_some_and(|line| line == "---" || line.ends_with(':')))
+    let looks = |line: &str| line == "---" || line.ends_with(':');
+    [".yml", ".yaml", ".json"].iter().any(|ending| ends(file, ending))
+        || first.is_some_and(|line| line.starts_with('{') || (!ends(file, ".ini") && looks(line)))
 }
 
-/// A host as the site will have it.
-struct Chosen {
-    name: String,
-    address: String,
-    role: Role,
-    further: Map<String, Value>,
-}
-
-fn site(inventory: &Inventory, wanted: &Wanted<'_>, problems: &mut Diagnostics) -> Option<String> {
-    let control_planes = inventory.members(&CONTROL_PLANES);
-    let nodes = inventory.members(&NODES);
-    let Some(control_plane) = control_planes.first() else {
-        problems.push(no_control_plane(inventory));
-        return None;
-    };
-    let layers = inventory.layers();
-    let user = wanted.user.map(str::to_owned);
-    let user = user.or_else(|| usual(inventory, &layers, &USER));
-    let user = user.unwrap_or_else(|| wanted.usual_user.to_owned());
-    let (within, without): (Vec<&Host>, Vec<&Host>) = inventory
-        .hosts
-        .iter()
-        .partition(|host| control_planes.contains(&host.name) || nodes.contains(&host.name));
-    let given: Vec<&str> = within.iter().map(|host| host.name.as_str()).collect();
-    let names = naming::site_names(&given, problems);
-    let mut chosen = Vec::new();
-    for (host, name) in within.iter().zip(&names) {
-        let role = if host.name == *control_plane {
-            Role::ControlPlane
-        } else {
-            Role::Worker
-        };
-        chosen.extend(choose(&layers, host, name, role, &user, wanted, problems));
-    }
-    let called = |host: &String| {
-        let mut pairs = given.iter().zip(&names);
-        pairs
-            .find(|(given, _)| *given == host)
-            .map(|(_, name)| name.as_str())
-    };
-    let others: Vec<&str> = control_planes.iter().skip(1).filter_map(called).collect();
-    told::tell_of_others(called(control_plane).unwrap_or_default(), &others, problems);
-    let without: Vec<&str> = without.iter().map(|host| host.name.as_str()).collect();
-    told::tell(inventory, &layers, &control_planes, &without, problems);
-    if problems.has_errors() {
-        return None;
-    }
-    let schedulable = nodes.contains(control_plane)
-        || within.len() == 1
-        || inventory.members(&[OWN_CONTROL_PLANES]).contains(control_plane);
-    Some(text(inventory, &layers, wanted, &user, &chosen, schedulable))
-}
-
-/// The variables that name the account, the port, and the address; the first that is there counts.
-const USER: [&str; 2] = ["ansible_user", "ansible_ssh_user"];
-const PORT: [&str; 2] = ["ansible_port", "ansible_ssh_port"];
-const ADDRESS: [&str; 3] = ["ansible_host", "ansible_ssh_host", "ip"];
-
-fn no_control_plane(inventory: &Inventory) -> Diagnostic {
-    let groups: Vec<&str> = inventory.groups.keys().map(String::as_str).collect();
-    let groups = if groups.is_empty() {
-        "it has no groups".to_owned()
-    } else {
-        format!("its groups are {}", groups.join(", "))
-    };
-    Diagnostic::error(
-        "IEC0830",
-        format!(
-            "the inventory has no control plane: {groups}, and none with a host is called kube_control_plane"
-        ),
-    )
-    .hint("put a host into the group kube_control_plane, and the others into kube_node")
-}
-
-fn choose(
-    layers: &Layers<'_>,
-    host: &Host,
-    name: &str,
-    role: Role,
-    user: &str,
-    wanted: &Wanted<'_>,
-    problems: &mut Diagnostics,
-) -> Option<Chosen> {
-    let variable = |names: &[&str]| names.iter().find_map(|name| layers.variable(host, name));
-    let mut given = wanted.addresses.iter();
-    let given = given.find(|(given, _)| *given == host.name || *given == name);
-    let reached = given
-        .map(|(_, address)| (*address).to_owned())
-        .or_else(|| variable(&ADDRESS))
-        .unwrap_or_else(|| host.name.clone());
-    if reached.parse::<Ipv4Addr>().is_err() {
-        let called = printable(&host.name);
-        problems.push(
-            Diagnostic::error(
-                "IEC0832",
-                format!(
-                    "{called} has no IPv4 address: its ansible_host is {}",
-                    printable(&reached)
-                ),
-            )
-            .at(&host.place)
-            .hint(format!(
-                "write ansible_host=ADDRESS, or iec init --host {name}=ADDRESS"
-            )),
-        );
-        return None;
-    }
-    let mut further = Map::new();
-    // Kubespray's `ip` is the address by which the hosts of the cluster talk to each other.
-    if let Some(inner) = variable(&["ip"]).filter(|ip| *ip != reached && ip.parse::<Ipv4Addr>().is_ok()) {
-        further.insert("nodeAddress".to_owned(), json!(inner));
-    }
-    if wanted.user.is_none()
-        && let Some(own) = variable(&USER).filter(|own| own != user)
-    {
-        further.insert("user".to_owned(), json!(own));
-    }
-    match variable(&PORT).map(|text| (port(&text), text)) {
-        None | Some((Some(22), _)) => {}
-        Some((Some(port), _)) => {
-            further.insert("port".to_owned(), json!(port));
-        }
-        Some((None, text)) => problems.push(told::left_out(format!(
-            "the port of {} is left out: {} is none",
-            printable(&host.name),
-            printable(&text)
-        ))),
-    }
-    Some(Chosen {
-        name: name.to_owned(),
-        address: reached,
-        role,
-        further,
-    })
-}
-
-/// The value that most hosts have.
-fn usual(inventory: &Inventory, layers: &Layers<'_>, names: &[&str]) -> Option<String> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for host in &inventory.hosts {
-        if let Some(value) = names.iter().find_map(|name| layers.variable(host, name)) {
-            *counts.entry(value).or_default() += 1;
-        }
-    }
-    let most = counts.into_iter().max_by_key(|(_, count)| *count);
-    most.map(|(value, _)| value)
-}
-
-fn text(
-    inventory: &Inventory,
-    layers: &Layers<'_>,
-    wanted: &Wanted<'_>,
-    user: &str,
-    chosen: &[Chosen],
-    schedulable: bool,
-) -> String {
-    let hosts: Vec<ExampleHost<'_>> = chosen
-        .iter()
-        .map(|host| ExampleHost {
-            name: &host.name,
-            address: &host.address,
-            role: host.role,
-            host_key: None,
-            further: host.further.clone(),
-        })
-        .collect();
-    let usual = |name| usual(inventory, layers, &[name]);
-    let identity = wanted
-        .identity
-        .map(str::to_owned)
-        .or_else(|| usual("ansible_ssh_private_key_file"));
-    let mut further = Map::new();
-    if !schedulable {
-        further.insert("controlPlane".to_owned(), json!({ "schedulable": false }));
-    }
-    let pods = usual("kube_pods_subnet");
-    let services = usual("kube_service_addresses");
-    example(&Example {
-        name: wanted.name,
-        release: wanted.release,
-        bundle: wanted.bundle,
-        user,
-        identity: identity.as_deref(),
-        hosts: &hosts,
-        pods: pods.as_deref(),
-        services: services.as_deref(),
-        avoid: &[],
-        further,
-    })
+fn ends(file: &str, ending: &str) -> bool {
+    file.to_ascii_lowercase().ends_with(ending)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What hosts of an inventory are called in a site, where their names are addresses, domains or have letters of their own.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::name::HostName;
@@ -40,8 +40,8 @@ fn is_name(name: &str) -> bool {
 
 fn derived(host: &str, index: usize, taken: &BTreeSet<String>) -> String {
     let free = |name: &String| is_name(name) && !taken.contains(name);
-    let whole = tamed(&host.replace('.', "-"));
-    if host.parse::<Ipv4Addr>().is_ok() {
+    let whole = tamed(&host.replace("::", "-").replace('.', "-"));
+    if host.parse::<IpAddr>().is_ok() {
         let name = format!("host-{whole}");
         if free(&name) {
             return name;
@@ -50,7 +50,7 @@ fn derived(host: &str, index: usize, taken: &BTreeSet<String>) -> String {
     let counted = (index + 1..).map(|number| format!("host-{number}"));
     [tamed(host), whole]
         .into_iter()
-        .filter(|_| host.parse::<Ipv4Addr>().is_err())
+        .filter(|_| host.parse::<IpAddr>().is_err())
         .chain(counted)
         .find(free)
         .expect("some number is free")

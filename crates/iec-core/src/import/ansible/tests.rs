@@ -1,5 +1,8 @@
 //! Inventories of all kinds, and what becomes of them.
 
+mod forms;
+mod values;
+
 use super::*;
 
 const WANTED: Wanted<'_> = Wanted {
@@ -9,8 +12,17 @@ const WANTED: Wanted<'_> = Wanted {
     user: None,
     usual_user: "edge",
     identity: None,
-    addresses: &[],
+    hosts: &[],
 };
+
+fn import(
+    text: &str,
+    file: &str,
+    beside: &[Beside<'_>],
+    wanted: &Wanted<'_>,
+) -> Result<Imported, Diagnostics> {
+    super::import(read(&[File { text, file }])?, beside, wanted)
+}
 
 fn site(text: &str, file: &str) -> (crate::site::Site, Diagnostics) {
     let imported = import(text, file, &[], &WANTED).unwrap_or_else(|problems| panic!("{problems}"));
@@ -119,7 +131,7 @@ all:
 
 #[test]
 fn ranges_are_counted_out() {
-    let text = "[masters]\n10.0.0.1\n[workers]\nedge-[01:03] ansible_host=10.0.0.9\n";
+    let text = "[masters]\n10.0.0.1\n[workers]\nedge-[01:03]\n[all]\nedge-01 ansible_host=10.0.0.11\nedge-02 ansible_host=10.0.0.12\nedge-03 ansible_host=10.0.0.13\n";
     let problems = import(text, "hosts", &[], &WANTED).map(|imported| imported.text);
     let text = problems.unwrap_or_else(|problems| panic!("{problems}"));
     for name in ["edge-01", "edge-02", "edge-03"] {
@@ -269,7 +281,7 @@ fn comments_end_lines_of_an_ini_inventory() {
     let text = "\
 ; a comment
 [kube_control_plane] # here too
-a ansible_host=10.0.0.1 ansible_user='x#y' # and here
+a ansible_host=10.0.0.1 etcd_member_name='x #y' ansible_port=2200 # and here
 [cluster:children]
 kube_control_plane   # and here
 kube_node ; and here
@@ -282,7 +294,7 @@ ansible_user=\"core\" ; the account
 ansible_ssh_private_key_file=~/.ssh/a#b
 ";
     let imported = import(text, "hosts.ini", &[], &WANTED).unwrap_or_else(|problems| panic!("{problems}"));
-    for part in ["port: 2222", "user: core", "~/.ssh/a#b", "x#y"] {
+    for part in ["port: 2222", "user: core", "~/.ssh/a#b", "port: 2200"] {
         assert!(imported.text.contains(part), "{part} in {}", imported.text);
     }
 }

@@ -1,6 +1,9 @@
 //! What is said about an inventory of which not everything could be taken over.
 
-use super::inventory::{Inventory, Layers};
+use std::collections::BTreeSet;
+
+use super::inventory::{Host, Inventory};
+use super::variable::{Layers, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::site::rule::printable;
 
@@ -15,7 +18,7 @@ const PASSWORDS: [&str; 6] = [
 ];
 
 /// Variables of which the site has the meaning.
-const TAKEN: [&str; 11] = [
+const TAKEN: [&str; 12] = [
     "ansible_host",
     "ansible_ssh_host",
     "ip",
@@ -24,6 +27,7 @@ const TAKEN: [&str; 11] = [
     "ansible_port",
     "ansible_ssh_port",
     "ansible_ssh_private_key_file",
+    "ansible_private_key_file",
     "ansible_group_priority",
     "kube_pods_subnet",
     "kube_service_addresses",
@@ -101,6 +105,33 @@ fn tell_settings(inventory: &Inventory, problems: &mut Diagnostics) {
     }
 }
 
+/// Names the values of which the site would have the meaning, but that only Ansible can work out.
+pub(super) fn tell_unknown(
+    hosts: &[&Host],
+    layers: &Layers<'_>,
+    decided: &[&str],
+    problems: &mut Diagnostics,
+) {
+    let mut told = BTreeSet::new();
+    for name in TAKEN.iter().filter(|name| !decided.contains(name)) {
+        let variables = hosts.iter().filter_map(|host| layers.variable(host, name));
+        for variable in variables.filter(|variable| variable.text().is_none()) {
+            // Encrypted ones are told by their names.
+            if !matches!(variable.value, Value::Encrypted) {
+                told.insert((*name, variable.shown(name)));
+            }
+        }
+    }
+    for (name, shown) in told {
+        let message = format!("{name} is left out: only Ansible can work out its value");
+        problems.push(
+            left_out(message)
+                .evidence(shown)
+                .hint("write it into the site file"),
+        );
+    }
+}
+
 /// Says of which names several hosts are control planes, that only one becomes one.
 pub(super) fn tell_of_others(chosen: &str, others: &[&str], problems: &mut Diagnostics) {
     if others.is_empty() {
@@ -131,7 +162,7 @@ fn are(names: &[&str]) -> String {
     }
 }
 
-fn named(names: &[&str]) -> String {
+pub(super) fn named(names: &[&str]) -> String {
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name)).collect();
     let shown = shown.join(", ");
     match names.len().saturating_sub(SHOWN) {

@@ -1,7 +1,10 @@
 //! An inventory in the YAML form.
 
-use super::inventory::{Inventory, Variables, is_encrypted, names};
+use super::inventory::{Inventory, is_encrypted, names, with_port};
+use super::told;
+use super::variable::{Value, Variable, Variables};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::site::rule::printable;
 use crate::spec::source::Source;
 use crate::spec::tree::{self, Content, Entry, Node};
 
@@ -12,14 +15,14 @@ const INVENTORY: tree::Kind = tree::Kind {
     tags: true,
 };
 
-/// Reads the groups; `None` when the text is no YAML.
-pub(super) fn read(source: &Source<'_>, problems: &mut Diagnostics) -> Option<Inventory> {
-    let root = tree::parse(source, INVENTORY, problems)?;
-    let mut inventory = Inventory::default();
+/// Reads the groups; what cannot be read is reported.
+pub(super) fn read(source: &Source<'_>, inventory: &mut Inventory, problems: &mut Diagnostics) {
+    let Some(root) = tree::parse(source, INVENTORY, problems) else {
+        return;
+    };
     for entry in mapping(&root, "a mapping of groups", problems) {
-        group(&mut inventory, entry, problems);
+        group(inventory, entry, problems);
     }
-    Some(inventory)
 }
 
 fn group(inventory: &mut Inventory, entry: &Entry, problems: &mut Diagnostics) {
@@ -42,14 +45,24 @@ fn group(inventory: &mut Inventory, entry: &Entry, problems: &mut Diagnostics) {
                 let read = read_variables(&part.value, inventory, problems);
                 inventory.group(name).variables.extend(read);
             }
-            _ => {}
+            other => {
+                let message = format!(
+                    "`{}` of the group {} is left out: a group has `hosts`, `children` and `vars`",
+                    printable(other),
+                    printable(name)
+                );
+                let place = &part.key_place;
+                let place = format!("{}, line {}", printable(&place.file), place.line);
+                inventory.warnings.push(told::left_out(message).evidence(place));
+            }
         }
     }
 }
 
 fn hosts(inventory: &mut Inventory, group: &str, node: &Node, problems: &mut Diagnostics) {
     for entry in mapping(node, "a mapping of hosts", problems) {
-        let Some(names) = names(&entry.key) else {
+        let (pattern, port) = with_port(&entry.key);
+        let Some(names) = names(pattern) else {
             let message = format!("the range in the name {} is none, or far too long", entry.key);
             problems.push(
                 Diagnostic::error("IEC0831", message)
@@ -61,6 +74,13 @@ fn hosts(inventory: &mut Inventory, group: &str, node: &Node, problems: &mut Dia
         let variables = read_variables(&entry.value, inventory, problems);
         for name in names {
             let host = inventory.host(&name, &entry.key_place);
+            if let Some(port) = port {
+                let port = Variable {
+                    value: Value::Text(port.to_owned()),
+                    place: entry.key_place.clone(),
+                };
+                host.variables.insert("ansible_port".to_owned(), port);
+            }
             host.variables.extend(variables.clone());
             inventory.group(group).hosts.insert(name);
         }
@@ -77,34 +97,43 @@ pub(super) fn variables(
     Some(read_variables(&root, inventory, problems))
 }
 
-/// The variables that are texts; those that are encrypted are remembered by their names.
+/// The variables; those that are encrypted are remembered by their names too.
 fn read_variables(node: &Node, inventory: &mut Inventory, problems: &mut Diagnostics) -> Variables {
     let mut variables = Variables::new();
     for entry in mapping(node, "a mapping of variables", problems) {
         inventory.settings.insert(entry.key.clone());
-        match scalar(&entry.value) {
-            Some(value) if !is_encrypted(&value) => {
-                variables.insert(entry.key.clone(), value);
-            }
-            Some(_) => {
-                inventory.encrypted.insert(entry.key.clone());
-            }
-            None if matches!(entry.value.content, Content::Refused) => {
-                inventory.encrypted.insert(entry.key.clone());
-                // Of a tag nobody knows what it makes of the value: a weaker one must not come through.
-                variables.insert(entry.key.clone(), String::new());
-            }
-            None => {}
+        let value = value(&entry.value);
+        if matches!(value, Value::Encrypted) {
+            inventory.encrypted.insert(entry.key.clone());
         }
+        let variable = Variable {
+            value,
+            place: entry.key_place.clone(),
+        };
+        variables.insert(entry.key.clone(), variable);
     }
     variables
+}
+
+fn value(node: &Node) -> Value {
+    match &node.content {
+        Content::Scalar { text, plain: true } if is_null(text) => Value::Text(String::new()),
+        Content::Scalar { text, .. } if !is_encrypted(text) => Value::Text(text.clone()),
+        // Of a tag nobody knows what it makes of the value: a weaker one must not come through.
+        Content::Scalar { .. } | Content::Refused => Value::Encrypted,
+        Content::Sequence(_) | Content::Mapping(_) => Value::Structure,
+    }
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
 /// The entries of a mapping; nothing in it is as good as an empty one.
 fn mapping<'n>(node: &'n Node, expected: &str, problems: &mut Diagnostics) -> &'n [Entry] {
     match &node.content {
         Content::Mapping(entries) => entries,
-        Content::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null") => &[],
+        Content::Scalar { text, plain: true } if is_null(text) => &[],
         Content::Refused => &[],
         Content::Scalar { .. } | Content::Sequence(_) => {
             problems.push(
@@ -114,13 +143,5 @@ fn mapping<'n>(node: &'n Node, expected: &str, problems: &mut Diagnostics) -> &'
             );
             &[]
         }
-    }
-}
-
-/// A value that is one text; lists and mappings say nothing to IEC.
-fn scalar(node: &Node) -> Option<String> {
-    match &node.content {
-        Content::Scalar { text, .. } => Some(text.clone()),
-        Content::Sequence(_) | Content::Mapping(_) | Content::Refused => None,
     }
 }

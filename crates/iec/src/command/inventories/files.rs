@@ -1,0 +1,190 @@
+//! The files of an inventory, and those with variables beside it, as Ansible finds them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use iec_core::import::ansible::{Beside, File, Owner};
+
+use crate::error::{CliError, unreadable};
+use crate::text_file;
+
+/// A file that was read.
+pub(super) struct Found {
+    /// What messages call it.
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+impl Found {
+    pub(super) fn file(&self) -> File<'_> {
+        File {
+            text: &self.text,
+            file: &self.name,
+        }
+    }
+}
+
+/// A file of variables that was read.
+pub(super) struct Variables {
+    folder: &'static str,
+    owner: String,
+    pub(super) found: Found,
+}
+
+impl Variables {
+    pub(super) fn beside(&self) -> Beside<'_> {
+        Beside {
+            of: if self.folder == GROUPS {
+                Owner::Group(&self.owner)
+            } else {
+                Owner::Host(&self.owner)
+            },
+            text: &self.found.text,
+            file: &self.found.name,
+        }
+    }
+}
+
+/// The folders with variables of groups and of hosts, as Ansible knows them.
+const GROUPS: &str = "group_vars";
+const HOSTS: &str = "host_vars";
+
+/// The endings of files that Ansible takes for no inventory where they lie in a folder of them.
+const IGNORED: [&str; 14] = [
+    "~", ".pyc", ".pyo", ".swp", ".bak", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry", ".toml",
+    ".py",
+];
+
+/// Reads the inventory: a file, or what a folder has.
+pub(super) fn inventory(path: &Path) -> Result<Vec<Found>, CliError> {
+    if !path.is_dir() {
+        return Ok(vec![read(path, "inventory")?]);
+    }
+    let names = names(path, "folder of an inventory")?;
+    let is_inventory = |name: &String| {
+        !name.starts_with('.')
+            && !IGNORED.iter().any(|ending| name.ends_with(ending))
+            && path.join(name).is_file()
+    };
+    let (ini, others): (Vec<String>, Vec<String>) = names
+        .into_iter()
+        .filter(is_inventory)
+        .partition(|name| name.ends_with(".ini"));
+    let shown = path.display();
+    let chosen = match (ini.as_slice(), others.as_slice()) {
+        ([], []) => {
+            let cause = format!("the folder {shown} has no inventory");
+            return Err(CliError::refused("IEC0834", cause)
+                .next("name the file with the hosts and their groups, for example --from-ansible inventory/hosts.yaml"));
+        }
+        ([], several) => several,
+        ([one], []) => std::slice::from_ref(one),
+        // Which of these Ansible reads depends on its version.
+        _ => {
+            let several = [ini.as_slice(), others.as_slice()].concat().join(", ");
+            let cause = format!("the folder {shown} has several inventories: {several}");
+            return Err(CliError::refused("IEC0834", cause).next(format!(
+                "name one of them: --from-ansible {}",
+                path.join(ini.first().or(others.first()).map_or("", String::as_str))
+                    .display()
+            )));
+        }
+    };
+    chosen
+        .iter()
+        .map(|name| read(&path.join(name), "inventory"))
+        .collect()
+}
+
+/// The folder that has the folders of variables.
+pub(super) fn folder_of(inventory: &Path) -> &Path {
+    if inventory.is_dir() {
+        inventory
+    } else {
+        inventory.parent().unwrap_or(Path::new(""))
+    }
+}
+
+/// Reads the variables of these groups and hosts, the weaker of one owner first.
+pub(super) fn variables<'n>(
+    folder: &Path,
+    groups: impl Iterator<Item = &'n str>,
+    hosts: impl Iterator<Item = &'n str>,
+) -> Result<Vec<Variables>, CliError> {
+    let mut read_ones = Vec::new();
+    let groups = groups.map(|owner| (GROUPS, owner));
+    for (kind, owner) in groups.chain(hosts.map(|owner| (HOSTS, owner))) {
+        for path in files_of(&folder.join(kind), owner)? {
+            read_ones.push(Variables {
+                folder: kind,
+                owner: owner.to_owned(),
+                found: read(&path, "file of variables")?,
+            });
+        }
+    }
+    Ok(read_ones)
+}
+
+/// The files of one owner: the first that there is of the name itself and the name with an ending, or what a folder has.
+fn files_of(folder: &Path, owner: &str) -> Result<Vec<PathBuf>, CliError> {
+    // A name is never a way to elsewhere.
+    if owner.contains('/') || owner.starts_with('.') {
+        return Ok(Vec::new());
+    }
+    let mut paths = ["", ".yml", ".yaml", ".json"]
+        .iter()
+        .map(|ending| folder.join(format!("{owner}{ending}")));
+    match paths.find(|path| path.exists()) {
+        None => Ok(Vec::new()),
+        Some(path) if path.is_dir() => {
+            let mut files = Vec::new();
+            descend(&path, 0, &mut files)?;
+            Ok(files)
+        }
+        Some(path) => Ok(vec![path]),
+    }
+}
+
+/// No folder of variables is deeper; one that a link leads back to itself is.
+const DEEPEST: usize = 16;
+
+/// The files of a folder and of those in it, in the order of their names.
+fn descend(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    for name in names(folder, "folder of variables")? {
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        let path = folder.join(&name);
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if path.is_dir() {
+            if ending.is_none() && depth < DEEPEST {
+                descend(&path, depth + 1, files)?;
+            }
+        } else if path.is_file() && ending.is_none_or(|ending| ["yml", "yaml", "json"].contains(&ending)) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The names of what a folder has, in their order.
+fn names(folder: &Path, what: &str) -> Result<Vec<String>, CliError> {
+    let listed = || -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(folder)?;
+        entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    };
+    let mut names = listed().map_err(|error| unreadable("IEC0834", what, folder, &error))?;
+    names.sort();
+    Ok(names)
+}
+
+fn read(path: &Path, what: &str) -> Result<Found, CliError> {
+    let text = text_file::read(path, text_file::DOCUMENT)
+        .map_err(|error| unreadable("IEC0834", what, path, &error))?;
+    Ok(Found {
+        name: path.to_string_lossy().into_owned(),
+        text,
+    })
+}
