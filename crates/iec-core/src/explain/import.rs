@@ -119,14 +119,14 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC0832",
         "a host of the inventory has no IPv4 address",
-        "A site names its hosts' addresses: a name would have to be asked for, and may lead elsewhere tomorrow.",
+        "A site names its hosts' addresses: a name would have to be asked for, and may lead elsewhere tomorrow. What Ansible works out or decrypts when it runs, IEC does not know.",
         "Write `ansible_host=ADDRESS` into the inventory, or give it to `iec init` as `--host NAME=ADDRESS`.",
         "edge-1 ansible_host=10.0.0.11",
     ),
     row(
         "IEC0833",
         "a part of the inventory is left out",
-        "IEC makes nothing of it: a host outside the cluster's groups, an etcd elsewhere, or a password, which no site file holds.",
+        "IEC makes nothing of it: a host outside the cluster's groups, an etcd elsewhere, a value that only Ansible can work out, or a password, which no site file holds.",
         "Nothing, if that is right. IEC asks for a password of sudo itself.",
         "",
     ),

@@ -47,7 +47,7 @@ pub(super) fn user(
     if !counts.is_empty() {
         let have = if without.len() == 1 { "has" } else { "have" };
         let message = format!(
-            "{} {have} no ansible_user as others do: IEC logs in there as {}",
+            "{} {have} no known ansible_user, as others have: IEC logs in there as {}",
             named(&without),
             wanted.usual_user
         );

@@ -12,7 +12,6 @@ mod yaml;
 
 use crate::diagnostic::Diagnostics;
 use crate::site::Role;
-use crate::site::rule::printable;
 use crate::spec::source::Source;
 pub use inventory::Inventory;
 
@@ -161,7 +160,7 @@ fn read_file(inventory: &mut Inventory, file: &File<'_>, problems: &mut Diagnost
 
 /// Adds the variables of a file; one that cannot be read is told, and left out.
 fn read_beside(inventory: &mut Inventory, beside: &Beside<'_>, problems: &mut Diagnostics) {
-    let file = printable(beside.file);
+    let file = beside.file.escape_debug();
     if inventory::is_encrypted(beside.text) {
         problems.push(told::left_out(format!(
             "{file} is left out: all of it is encrypted, and IEC does not ask for a passphrase of ansible-vault"

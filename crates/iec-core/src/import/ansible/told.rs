@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::inventory::{Host, Inventory};
 use super::variable::{Layers, Value};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::site::rule::printable;
 
 /// Variables that hold a password.
@@ -39,6 +39,11 @@ const SHOWN: usize = 24;
 /// A part of the inventory that the site does not have.
 pub(super) fn left_out(message: String) -> Diagnostic {
     Diagnostic::warning("IEC0833", message).hint("keep the inventory if another tool needs it")
+}
+
+/// The file and the line, for warnings: nothing is drawn there, since a line may hold a password.
+pub(super) fn line(place: &Place) -> String {
+    format!("{}, line {}", place.file.escape_debug(), place.line)
 }
 
 /// Says what the site will not have.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::inventory::Host;
+use super::told;
 use crate::diagnostic::Place;
 use crate::site::rule::printable;
 
@@ -43,7 +44,7 @@ impl Variable {
 
     /// Where a variable of this name is written, with its value where that is none that should be kept from others.
     pub(super) fn shown(&self, name: &str) -> String {
-        let place = format!("{}, line {}", printable(&self.place.file), self.place.line);
+        let place = told::line(&self.place);
         match &self.value {
             Value::Text(text) => {
                 let small = text.to_lowercase();

@@ -51,8 +51,7 @@ fn group(inventory: &mut Inventory, entry: &Entry, problems: &mut Diagnostics) {
                     printable(other),
                     printable(name)
                 );
-                let place = &part.key_place;
-                let place = format!("{}, line {}", printable(&place.file), place.line);
+                let place = told::line(&part.key_place);
                 inventory.warnings.push(told::left_out(message).evidence(place));
             }
         }

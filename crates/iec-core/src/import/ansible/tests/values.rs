@@ -108,7 +108,7 @@ fn a_host_without_an_account_does_not_get_another_one_s() {
     assert_eq!(site.hosts()[1].user(), None);
     let warnings = warnings.to_string();
     assert!(
-        warnings.contains("n2 has no ansible_user as others do: IEC logs in there as edge"),
+        warnings.contains("n2 has no known ansible_user, as others have: IEC logs in there as edge"),
         "{warnings}"
     );
 }
