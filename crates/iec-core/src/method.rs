@@ -163,7 +163,7 @@ pub const METHODS: &[Method] = &[
         worker: Worker::Other,
         when: "A hub with the SiteConfig operator creates clusters.",
         advantages: "One object for the whole site.",
-        drawbacks: "The hub decides what is installed.",
+        drawbacks: "The hub decides what is installed; workers follow once a single node stands.",
         network: "The hub must reach the management controllers.",
         machines: "A hub; hosts with management controllers.",
     },

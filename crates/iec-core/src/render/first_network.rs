@@ -9,32 +9,35 @@ use crate::facts::HostFacts;
 use crate::site::{Facility, SiteHost};
 
 /// A card that gets an address of its own.
-struct Card {
+pub(super) struct Card {
     /// Its name, else one that stands for it in the file.
-    id: String,
-    mac: Option<String>,
+    pub(super) id: String,
+    pub(super) mac: Option<String>,
     /// The number of its tagged network; nothing where packets have no tag.
-    tag: Option<u16>,
+    pub(super) tag: Option<u16>,
     /// The addresses with the length of their network.
-    addresses: Vec<String>,
-    gateway: Option<IpAddr>,
-    servers: Vec<String>,
+    pub(super) addresses: Vec<String>,
+    pub(super) gateway: Option<IpAddr>,
+    pub(super) servers: Vec<String>,
+}
+
+/// The cards with the site's addresses on them, if one of them has the address that IEC reaches the host by.
+pub(super) fn cards(subject: &Subject<'_>, host: &SiteHost, facts: Option<&HostFacts>) -> Option<Vec<Card>> {
+    let cards = match facts.map(|facts| observed(host, facts)) {
+        Some(cards) if !cards.is_empty() => cards,
+        _ => described(subject.site.facility(), host),
+    };
+    let reached = format!("{}/", host.address());
+    cards
+        .iter()
+        .any(|card| card.addresses.iter().any(|address| address.starts_with(&reached)))
+        .then_some(cards)
 }
 
 /// The network configuration of a host. Where nobody knows the card of its address there is nothing to say: cloud-init by
 /// itself takes what the network gives, and most of its renderers do not understand a pattern of names.
 pub(super) fn network(subject: &Subject<'_>, host: &SiteHost, facts: &HostFacts) -> Option<Value> {
-    let cards = match observed(host, facts) {
-        cards if !cards.is_empty() => cards,
-        _ => described(subject.site.facility(), host),
-    };
-    let reached = format!("{}/", host.address());
-    if !cards
-        .iter()
-        .any(|card| card.addresses.iter().any(|address| address.starts_with(&reached)))
-    {
-        return None;
-    }
+    let cards = cards(subject, host, Some(facts))?;
     let (mut ethernets, mut tagged) = (Map::new(), Map::new());
     for card in cards {
         let mut settings = Map::new();

@@ -8,6 +8,7 @@ mod assumption;
 mod carried;
 mod cloud_init;
 mod cluster_instance;
+mod controller;
 mod first_network;
 mod header;
 mod machine;

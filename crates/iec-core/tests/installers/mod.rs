@@ -164,3 +164,198 @@ fn an_address_that_is_the_endpoint_is_in_the_certificate_once() {
         .count();
     assert_eq!(count, 1, "{servers}");
 }
+
+const CONTROL_PLANE: &str = "name: cp, address: 10.0.0.1, role: control-plane, hardware: {management: {protocol: redfish, address: \"https://10.9.0.1/redfish/v1/Systems/1\", port: 8443, user: admin}, interfaces: [{name: eno1, mac: \"02:00:00:00:01:01\", address: 10.0.0.1/24}]}";
+
+#[test]
+fn controllers_are_named_as_each_tool_reads_them() {
+    let hypervisor = "name: vm, address: 10.0.0.2, role: worker, hardware: {management: {protocol: libvirt, address: \"qemu+ssh://root@10.9.0.2/system\"}, interfaces: [{name: eno1, mac: \"02:00:00:00:01:02\", address: 10.0.0.2/24}]}";
+    let silent = "name: old, address: 10.0.0.3, role: worker, hardware: {management: {protocol: ipmi, address: 10.0.0.103}}";
+    let site = site_of(&[CONTROL_PLANE, hypervisor, silent], "");
+
+    let metal3 = rendered(&site, Format::Metal3);
+    let addresses: Vec<Value> = objects(&metal3, "BareMetalHost")
+        .iter()
+        .map(|host| host["spec"]["bmc"]["address"].clone())
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            json!("redfish+https://10.9.0.1:8443/redfish/v1/Systems/1"),
+            Value::Null,
+            json!("ipmi://10.0.0.103")
+        ]
+    );
+    assert!(
+        metal3["1-hosts.yaml"].contains("# - vm: Metal3 has no driver for a controller that speaks qemu+ssh")
+    );
+
+    let instance = object(&rendered(&site, Format::ClusterInstance), "ClusterInstance");
+    assert_eq!(
+        instance["spec"]["nodes"][0]["bmcAddress"],
+        "redfish-virtualmedia+https://10.9.0.1:8443/redfish/v1/Systems/1"
+    );
+
+    let airship = rendered(&site, Format::Airship);
+    let oob: Vec<Value> = objects(&airship, "drydock/BaremetalNode/v1")
+        .iter()
+        .map(|node| node["data"]["oob"].clone())
+        .collect();
+    assert_eq!(
+        oob,
+        [
+            json!({ "type": "redfish", "network": "oob", "account": "admin" }),
+            json!({ "type": "libvirt", "libvirt_uri": "qemu+ssh://root@10.9.0.2/system" }),
+            json!({ "type": "ipmi" }),
+        ]
+    );
+    for note in [
+        "# - old: Drydock wants the controller in a network",
+        "# - old: the site names no account",
+        "# - cp: Drydock takes the protocol's own port",
+    ] {
+        assert!(airship["baremetal.yaml"].contains(note), "{note}");
+    }
+}
+
+#[test]
+fn a_single_node_is_installed_before_its_workers() {
+    let worker = "name: w, address: 10.0.0.2, role: worker";
+    let files = rendered(&site_of(&[CONTROL_PLANE, worker], ""), Format::ClusterInstance);
+    let of = |file: &str| {
+        let object = &documents(&files[file])[0];
+        (
+            object["spec"]["clusterType"].clone(),
+            names(&object["spec"]["nodes"], "hostName"),
+        )
+    };
+    assert_eq!(of("cluster-instance.yaml"), (json!("SNO"), vec!["cp".to_owned()]));
+    assert_eq!(
+        of("cluster-instance-with-workers.yaml"),
+        (json!("SNO"), vec!["cp".to_owned(), "w".to_owned()])
+    );
+    assert!(files["cluster-instance.yaml"].contains("only when that cluster stands"));
+    let alone = rendered(&site_of(&[CONTROL_PLANE], ""), Format::ClusterInstance);
+    assert_eq!(alone.keys().collect::<Vec<_>>(), ["cluster-instance.yaml"]);
+}
+
+#[test]
+fn a_node_network_has_the_addresses_of_its_cards_or_is_left_out() {
+    let tagged = "name: w, address: 10.0.0.2, nodeAddress: 10.5.0.2, role: worker, hardware: {interfaces: [{name: eno1, mac: \"02:00:00:00:01:02\", address: 10.0.0.2/24}, {name: eno2, mac: \"02:00:00:00:02:02\", address: 10.5.0.2/24, vlan: \"7\"}]}";
+    let unknown = "name: x, address: 10.0.0.3, role: worker, hardware: {interfaces: [{name: eno1, mac: \"02:00:00:00:01:03\"}]}";
+    let facility = "  facility: {networks: [{name: video, cidr: 10.5.0.0/24, interface: 1, vlan: \"7\", gateway: 10.5.0.254, nameservers: [10.5.0.9]}]}\n";
+    let files = rendered(
+        &site_of(&[CONTROL_PLANE, tagged, unknown], facility),
+        Format::ClusterInstance,
+    );
+    let nodes = &documents(&files["cluster-instance-with-workers.yaml"])[0]["spec"]["nodes"];
+    let static_v4 =
+        |ip: &str| json!({ "enabled": true, "dhcp": false, "address": [{ "ip": ip, "prefix-length": 24 }] });
+    assert_eq!(
+        nodes[0]["nodeNetwork"],
+        json!({
+            "interfaces": [{ "name": "eno1", "macAddress": "02:00:00:00:01:01" }],
+            "config": { "interfaces": [
+                { "name": "eno1", "type": "ethernet", "state": "up", "ipv4": static_v4("10.0.0.1"), "ipv6": { "enabled": false } },
+            ] },
+        })
+    );
+    let config = &nodes[1]["nodeNetwork"]["config"];
+    assert_eq!(names(&config["interfaces"], "name"), ["eno1", "eno2", "eno2.7"]);
+    assert_eq!(
+        config["interfaces"][2]["vlan"],
+        json!({ "base-iface": "eno2", "id": 7 })
+    );
+    assert_eq!(config["interfaces"][2]["ipv4"], static_v4("10.5.0.2"));
+    assert_eq!(config["routes"]["config"][0]["next-hop-interface"], "eno2.7");
+    assert_eq!(config["dns-resolver"]["config"]["server"], json!(["10.5.0.9"]));
+    assert_eq!(nodes[2]["nodeNetwork"], Value::Null);
+    assert!(files["cluster-instance.yaml"].contains("# - x: the site does not say which card"));
+}
+
+/// Drydock's checks DD1007, DD2004 and DD2005, for every link and node of these documents.
+fn check_links(files: &BTreeMap<String, String>) {
+    let networks = objects(files, "drydock/Network/v1");
+    let is_tagged = |name: &str| {
+        networks
+            .iter()
+            .any(|network| network["metadata"]["name"] == name && !network["data"]["vlan"].is_null())
+    };
+    let list =
+        |value: &Value| -> Vec<String> { serde_json::from_value(value.clone()).expect("a list of names") };
+    let mut carried: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for link in objects(files, "drydock/NetworkLink/v1") {
+        let allowed = list(&link["data"]["allowed_networks"]);
+        let untagged: Vec<&String> = allowed.iter().filter(|name| !is_tagged(name)).collect();
+        assert!(untagged.len() <= 1, "{link}");
+        let default = &link["data"]["trunking"]["default_network"];
+        assert_eq!(
+            default.as_str(),
+            untagged.first().map(|name| name.as_str()),
+            "{link}"
+        );
+        let disabled = link["data"]["trunking"]["mode"] == "disabled";
+        assert_eq!(disabled, allowed.len() == untagged.len(), "{link}");
+        carried.insert(
+            link["metadata"]["name"].as_str().expect("a name").to_owned(),
+            allowed,
+        );
+    }
+    let mut all: Vec<&String> = carried.values().flatten().collect();
+    all.sort();
+    assert!(
+        all.windows(2).all(|pair| pair[0] != pair[1]),
+        "a network is on two links: {all:?}"
+    );
+    for node in objects(files, "drydock/BaremetalNode/v1") {
+        let data = &node["data"];
+        let mut reached = vec![data["oob"]["network"].as_str().unwrap_or_default().to_owned()];
+        for interface in data["interfaces"]
+            .as_object()
+            .into_iter()
+            .flat_map(|all| all.values())
+        {
+            let networks = list(&interface["networks"]);
+            assert_eq!(
+                networks,
+                carried[interface["device_link"].as_str().expect("a link")]
+            );
+            reached.extend(networks);
+        }
+        let addressed = names(&data["addressing"], "network");
+        assert!(addressed.iter().all(|name| reached.contains(name)), "{node}");
+        assert!(
+            addressed.contains(&data["primary_network"].as_str().expect("a name").to_owned()),
+            "{node}"
+        );
+        assert!(addressed.windows(2).all(|pair| pair[0] != pair[1]), "{node}");
+    }
+}
+
+#[test]
+fn a_link_of_drydock_has_one_network_without_a_tag_and_every_node_is_on_its_own() {
+    for name in site_names() {
+        check_links(&rendered(&site(&name), Format::Airship));
+    }
+    let subnets = [
+        "name: cp, address: 10.0.0.1, role: control-plane",
+        "name: wa, address: 10.0.1.1, role: worker",
+        "name: wb, address: 10.0.2.1, role: worker",
+    ];
+    let files = rendered(&site_of(&subnets, ""), Format::Airship);
+    check_links(&files);
+    let primary: Vec<Value> = objects(&files, "drydock/BaremetalNode/v1")
+        .iter()
+        .map(|node| node["data"]["primary_network"].clone())
+        .collect();
+    assert_eq!(primary, ["site", "site-2", "site-3"]);
+    let shared = "  facility: {networks: [{name: admin, cidr: 10.0.0.0/24, interface: 0}, {name: video, cidr: 10.5.0.0/24, interface: 0}, {name: storage, cidr: 10.7.0.0/24, interface: 0, vlan: \"7\"}, {name: ranged, cidr: 10.8.0.0/24, interface: 0, vlan: 300-310}]}\n";
+    let files = rendered(&site_of(&[CONTROL_PLANE], shared), Format::Airship);
+    check_links(&files);
+    for note in [
+        "the networks admin and video are both without a tag",
+        "the network ranged is left out",
+    ] {
+        assert!(files["networks.yaml"].contains(note), "{note}");
+    }
+}

@@ -2,7 +2,9 @@
 
 mod certificates;
 mod cluster;
-mod site;
+mod machines;
+mod networks;
+mod out_of_band;
 
 use serde_json::{Value, json};
 
@@ -34,18 +36,19 @@ pub(super) fn files(subject: &Subject<'_>) -> Result<Files, Diagnostics> {
     cluster::check_names(subject)?;
     let mut description = Description::new(subject, HEADER);
     let machines = machines(subject);
-    let networks = site::networks(subject, &machines, &mut description);
+    let networks = networks::networks(subject, &machines, &mut description);
+    let links = networks::links(&networks, &mut description);
     let mut documents: Vec<Value> = networks
         .iter()
         .map(|network| network.document(&machines))
         .collect();
-    documents.extend(site::links(&networks));
+    documents.extend(links.iter().map(networks::Link::document));
     description.file("networks.yaml", documents);
-    let mut hosts = site::profiles(subject, &machines, &networks, &mut description);
+    let mut hosts = machines::profiles(subject, &machines, &networks, &mut description);
     hosts.extend(
         machines
             .iter()
-            .map(|machine| site::node(subject, machine, &networks, &mut description)),
+            .map(|machine| machines::node(subject, machine, &networks, &links, &mut description)),
     );
     description.file("baremetal.yaml", hosts);
     let kubernetes = cluster::kubernetes(subject, &mut description);

@@ -4,10 +4,11 @@ mod kubeadm;
 
 use serde_json::{Map, Value, json};
 
+use super::controller::{self, Start};
 use super::header::{Description, Header};
 use super::machine::{Machine, machines};
 use super::{Files, Subject};
-use crate::site::{EndpointHost, Management, ManagementProtocol, Role};
+use crate::site::{EndpointHost, Management, Role};
 use kubeadm::Configuration;
 
 const HEADER: Header = Header {
@@ -125,20 +126,9 @@ fn label(subject: &Subject<'_>, machine: &Machine<'_>) -> String {
 
 /// The address of a management controller as Metal3 has it, and the name of its Secret.
 fn address(management: &Management, name: &str) -> Result<(String, String), String> {
-    let bare = management.bare_address();
-    let with_port = |scheme: &str| match management.port {
-        Some(port) => format!("{scheme}://{bare}:{port}"),
-        None => format!("{scheme}://{bare}"),
-    };
-    let address = match management.protocol {
-        _ if bare.contains("://") => bare.to_owned(),
-        ManagementProtocol::Ipmi => with_port("ipmi"),
-        ManagementProtocol::Redfish => with_port("redfish"),
-        ManagementProtocol::Libvirt => with_port("libvirt"),
-        ManagementProtocol::Amt => {
-            return Err(format!("{name}: Metal3 does not speak AMT; `bmc` is left out"));
-        }
-    };
+    let address = controller::address(management, Start::Network).map_err(|form| {
+        format!("{name}: Metal3 has no driver for a controller that speaks {form}, so `bmc` is left out; of a virtual machine sushy-tools and virtualbmc make one that speaks Redfish or IPMI")
+    })?;
     let credentials = management
         .credentials
         .clone()
