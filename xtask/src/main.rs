@@ -58,7 +58,7 @@ const TASKS: &[(&str, &str)] = &[
         "hosts and operator die at random moments of an apply; writes docs/tested.md",
     ),
     (
-        "proof requirements",
+        "proof requirements [ROLE] [memory|processors]",
         "find the smallest hosts that work; writes docs/requirements.md",
     ),
     (
@@ -94,7 +94,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["e2e", words @ ..] => e2e::run(&root, &e2e::Options::parse(words)?),
         ["proof", "reproducible"] => proof::reproducible(&root),
         ["proof", "conformance", words @ ..] => conformance::run(&root, words),
-        ["proof", "requirements"] => requirements::run(&root),
+        ["proof", "requirements", words @ ..] => requirements::run(&root, words),
         ["proof", name, words @ ..] => proof::scenario(&root, name, words),
         ["bench", "figures"] => bench::figures(&root, 3),
         ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),

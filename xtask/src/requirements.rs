@@ -16,7 +16,7 @@ use crate::{record, terminal};
 /// Where the figures are kept.
 const DOCUMENT: &str = "docs/requirements.md";
 /// What a command on a host that is too small may take: one that thrashes would go on for hours.
-const PATIENCE: [(&str, &str); 2] = [("apply", "480"), ("verify", "240")];
+const PATIENCE: [(&str, &str); 2] = [("apply", "360"), ("verify", "180")];
 
 /// What a host has less of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,31 +113,44 @@ struct Answer {
     largest_failing: Option<(Limit, String)>,
 }
 
-/// Finds the answers by runs on real hosts, and writes them into the document.
+/// Finds the answers by runs on real hosts, and writes each into the document as soon as it is known. `words` name a role
+/// or what is limited, where only a part is to be found out.
 ///
 /// # Errors
 /// When a lab cannot be made, or the largest host does not work.
-pub(crate) fn run(root: &Path) -> anyhow::Result<bool> {
+pub(crate) fn run(root: &Path, words: &[&str]) -> anyhow::Result<bool> {
+    let questions: Vec<&Question> = QUESTIONS
+        .iter()
+        .filter(|question| words.iter().all(|word| question.is_about(word)))
+        .collect();
+    ensure!(
+        !questions.is_empty(),
+        "nothing is asked about {}",
+        words.join(" ")
+    );
     let interrupt = Interrupt::watch()?;
     e2e::prepare(root, &interrupt)?;
     let machine = e2e::machine(root, "requirements", &interrupt)?;
     machine.iec_done("bundle", &["bundle", "build"])?;
     let run = record::Run::now(root)?;
-    let mut answers = Vec::new();
-    for question in QUESTIONS {
-        answers.push(question.answer(&machine)?);
+    for question in questions {
+        let row = question.answer(&machine)?.row(&run);
+        terminal::line(format_args!("{row}"));
+        record::append(root, DOCUMENT, &row)?;
     }
-    let table = table(&answers);
-    terminal::line(format_args!("\n{table}"));
-    record::append(
-        root,
-        DOCUMENT,
-        &format!("### {}, {}\n\n{}\n\n{table}", run.date, run.commit, run.machine),
-    )?;
     Ok(true)
 }
 
 impl Question {
+    /// Whether a word of the command line is the role, or what is limited.
+    fn is_about(&self, word: &str) -> bool {
+        self.role == word
+            || self.limits.iter().all(|limit| match limit {
+                Limit::Memory(_) => word == "memory",
+                Limit::Processors(_) => word == "processors",
+            })
+    }
+
     /// Halves the list until what works and what does not are neighbours.
     fn answer(&self, machine: &Machine) -> anyhow::Result<Answer> {
         let mut answer = Answer {
@@ -220,21 +233,21 @@ fn reason(command: &str, output: &str, code: Option<i32>) -> String {
     )
 }
 
-fn table(answers: &[Answer]) -> String {
-    let mut table = "| role | smallest that works | installed and verified in | largest that fails | how |\n|---|---|---|---|---|\n".to_owned();
-    for answer in answers {
-        let (smallest, took) = answer.smallest.as_ref().map_or_else(
+impl Answer {
+    /// The row of the document's table.
+    fn row(&self, run: &record::Run) -> String {
+        let (smallest, took) = self.smallest.as_ref().map_or_else(
             || ("none".to_owned(), String::new()),
             |(limit, took)| (limit.to_string(), time(*took)),
         );
-        let (largest, how) = answer.largest_failing.as_ref().map_or_else(
+        let (largest, how) = self.largest_failing.as_ref().map_or_else(
             || ("none of those tried".to_owned(), String::new()),
             |(limit, reason)| (limit.to_string(), reason.clone()),
         );
-        let row = [answer.role, &smallest, &took, &largest, &how].join(" | ");
-        table.push_str(&format!("| {row} |\n"));
+        let record::Run { date, commit, .. } = run;
+        let row = [self.role, &smallest, &took, &largest, &how, date, commit].join(" | ");
+        format!("| {row} |")
     }
-    table
 }
 
 #[cfg(test)]
@@ -269,12 +282,40 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_row_for_each_answer() {
-        let answers = [Answer {
+    fn an_answer_is_a_row() {
+        let answer = Answer {
             role: "worker",
             smallest: Some((Limit::Memory(256), Duration::from_secs(187))),
             largest_failing: Some((Limit::Processors(0.5), "no".to_owned())),
-        }];
-        assert!(table(&answers).ends_with("| worker | 256 MiB | 3:07 min | 0.5 processors | no |\n"));
+        };
+        let run = record::Run {
+            date: "2026-11-24".to_owned(),
+            commit: "abc".to_owned(),
+            machine: String::new(),
+        };
+        assert_eq!(
+            answer.row(&run),
+            "| worker | 256 MiB | 3:07 min | 0.5 processors | no | 2026-11-24 | abc |"
+        );
+    }
+
+    #[test]
+    fn a_part_of_the_questions_can_be_asked() {
+        let about = |words: &[&str]| {
+            let questions = QUESTIONS.iter();
+            questions
+                .filter(|question| words.iter().all(|word| question.is_about(word)))
+                .count()
+        };
+        assert_eq!(
+            [
+                about(&[]),
+                about(&["worker"]),
+                about(&["memory"]),
+                about(&["worker", "memory"]),
+                about(&["disk"])
+            ],
+            [4, 2, 2, 1, 0]
+        );
     }
 }
