@@ -81,6 +81,7 @@ const QUESTIONS: &[Question] = &[
     Question {
         role: "control-plane",
         limits: &[
+            Limit::Processors(0.1),
             Limit::Processors(0.25),
             Limit::Processors(0.5),
             Limit::Processors(1.0),
@@ -90,6 +91,7 @@ const QUESTIONS: &[Question] = &[
     Question {
         role: "worker",
         limits: &[
+            Limit::Processors(0.05),
             Limit::Processors(0.1),
             Limit::Processors(0.25),
             Limit::Processors(0.5),
@@ -223,14 +225,29 @@ fn reason(command: &str, output: &str, code: Option<i32>) -> String {
     if matches!(code, Some(124 | 130 | 137)) {
         return format!("`iec {command}` did not end in time");
     }
-    let error = output
-        .lines()
-        .find(|line| line.contains("IEC") || line.contains("error"));
     let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+    let because = failed_row(output).or_else(|| error_line(output));
     format!(
         "`iec {command}` ended with {code}: {}",
-        error.unwrap_or_default().trim().replace('|', "/")
+        because.unwrap_or_default().replace('|', "/")
     )
+}
+
+/// The first row of verify's report that failed, and what was found instead.
+fn failed_row(output: &str) -> Option<String> {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut lines = output.lines().skip_while(|line| !line.starts_with("FAILED "));
+    let row = words(lines.next()?);
+    let found = lines.find_map(|line| line.trim_start().strip_prefix("found "));
+    let found = found.map(words).unwrap_or_default();
+    Some(format!("{row}: {found}"))
+}
+
+/// The first line that names an error.
+fn error_line(output: &str) -> Option<String> {
+    let mut lines = output.lines();
+    let line = lines.find(|line| line.contains("IEC") || line.contains("error"))?;
+    Some(line.trim().to_owned())
 }
 
 impl Answer {
@@ -278,6 +295,20 @@ mod tests {
         assert_eq!(
             reason("verify", output, Some(124)),
             "`iec verify` did not end in time"
+        );
+    }
+
+    #[test]
+    fn a_reason_is_the_row_that_failed() {
+        let output = "the hosts are asked\n\
+            passed          node.ready     a node is Ready  [2 hosts]  0.01 s\n\
+            FAILED          calico.daemon  Calico is complete  [cluster]  61.00 s\n\
+            \x20               expected  2 ready\n\
+            \x20               found     1 ready\n\
+            \x20               next      See its log. (IEC5202)\n";
+        assert_eq!(
+            reason("verify", output, Some(3)),
+            "`iec verify` ended with exit code 3: FAILED calico.daemon Calico is complete [cluster] 61.00 s: 1 ready"
         );
     }
 
