@@ -152,3 +152,13 @@ fn the_api_server_listens_on_the_port_of_the_endpoint() {
         "{text}"
     );
 }
+
+#[test]
+fn the_api_servers_certificate_has_each_name_once() {
+    let plain = std::fs::read_to_string("../../sites/three-hosts/site.yaml").expect("an example site");
+    let address = site("three-hosts").hosts()[0].address();
+    let own = format!("spec:\n  controlPlane: {{endpoint: \"{address}:6443\"}}");
+    let plan = fitted(&parse(&plain.replacen("spec:", &own, 1)), |_| {});
+    let text = files(&plan, "/etc/iec/kubeadm.yaml").replace('"', "");
+    assert_eq!(text.matches(&format!("- {address}\n")).count(), 1, "{text}");
+}

@@ -208,12 +208,16 @@ fn node_registration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) ->
 
 fn cluster_configuration(inputs: &Inputs<'_>, host: &SiteHost) -> Value {
     let site = inputs.site;
-    let mut names = vec![
+    // Often two or all three of them are the same.
+    let mut names = Vec::new();
+    for name in [
         site.control_plane().endpoint().host().to_string(),
         host.node_address().to_string(),
-    ];
-    if host.address() != host.node_address() {
-        names.push(host.address().to_string());
+        host.address().to_string(),
+    ] {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     json!({
         "apiVersion": API,
