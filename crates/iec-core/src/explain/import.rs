@@ -144,4 +144,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Take a name that the inventory or the site file has, or put the host into the inventory.",
         "",
     ),
+    row(
+        "IEC0836",
+        "a part of the inventory's folder was not read",
+        "Folders within it are not entered, programs that print an inventory are not run, and TOML is not read.",
+        "Where hosts are missing, give it the inventory that Ansible sees: `ansible-inventory --list --yaml > hosts.yaml`.",
+        "",
+    ),
 ];

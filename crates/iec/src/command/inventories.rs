@@ -18,7 +18,15 @@ mod files;
 
 /// Reads the inventory, reports everything about it, and writes the site file if nothing is wrong.
 pub(super) fn run(arguments: &Init, inventory: &Path, ui: &Ui) -> Result<Outcome, CliError> {
-    let found = files::inventory(inventory)?;
+    let (found, left_out) = files::inventory(inventory)?;
+    if !left_out.is_empty() {
+        let folder = inventory.display();
+        let names = left_out.join(", ");
+        ui.warn(
+            "IEC0836",
+            &format!("of the folder {folder} this was not read: {names}"),
+        );
+    }
     let texts: Vec<File<'_>> = found.iter().map(Found::file).collect();
     let inventory_read = read(&texts).map_err(|problems| refuse(problems, &found, &[]))?;
     let folder = files::folder_of(inventory);

@@ -119,7 +119,19 @@ fn a_folder_is_the_inventories_in_it() {
         "inventory/hosts",
         "[kube_control_plane]\na ansible_host=10.0.0.1\n",
     );
-    assert!(init("inventory").contains("1 control plane"));
+    let one = init("inventory");
+    assert!(
+        one.contains("1 control plane") && !one.contains("IEC0836"),
+        "{one}"
+    );
+    std::fs::create_dir(sandbox.path().join("inventory/site-2")).expect("a folder");
+    sandbox.write("inventory/openstack.py", "#!/usr/bin/env python3\n");
+    let part = init("inventory");
+    assert!(
+        part.contains("1 control plane")
+            && part.contains("of the folder inventory this was not read: openstack.py, site-2"),
+        "{part}"
+    );
     sandbox.write(
         "inventory/more.yml",
         "kube_node: {hosts: {b: {ansible_host: 10.0.0.2}}}\n",

@@ -50,25 +50,26 @@ const GROUPS: &str = "group_vars";
 const HOSTS: &str = "host_vars";
 
 /// The endings of files that Ansible takes for no inventory where they lie in a folder of them.
-const IGNORED: [&str; 14] = [
-    "~", ".pyc", ".pyo", ".swp", ".bak", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry", ".toml",
-    ".py",
+const IGNORED: [&str; 12] = [
+    "~", ".pyc", ".pyo", ".swp", ".bak", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry",
 ];
+/// The endings of files that Ansible runs, or reads with a plugin that has to be chosen.
+const FOREIGN: [&str; 2] = [".py", ".toml"];
 
-/// Reads the inventory: a file, or what a folder has.
-pub(super) fn inventory(path: &Path) -> Result<Vec<Found>, CliError> {
+/// Reads the inventory: a file, or what a folder has. With it goes what of the folder was left out though Ansible may
+/// find hosts there.
+pub(super) fn inventory(path: &Path) -> Result<(Vec<Found>, Vec<String>), CliError> {
     if !path.is_dir() {
-        return Ok(vec![read(path, "inventory")?]);
+        return Ok((vec![read(path, "inventory")?], Vec::new()));
     }
-    let names = names(path, "folder of an inventory")?;
-    let is_inventory = |name: &String| {
-        !name.starts_with('.')
-            && !IGNORED.iter().any(|ending| name.ends_with(ending))
-            && path.join(name).is_file()
-    };
-    let (ini, others): (Vec<String>, Vec<String>) = names
+    let names = names(path, "folder of an inventory")?.into_iter();
+    let visible = names.filter(|name| !name.starts_with('.') && ![GROUPS, HOSTS].contains(&name.as_str()));
+    let (left_out, read_ones): (Vec<String>, Vec<String>) = visible
+        .filter(|name| !IGNORED.iter().any(|ending| name.ends_with(ending)))
+        .partition(|name| path.join(name).is_dir() || FOREIGN.iter().any(|ending| name.ends_with(ending)));
+    let (ini, others): (Vec<String>, Vec<String>) = read_ones
         .into_iter()
-        .filter(is_inventory)
+        .filter(|name| path.join(name).is_file())
         .partition(|name| name.ends_with(".ini"));
     let shown = path.display();
     let chosen = match (ini.as_slice(), others.as_slice()) {
@@ -90,10 +91,11 @@ pub(super) fn inventory(path: &Path) -> Result<Vec<Found>, CliError> {
             )));
         }
     };
-    chosen
+    let found: Result<Vec<Found>, CliError> = chosen
         .iter()
         .map(|name| read(&path.join(name), "inventory"))
-        .collect()
+        .collect();
+    Ok((found?, left_out))
 }
 
 /// The folder that has the folders of variables.
