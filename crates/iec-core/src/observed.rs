@@ -350,7 +350,7 @@ fn change(step: &Step, seen: &StepObserved) -> Change {
     let after = match &step.op {
         Op::File(file) => match &file.content {
             FileContent::Text(text) => Some(text.clone()),
-            FileContent::Secret(_) => None,
+            FileContent::Secret(_) | FileContent::Changing { .. } => None,
         },
         _ => None,
     };

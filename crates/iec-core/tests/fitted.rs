@@ -31,7 +31,7 @@ fn files(plan: &Plan, ending: &str) -> String {
         .filter_map(|step| match &step.op {
             Op::File(file) if file.path.ends_with(ending) => match &file.content {
                 FileContent::Text(text) => Some(text.as_str()),
-                FileContent::Secret(_) => None,
+                FileContent::Secret(_) | FileContent::Changing { .. } => None,
             },
             _ => None,
         })

@@ -19,6 +19,8 @@ const VALUE: &str = "press";
 const RELEASE: &str = "gauge";
 const NAMESPACE: &str = "gauges";
 const UNIT: &str = "bar";
+/// What the site tells the chart and nobody else should learn.
+pub(super) const PASSWORD: &str = "ptarmigan-vellum-53d9";
 /// What kubectl and helm are told on a host: whose they are, and that what they keep is not to stay there.
 const SESSION: &str = "\
 export KUBECONFIG=/etc/kubernetes/admin.conf
@@ -32,7 +34,10 @@ const CHART: [(&str, &str); 3] = [
         "Chart.yaml",
         "apiVersion: v2\nname: gauge\nversion: 1.2.3\nappVersion: \"7\"\n",
     ),
-    ("values.yaml", "unit: psi\nimage: none\nline: none\n"),
+    (
+        "values.yaml",
+        "unit: psi\nimage: none\nline: none\npassword: none\n",
+    ),
     (
         "templates/gauge.yaml",
         r"
@@ -69,7 +74,7 @@ pub(super) fn ask(lab: &Lab, worker: &Host, machine: &Machine) -> anyhow::Result
     );
     let release = format!(
         "\n  helm: {{releases: [{{name: {RELEASE}, namespace: {NAMESPACE}, chart: ./{RELEASE}, version: 1.2.3, \
-         values: {{unit: {UNIT}, line: {VALUE}, image: \"{image}\"}}}}]}}\n  accept:"
+         values: {{unit: {UNIT}, password: {PASSWORD}, line: {VALUE}, image: \"{image}\"}}}}]}}\n  accept:"
     );
     let plain = fs::read_to_string(&lab.site)?;
     let asking = plain.replace(&entry, &more).replace("\n  accept:", &release);

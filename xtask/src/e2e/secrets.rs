@@ -18,7 +18,7 @@ use super::lab::{Host, Lab};
 const POLL: Duration = Duration::from_millis(100);
 
 /// Where secrets belong, on control planes only.
-const RIGHTFUL: [&str; 2] = ["/etc/kubernetes/pki/", "/var/lib/etcd/"];
+const RIGHTFUL: [&str; 3] = ["/etc/kubernetes/pki/", "/var/lib/etcd/", "/etc/iec/helm/"];
 
 /// A file that the search must find, or it has not looked.
 const PLANTED: &str = "/var/tmp/iec-planted-secret";

@@ -7,8 +7,9 @@ use anyhow::Context as _;
 
 use super::inventory::Inventory;
 use super::lab::{Lab, Machine};
-use super::main_job::{apply, compare, inventories, pending};
+use super::main_job::{apply, compare, inventories, kept, pending};
 use super::rich_site;
+use super::secrets::Secrets;
 use super::steps::Steps;
 
 /// All of it, in a lab of two hosts.
@@ -29,6 +30,9 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
     steps.run("apply", || apply(machine, "apply", site, true))?;
     steps.run("the cluster has what was asked for", || {
         rich_site::is_there(&lab, worker)
+    })?;
+    steps.run("only the release's own file has its password", || {
+        kept(&Secrets::only(rich_site::PASSWORD), &lab)
     })?;
     steps.run("verify", || verify("verify"))?;
     steps.run("a second apply changes nothing", || {

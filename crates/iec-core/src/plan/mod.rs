@@ -22,7 +22,8 @@ pub use kubeadm::{InitPhase, JoinPhase};
 pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node};
 pub use lower::{HOME, Lowered, SECRETS, Undo, lower};
 pub use op::{
-    FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, Require, SecretName, StoreBlob, Unit, Wait,
+    FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, ReleaseMark, Require, SecretName, StoreBlob,
+    Unit, Wait,
 };
 pub use part::{HostPart, journal_script};
 pub(crate) use phase::CLUSTER_CA_FILE;

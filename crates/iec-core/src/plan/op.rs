@@ -1,5 +1,6 @@
 //! `Op`: the closed vocabulary of steps.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use iec_sh::Expr;
@@ -150,7 +151,7 @@ impl Op {
     #[must_use]
     pub const fn takes_secret(&self) -> bool {
         match self {
-            Self::File(file) => matches!(file.content, FileContent::Secret(_)),
+            Self::File(file) => !matches!(file.content, FileContent::Text(_)),
             Self::Init(_) | Self::Join(_) | Self::Token { .. } => true,
             _ => false,
         }
@@ -184,6 +185,14 @@ pub enum FileContent {
     Text(String),
     /// A secret, sent apart from the plan; the name under which it is sent.
     Secret(SecretName),
+    /// A secret that the site may change, on a control plane.
+    Changing {
+        /// The name under which it is sent.
+        secret: SecretName,
+        /// The digest of the cluster's key and it. A host that has both can tell whether it is the same; who has only the
+        /// digest cannot even try what might be in it.
+        digest: Digest,
+    },
 }
 
 /// The names of the secrets that are sent to hosts, apart from every plan.
@@ -203,11 +212,25 @@ pub enum SecretName {
     InitConfiguration,
     /// The configuration by which a host joins.
     JoinConfiguration,
+    /// The values of a Helm release.
+    HelmValues(ReleaseMark),
+}
+
+/// What a Helm release is known by among the secrets of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReleaseMark(u64);
+
+impl ReleaseMark {
+    /// The mark of the release whose files have this name.
+    pub(crate) fn of(name: &str) -> Self {
+        let digest = Digest::of(name.as_bytes()).hex();
+        Self(u64::from_str_radix(&digest[..16], 16).expect("a digest is in hexadecimal digits"))
+    }
 }
 
 impl SecretName {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
+    /// Those that do not depend on what the site asks for.
+    const ALL: [Self; 7] = [
         Self::ClusterCaKey,
         Self::EtcdCaKey,
         Self::FrontProxyCaKey,
@@ -219,8 +242,8 @@ impl SecretName {
 
     /// Its file name below `incoming/secrets` on the host.
     #[must_use]
-    pub const fn file_name(self) -> &'static str {
-        match self {
+    pub fn file_name(self) -> Cow<'static, str> {
+        let name = match self {
             Self::ClusterCaKey => "ca.key",
             Self::EtcdCaKey => "etcd-ca.key",
             Self::FrontProxyCaKey => "front-proxy-ca.key",
@@ -228,7 +251,19 @@ impl SecretName {
             Self::CalicoEtcdCaKey => "calico-etcd-ca.key",
             Self::InitConfiguration => "kubeadm-init.yaml",
             Self::JoinConfiguration => "kubeadm-join.yaml",
-        }
+            Self::HelmValues(ReleaseMark(mark)) => return Cow::Owned(format!("helm-{mark:016x}.yaml")),
+        };
+        Cow::Borrowed(name)
+    }
+
+    /// Whether a file of this name is one of them.
+    #[must_use]
+    pub fn is_file_name(name: &str) -> bool {
+        let mark = name
+            .strip_prefix("helm-")
+            .and_then(|rest| rest.strip_suffix(".yaml"));
+        let is_mark = |mark: &str| mark.len() == 16 && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
+        mark.is_some_and(is_mark) || Self::ALL.iter().any(|known| known.file_name() == name)
     }
 }
 
@@ -302,6 +337,8 @@ pub struct HelmOp {
     pub chart: Digest,
     /// The file of values on this host.
     pub values: String,
-    /// The digest of chart and values.
+    /// The digest of the cluster's key, chart and values.
     pub digest: Digest,
+    /// Whether the site gives it values: then what Helm says may repeat them.
+    pub sensitive: bool,
 }

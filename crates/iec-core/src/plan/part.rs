@@ -117,6 +117,8 @@ pub(super) struct PartBuilder<'a> {
     pub(super) architecture: Architecture,
     steps: Vec<Step>,
     blobs: BTreeMap<Digest, StoreBlob>,
+    /// What is sent to it apart from the plan, beside its credentials.
+    secrets: BTreeMap<SecretName, Secret<String>>,
     /// Where the step that fills the store goes, once it is known what the other steps need.
     store_at: usize,
     problems: Diagnostics,
@@ -158,6 +160,7 @@ impl<'a> PartBuilder<'a> {
             architecture,
             steps: Vec::new(),
             blobs: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             store_at: 0,
             problems: Diagnostics::default(),
         })
@@ -255,6 +258,11 @@ impl<'a> PartBuilder<'a> {
                 name: name.to_owned(),
             },
         );
+    }
+
+    /// Something secret that a step reads, sent apart from the plan.
+    pub(super) fn secret(&mut self, name: SecretName, content: Secret<String>) {
+        self.secrets.insert(name, content);
     }
 
     /// Notes why there can be no plan.
@@ -359,6 +367,11 @@ impl<'a> PartBuilder<'a> {
         {
             secrets.insert(SecretName::CalicoEtcdCaKey, authority.key_pem.clone());
         }
+        secrets.extend(
+            self.secrets
+                .iter()
+                .map(|(name, content)| (*name, content.clone())),
+        );
         secrets
     }
 }

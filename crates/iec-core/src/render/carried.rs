@@ -38,10 +38,7 @@ fn secrets(part: &HostPart) -> Secret<String> {
 /// Whether a text is the secrets of a host in this form, as they are or as much of them as was written.
 #[must_use]
 pub fn is_secrets(text: &str) -> bool {
-    let known = |line: &str| {
-        let name = line.split(' ').next().unwrap_or_default();
-        SecretName::ALL.iter().any(|known| known.file_name() == name)
-    };
+    let known = |line: &str| SecretName::is_file_name(line.split(' ').next().unwrap_or_default());
     !text.is_empty() && text.lines().all(known)
 }
 
@@ -51,8 +48,15 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_names_and_nothing_else_is() {
-        assert!(is_secrets("ca.key aGVsbG8=\nkubeadm-init.yaml d29ybGQ=\n"));
-        for other in ["", "my list\n", "ca.key aGVsbG8=\nand my notes\n"] {
+        assert!(is_secrets(
+            "ca.key aGVsbG8=\nkubeadm-init.yaml d29ybGQ=\nhelm-00ff00ff00ff00ff.yaml e30=\n"
+        ));
+        for other in [
+            "",
+            "my list\n",
+            "ca.key aGVsbG8=\nand my notes\n",
+            "helm-values.yaml e30=\n",
+        ] {
             assert!(!is_secrets(other), "{other:?}");
         }
     }

@@ -7,3 +7,7 @@ mod kubeconfig;
 mod pretend;
 mod swap;
 mod unit_file;
+mod values;
+
+#[path = "../support/mod.rs"]
+mod support;

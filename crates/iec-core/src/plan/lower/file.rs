@@ -8,6 +8,8 @@ use super::{HOME, Lowered, SECRETS, Undo};
 use crate::content::Digest;
 use crate::plan::op::{FileContent, FileOp, Program as StoreProgram, ProgramOwner};
 
+/// The key of the cluster's authority, which control planes have.
+const CLUSTER_KEY: &str = "/etc/kubernetes/pki/ca.key";
 /// The folder in which systemd finds the units of the host's administrator.
 const UNIT_FOLDER: &str = "/etc/systemd/system/";
 /// The folder whose files the kubelet runs as pods, but for hidden ones.
@@ -38,6 +40,24 @@ pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
             check.push(question(format!("{path} is there"), test(["-s", path])));
             (
                 install.words([&format!("{SECRETS}/{}", name.file_name()), &new]),
+                true,
+            )
+        }
+        FileContent::Changing { secret, digest } => {
+            let keyed = Expr::Pipe(vec![
+                // grep ends each file with a line end, whoever wrote it.
+                Cmd::new(Program::Grep)
+                    .words(["-a", "-h", "", CLUSTER_KEY, path])
+                    .quiet_errors(),
+                Cmd::new(Program::Sha256sum),
+            ]);
+            let digest = format!("{}  -", digest.hex());
+            check.push(question(
+                format!("{path} has the content of the plan"),
+                keyed.prints(digest),
+            ));
+            (
+                install.words([&format!("{SECRETS}/{}", secret.file_name()), &new]),
                 true,
             )
         }

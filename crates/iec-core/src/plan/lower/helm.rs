@@ -18,6 +18,7 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
         chart,
         values,
         digest,
+        sensitive,
     } = release;
     // Helm takes an archive by its name only; the store's files have none.
     let archive = format!("{HOME}/incoming/{archive}");
@@ -65,6 +66,6 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
                 .into(),
         ]),
         shows: vec![],
-        sensitive: false,
+        sensitive: *sensitive,
     }
 }

@@ -3,9 +3,10 @@
 use crate::content::Digest;
 use crate::diagnostic::Diagnostic;
 use crate::plan::document;
-use crate::plan::op::{HelmOp, Op, ProgramOwner};
+use crate::plan::op::{FileContent, FileOp, HelmOp, Op, ProgramOwner, ReleaseMark, SecretName};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
+use crate::secret::Secret;
 use crate::site::HelmRelease;
 
 /// The step that installs Helm itself.
@@ -78,16 +79,29 @@ pub(in crate::plan) fn helm(part: &mut PartBuilder<'_>) {
         part.blob(chart, size, name);
         let values = document::documents(&[serde_json::Value::Object(release.values().clone())]);
         let path = format!("/etc/iec/helm/{}.yaml", called.release);
-        let digest = Digest::of(format!("{chart}{values}").as_bytes());
-        // Values may hold what only root should read.
-        part.file(
+        // A digest of the values alone would let whoever reads a script try passwords until it fits.
+        let key = part.inputs.credentials.cluster_ca.key_pem.clone();
+        let keyed = |text: &str| Digest::of(format!("{}\n{text}", key.expose().trim_end()).as_bytes());
+        let digest = keyed(&format!("{chart}{values}"));
+        let secret = SecretName::HelmValues(ReleaseMark::of(&called.release));
+        let content = FileContent::Changing {
+            secret,
+            digest: keyed(&values),
+        };
+        let file = FileOp {
+            path: path.clone(),
+            mode: 0o600,
+            content,
+        };
+        part.step(
             Phase::Helm,
             &called.values,
-            &path,
-            0o600,
-            "The values that the site gives the chart.",
-            values,
+            format!("Write {path}"),
+            "The values that the site gives the chart; they may be passwords, so nothing shows them.",
+            0,
+            Op::File(file),
         );
+        part.secret(secret, Secret::new(values));
         let op = Op::HelmRelease(HelmOp {
             name: name.to_owned(),
             namespace: release.namespace().to_string(),
@@ -95,6 +109,7 @@ pub(in crate::plan) fn helm(part: &mut PartBuilder<'_>) {
             chart,
             values: path,
             digest,
+            sensitive: !release.values().is_empty(),
         });
         part.step(
             Phase::Helm,

@@ -105,7 +105,7 @@ impl<'a> NumberedStep<'a> {
                     " The file as a whole is between the lines that end with `'EOF'` and `EOF`; its mode is {:04o}.",
                     file.mode
                 ),
-                crate::plan::FileContent::Secret(_) => {
+                crate::plan::FileContent::Secret(_) | crate::plan::FileContent::Changing { .. } => {
                     " The file comes from the secrets that you brought along; nothing shows it.".to_owned()
                 }
             },

@@ -15,7 +15,7 @@ use crate::whole_file;
 const NOTE: &str = ".iec-images";
 
 /// A file longer than this is no file of a host's secrets.
-const LONGEST: u64 = 1024 * 1024;
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// The secrets in the folder of a rendering, by their paths below it.
 #[derive(Debug, Default)]
