@@ -118,6 +118,46 @@ fn releases_of_any_names_and_namespaces_stay_apart() {
     assert!(ids.contains("helm.program") && ids.contains("helm.web") && ids.contains("helm.web-values"));
 }
 
+/// Content is compared with its digest by one step, whatever way it came: nothing may use it earlier.
+#[test]
+fn nothing_of_the_bundle_is_used_before_it_was_compared() {
+    for (name, plan) in plans() {
+        for part in plan.hosts.iter().filter(|part| part.whole) {
+            let store = part
+                .steps
+                .iter()
+                .position(|step| matches!(step.op, Op::Store { .. }));
+            let store = store.expect("every host has content");
+            for step in &part.steps[..store] {
+                let lowered = lower(step);
+                let commands = lowered.check.iter().map(|question| &question.ask);
+                for command in commands.chain(&lowered.apply) {
+                    let text = command.statement("");
+                    assert!(
+                        !text.contains("/var/lib/iec/store") && !text.contains("/var/lib/iec/incoming"),
+                        "{name} {}: {text}",
+                        step.id
+                    );
+                }
+            }
+            let text: String = lower(&part.steps[store])
+                .apply
+                .iter()
+                .map(|command| command.statement(""))
+                .collect();
+            for blob in &part.blobs {
+                let moved = format!("mv -fT /var/lib/iec/incoming/{}", blob.digest.hex());
+                let (before, _) = text.split_once(&moved).expect("each blob has its place");
+                let compared = format!(
+                    "printf '%s  %s\\n' {0} /var/lib/iec/incoming/{0} | sha256sum -c",
+                    blob.digest.hex()
+                );
+                assert!(before.contains(&compared), "{name} {}: {}", part.host, blob.name);
+            }
+        }
+    }
+}
+
 #[test]
 fn the_same_inputs_give_the_same_plan() {
     for ((name, one), (_, two)) in plans().into_iter().zip(plans()) {

@@ -7,6 +7,8 @@ use crate::{Question, Word};
 
 const FRAME: &str = include_str!("carried/frame.sh");
 const ASSUMED: &str = include_str!("carried/assumed.sh");
+const BLOB: &str = include_str!("carried/blob.sh");
+const URL: &str = include_str!("carried/url.sh");
 const INSTALL: &str = include_str!("carried/install.sh");
 const VERIFY: &str = include_str!("carried/verify.sh");
 const UNDO: &str = include_str!("carried/undo.sh");
@@ -75,17 +77,12 @@ impl Carried<'_> {
     #[must_use]
     pub fn install(&self, install: &CarriedInstall<'_>) -> String {
         let mut text = self.head("carry");
-        let blobs: Vec<String> = install
-            .blobs
-            .iter()
-            .map(|(hex, size)| format!("{hex} {size}"))
-            .collect();
         let steps: Vec<String> = install
             .secret_steps
             .iter()
             .map(|(id, digest)| format!("{id}:{digest}"))
             .collect();
-        set(&mut text, "blob_list", &blobs.join("\n"));
+        set(&mut text, "blob_list", &blob_list(install.blobs));
         set(&mut text, "mark", install.mark);
         set(&mut text, "secret_steps", &steps.join(" "));
         set(&mut text, "iterations", &install.iterations.to_string());
@@ -103,7 +100,7 @@ impl Carried<'_> {
         questions(&mut text, "carry_ask_assumed", install.assumed);
         let _ = write!(
             text,
-            "{FRAME}\n{ASSUMED}\n{INSTALL}\ncarry_runner() {{\n{}}}\n",
+            "{FRAME}\n{ASSUMED}\n{URL}\n{BLOB}\n{INSTALL}\ncarry_runner() {{\n{}}}\n",
             install.runner
         );
         tail(text, "carry_install")
@@ -168,6 +165,8 @@ impl Carried<'_> {
 /// The walk-through of a whole site over plain ssh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CarriedSite<'a> {
+    /// The folder of journal, lock and store on the hosts: `/var/lib/iec`.
+    pub home: &'a str,
     /// The site's name.
     pub site: &'a str,
     /// What the head of the file tells a reader, line by line.
@@ -193,6 +192,8 @@ pub struct CarriedPlace {
     pub port: Option<u16>,
     /// Its pinned key, as known_hosts files have it.
     pub key: String,
+    /// The blobs that may be sent to it: hexadecimal digest and length in bytes.
+    pub blobs: Vec<(String, u64)>,
 }
 
 impl CarriedSite<'_> {
@@ -208,7 +209,7 @@ impl CarriedSite<'_> {
                 .collect::<Vec<_>>()
         };
         set(&mut text, "site", self.site);
-        set(&mut text, "remote", &format!("/var/tmp/iec-{}", self.site));
+        set(&mut text, "home", self.home);
         set(&mut text, "hosts", &names(None).join(" "));
         set(&mut text, "control_planes", &names(Some(true)).join(" "));
         set(&mut text, "workers", &names(Some(false)).join(" "));
@@ -239,8 +240,36 @@ impl CarriedSite<'_> {
                 Word::new(place.key.as_str()),
             );
         }
-        let _ = writeln!(text, "esac\n}}\n{SITE}");
+        text.push_str("esac\n}\n");
+        self.contents(&mut text);
+        let _ = writeln!(text, "{URL}\n{SITE}");
         tail(text, "carry_site_main")
+    }
+
+    /// The function that prints the blobs of a host; hosts of one kind have the same.
+    fn contents(&self, text: &mut String) {
+        let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
+        for place in self.hosts {
+            let list = blob_list(&place.blobs);
+            match kinds.iter_mut().find(|(known, _)| *known == list) {
+                Some((_, hosts)) => hosts.push(&place.host),
+                None => kinds.push((list, vec![&place.host])),
+            }
+        }
+        text.push_str("carry_contents() {\ncase $1 in\n");
+        for (list, hosts) in kinds {
+            let hosts: Vec<String> = hosts
+                .into_iter()
+                .map(|host| Word::new(host).to_string())
+                .collect();
+            let _ = writeln!(
+                text,
+                "{}) printf '%s\\n' {} ;;",
+                hosts.join(" | "),
+                Word::new(list)
+            );
+        }
+        text.push_str("esac\n}\n");
     }
 }
 
@@ -279,6 +308,12 @@ impl CarriedAutorun<'_> {
         let _ = writeln!(text, "esac\n}}\n{AUTORUN}");
         tail(text, "carry_autorun")
     }
+}
+
+/// Blobs, one on a line, as the scripts read them.
+fn blob_list(blobs: &[(String, u64)]) -> String {
+    let lines: Vec<String> = blobs.iter().map(|(hex, size)| format!("{hex} {size}")).collect();
+    lines.join("\n")
 }
 
 /// The first lines of a script, up to the beginning of the function that is the whole of it.

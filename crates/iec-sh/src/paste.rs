@@ -47,14 +47,16 @@ pub fn unpack_secrets(home: &str) -> String {
     UNPACK.replace("@HOME@", home)
 }
 
-/// A script that prints which of these blobs, by their SHA-256 in hex, have not come to the host yet.
+/// A script that prints which of these blobs, by their SHA-256 in hex, have not come to the host whole yet. What is on its way
+/// is read and compared; what is in the store, the first step of the content compares before it is used.
 #[must_use]
 pub fn missing_blobs(home: &str, digests: impl IntoIterator<Item = String>) -> String {
     let home = Word::new(home);
     let mut text = String::from("main() {\nwhile read -r digest; do\n");
     let _ = writeln!(
         text,
-        "  test -f {home}/store/blobs/sha256/$digest || test -f {home}/incoming/$digest || echo $digest\ndone <<'EOF'"
+        "  test -f {home}/store/blobs/sha256/$digest && continue\n  \
+           test \"$(sha256sum <{home}/incoming/$digest)\" = \"$digest  -\" || echo $digest\ndone 2>/dev/null <<'EOF'"
     );
     for digest in digests {
         let _ = writeln!(text, "{}", Word::new(digest));

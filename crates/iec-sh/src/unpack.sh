@@ -12,6 +12,7 @@ else mv .all .lines
 fi
 [ -s .lines ] || exit
 while read -r name content; do
+  case $name in */* | .*) exit 1 ;; esac
   printf %s "$content" | base64 -d >"$name" || exit
 done <.lines
 rm -f .all .lines

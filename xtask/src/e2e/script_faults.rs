@@ -24,6 +24,13 @@ const IN_CONTENT: &str = "runtime.images";
 const IN_INIT: &str = "control-plane.wait";
 const IN_JOIN: &str = "join.bootstrap";
 
+/// Other files of the same names and lengths in the place of those of the bundle.
+const CHANGE_BLOBS: &str = "cd /media/iec && mv blobs kept && mkdir -p blobs/sha256 && cd kept/sha256 && \
+    for file in *; do truncate -s \"$(stat -c %s \"$file\")\" \"../../blobs/sha256/$file\" || exit; done";
+/// The files of the bundle again; nothing of the others has stayed on the host.
+const PUT_BLOBS_BACK: &str = "rm -r /media/iec/blobs && mv /media/iec/kept /media/iec/blobs && \
+    test ! -e /var/lib/iec/journal.jsonl && test -z \"$(find /var/lib/iec/incoming -type f)\"";
+
 const EXPIRE: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system delete secrets \
     --field-selector type=bootstrap.kubernetes.io/token";
 
@@ -53,9 +60,17 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
         install(&lab, first, first)?.is_done()?;
         nothing_twice(&lab, first)
     })?;
+    steps.run(
+        "a script beside files that somebody has changed uses none",
+        || {
+            bring(&lab, worker, worker, &old)?;
+            bring_blobs(&lab, worker, &old)?;
+            lab.run(worker, CHANGE_BLOBS, "")?;
+            install(&lab, worker, worker)?.is_refused("IEC2910")?;
+            lab.run(worker, PUT_BLOBS_BACK, "").map(drop)
+        },
+    )?;
     steps.run("a script with an expired token says so", || {
-        bring(&lab, worker, worker, &old)?;
-        bring_blobs(&lab, worker, &old)?;
         lab.run(first, EXPIRE, "")?;
         install(&lab, worker, worker)?.is_refused("IEC1708")?;
         lab.run(worker, "test ! -e /var/lib/iec/journal.jsonl", "")

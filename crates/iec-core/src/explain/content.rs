@@ -195,9 +195,9 @@ pub(super) const ROWS: &[Explanation] = &[
     ),
     row(
         "IEC2910",
-        "a blob is cut short",
-        "The copy of the folder is not whole: a medium that was full, or was taken out too early.",
-        "Copy the folder again.",
+        "a blob is not what its name says",
+        "Each file of the bundle is compared with its digest before anything of it is used. This one was cut short (a medium that was full, or was taken out too early), or somebody has changed it.",
+        "Copy the folder again; where that does not help, find out who can write where it lies.",
         "",
     ),
 ];

@@ -284,4 +284,18 @@ pub(super) const ROWS: &[Explanation] = &[
         "Give the host such a name before it joins, or choose another method.",
         "",
     ),
+    row(
+        "IEC3933",
+        "an address that is none of the web",
+        "Hosts fetch the files of the bundle from it with the programs that they have; only http and https, and only characters that mean nothing to a shell, are taken.",
+        "Give the address of the folder that has blobs/sha256 in it, without blanks, quotes or a query.",
+        "sh install-edge-1.sh --url http://10.0.0.1/iec",
+    ),
+    row(
+        "IEC3934",
+        "what is sent is not what the host asked for",
+        "A file of the bundle that the script of this host does not know, or one that begins elsewhere than the host's own part of it ends: two senders at once, or files of another rendering.",
+        "Start again, once, with the folder as it was rendered.",
+        "sh site.sh install",
+    ),
 ];

@@ -143,6 +143,17 @@ pub enum ContentFrom {
     At(String),
 }
 
+/// Whether hosts may fetch from this address: one of the web, of letters that mean nothing to any shell or program. The scripts
+/// ask the same once more.
+#[must_use]
+pub fn is_web_address(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/._~%+@,=[]-".contains(&byte);
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_plain))
+}
+
 /// The files of a rendering, by their path below its folder.
 pub type Files = BTreeMap<String, File>;
 

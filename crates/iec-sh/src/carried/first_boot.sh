@@ -2,9 +2,9 @@
 name=$1 secrets=$2
 shift 2
 mkdir -p /run/iec/seed /run/iec/phrase
-mount -o ro LABEL=CIDATA /run/iec/seed || exit
+mount -o ro,nosuid,nodev,noexec LABEL=CIDATA /run/iec/seed || exit
 if [ "$secrets" = sealed ]; then
-  mount -o ro LABEL=IEC-PHRASE /run/iec/phrase
+  mount -o ro,nosuid,nodev,noexec LABEL=IEC-PHRASE /run/iec/phrase
   set -- "$@" --passphrase-file /run/iec/phrase/passphrase
 fi
 /bin/sh "/run/iec/seed/install-$name.sh" --secrets /run/iec/seed "$@"

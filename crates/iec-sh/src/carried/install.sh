@@ -6,17 +6,20 @@ Installs host $carry_host of site $carry_site, and goes on where it stopped when
   --from FOLDER           where blobs and secrets are (default: the folder of this script)
   --secrets FOLDER        where the secrets are, if they are elsewhere (- for standard input)
   --medium LABEL          the same, on the medium with this file system label
-  --url URL               where blobs are fetched from when the folder has none
+  --url URL               where blobs are fetched from when the folder has none (- for standard input)
   --passphrase-file FILE  what opens the secrets, its first line (- for standard input; without it, it is asked for)
-  --move                  take blobs out of the folder rather than copy them
+  --move                  take blobs out of the folder as soon as this host has them
   --events                print events for a program rather than lines for a person
-  --needs                 print the digests of the blobs that this host still lacks, and do nothing
+  --needs                 print the digests of the blobs that this host lacks, with how many bytes of each it has, and do nothing
+  --receive               take blobs from standard input: for each its digest and a place on a line, then its bytes from there
+
+On standard input come first the URL, then the passphrase, then the secrets, as far as they are asked for there.
 USAGE
 }
 
 carry_arguments() {
   case $0 in */*) carry_from=${0%/*} ;; *) carry_from=. ;; esac
-  carry_url='' carry_phrase_file='' carry_move=no carry_raw=no carry_needs=no carry_medium='' carry_secrets_from=''
+  carry_url='' carry_phrase_file='' carry_move=no carry_raw=no carry_task=install carry_medium='' carry_secrets_from=''
   while [ $# -gt 0 ]; do
     case $1 in
       --from | --url | --passphrase-file | --medium | --secrets)
@@ -31,12 +34,16 @@ carry_arguments() {
         shift ;;
       --move) carry_move=yes ;;
       --events) carry_raw=yes ;;
-      --needs) carry_needs=yes ;;
+      --needs | --receive) carry_task=${1#--} ;;
       --help | -h) carry_usage; exit 0 ;;
       *) carry_refuse 1 IEC0900 "there is no option $1" 'see --help' ;;
     esac
     shift
   done
+  if [ "$carry_url" = - ]; then IFS= read -r carry_url; carry_url=${carry_url%/}; fi
+  if [ -n "$carry_url" ] && ! carry_is_url "$carry_url"; then
+    carry_refuse 1 IEC3933 'what --url names is no address of the web' 'give it as http://10.0.0.1/iec, without blanks, quotes or a query'
+  fi
 }
 
 # A control plane that was taken back keeps its journal under another name: the site's credentials are retired with it.
@@ -67,73 +74,18 @@ carry_mounted() {
   mkdir -p /run/iec/medium
   carry_device=/dev/disk/by-label/$carry_medium
   [ -e "$carry_device" ] || carry_device=$(blkid -L "$carry_medium" 2>/dev/null)
-  mount -o ro "${carry_device:-/nowhere}" /run/iec/medium 2>/dev/null ||
+  mount -o ro,nosuid,nodev,noexec "${carry_device:-/nowhere}" /run/iec/medium 2>/dev/null ||
     carry_refuse 1 IEC2909 "no medium with the label $carry_medium can be mounted" 'attach the medium, and start the script again'
   carry_from=/run/iec/medium
 }
 
-# carry_has HEX SIZE: whether the host has this blob already, in its store or on the way there.
-carry_has() {
-  for carry_file in "$carry_home/store/blobs/sha256/$1" "$carry_home/incoming/$1"; do
-    [ "$(stat -c %s -- "$carry_file" 2>/dev/null)" = "$2" ] && return 0
-  done
-  return 1
-}
-
-# The folder of what is on its way; the runner makes it the same.
-carry_made() {
-  if ! { mkdir -p "$carry_home" && chmod 0700 "$carry_home" && ( umask 077; mkdir -p "$carry_home/incoming" ); } 2>/dev/null; then
-    carry_refuse 2 IEC4004 "$carry_home cannot be written"
-  fi
-}
-
-# carry_fetch URL FILE: with whatever the host has. It fails where the file cannot be written; what else can go wrong it says.
-carry_fetch() {
-  if command -v curl >/dev/null; then
-    carry_said=$(curl -fsSL --retry 10 --retry-delay 3 --retry-all-errors -o "$2" "$1" 2>&1)
-    carry_code=$? carry_full=23
-  elif command -v wget >/dev/null; then
-    carry_said=$(wget -nv -O "$2" "$1" 2>&1)
-    carry_code=$? carry_full=3
-  else carry_refuse 1 IEC2909 'neither curl nor wget is on this host' 'apt-get install curl, or bring the blobs on a medium'
-  fi
-  [ "$carry_code" -ne 0 ] || return 0
-  [ "$carry_code" -ne "$carry_full" ] || return 1
-  rm -f "$2"
-  # The last line is what the last try came to.
-  carry_said=${carry_said##*"
-"}
-  carry_refuse 1 IEC2909 "$1 cannot be fetched: ${carry_said:-exit code $carry_code}" \
-    'see whether --url leads to the folder that has blobs/sha256 in it, and whether this host reaches it'
-}
-
-# carry_blob HEX SIZE: puts one blob where the first step of the content takes it from, whole or not at all.
-carry_blob() {
-  carry_has "$1" "$2" && return
+# carry_toolbox: an empty folder for what this script itself runs or reads.
+carry_toolbox() {
   carry_made
-  carry_part=$carry_home/incoming/$1.part
-  carry_source=$carry_from/blobs/sha256/$1
-  if [ -f "$carry_source" ]; then
-    if [ "$carry_move" = yes ]; then mv -f -- "$carry_source" "$carry_part"; else cp -- "$carry_source" "$carry_part"; fi
-  elif [ -n "$carry_url" ]; then carry_fetch "$carry_url/blobs/sha256/$1" "$carry_part"
-  else
-    carry_refuse 1 IEC2909 "blob $1 is not in $carry_from/blobs/sha256" \
-      'start the script beside its blobs, or name their place with --from FOLDER or --url URL'
-  fi || carry_refuse 2 IEC4005 "blob $1 could not be stored" 'see whether the disk is full; the script goes on where it stopped'
-  [ "$(stat -c %s -- "$carry_part")" = "$2" ] || {
-    rm -f "$carry_part"
-    carry_refuse 1 IEC2910 "blob $1 is cut short at its source" 'copy the folder again'
-  }
-  # What was moved belonged to whoever brought it, and nobody but root may change what root will run.
-  chown 0:0 "$carry_part" && chmod 0600 "$carry_part" && mv -f -- "$carry_part" "$carry_home/incoming/$1"
+  carry_tools=$carry_home/incoming/tools
+  rm -rf "$carry_tools"
+  ( umask 077; mkdir "$carry_tools" )
 }
-
-# carry_blobs COMMAND: calls it with digest and size of each blob.
-carry_blobs() {
-  printf '%s\n' "$carry_blob_list" | while read -r carry_hex carry_size; do "$1" "$carry_hex" "$carry_size"; done
-}
-
-carry_lacks() { carry_has "$1" "$2" || printf '%s\n' "$1"; }
 
 # carry_stranger: whether the API takes the token for nobody's. The token is in a file, in no argument.
 carry_stranger() {
@@ -157,12 +109,10 @@ CONFIG
 # A worker asks the API, where there is one already, whether its token still opens the cluster.
 carry_token() {
   if [ -z "$carry_api" ] || [ -s /etc/kubernetes/kubelet.conf ]; then return; fi
-  carry_blob "$carry_kubectl" "$carry_kubectl_size"
-  carry_tools=$carry_home/incoming/tools
-  mkdir -p "$carry_tools"
-  carry_file=$carry_home/incoming/$carry_kubectl
-  [ -f "$carry_file" ] || carry_file=$carry_home/store/blobs/sha256/$carry_kubectl
-  cp -- "$carry_file" "$carry_tools/kubectl" && chmod 0755 "$carry_tools/kubectl"
+  carry_usable "$carry_kubectl" "$carry_kubectl_size"
+  carry_toolbox
+  cp -- "$carry_file" "$carry_tools/kubectl" && chmod 0755 "$carry_tools/kubectl" ||
+    carry_refuse 2 IEC4005 'kubectl could not be stored' 'see whether the disk is full'
   printf '%s' "$carry_authority" >"$carry_tools/ca.crt"
   carry_tries=0 carry_strange=0
   while :; do
@@ -202,18 +152,15 @@ carry_needs_secrets() {
   return 1
 }
 
-# Opens what is encrypted with the host's own openssl, else with the bundle's.
-carry_openssl() {
-  if command -v openssl >/dev/null; then openssl "$@"; return; fi
-  carry_tools=$carry_home/incoming/tools
-  if [ -n "$carry_host_tools" ] && [ ! -x "$carry_tools/bin/openssl" ]; then
-    carry_blob "$carry_host_tools" "$carry_host_tools_size"
-    carry_file=$carry_home/incoming/$carry_host_tools
-    [ -f "$carry_file" ] || carry_file=$carry_home/store/blobs/sha256/$carry_host_tools
-    mkdir -p "$carry_tools" && tar -x -f "$carry_file" -C "$carry_tools" --no-same-owner
-  fi
-  [ -x "$carry_tools/bin/openssl" ] || return 127
-  "$carry_tools/bin/openssl" "$@"
+# What is encrypted is opened with the host's own openssl, else with the bundle's, which is unpacked anew each time.
+carry_opener() {
+  carry_openssl=openssl
+  command -v openssl >/dev/null && return
+  carry_openssl=''
+  [ -n "$carry_host_tools" ] || return
+  carry_usable "$carry_host_tools" "$carry_host_tools_size"
+  carry_toolbox
+  tar -x -f "$carry_file" -C "$carry_tools" --no-same-owner && carry_openssl=$carry_tools/bin/openssl
 }
 
 carry_passphrase() {
@@ -251,17 +198,19 @@ carry_bring() {
 
 # carry_unseal: opens the secrets; the first line inside is the digest of the rest.
 carry_unseal() {
+  carry_opener
+  [ -n "$carry_openssl" ] && [ -n "$(command -v "$carry_openssl")" ] ||
+    carry_refuse 1 IEC3926 'there is no openssl on this host to open its secrets with' \
+      'apt-get install openssl, or render with --plain-secrets'
   [ -n "$carry_phrase" ] || carry_passphrase
   # The shell's own printf: no process has the passphrase or a secret among its arguments.
   carry_open=$(printf '%s\n' "$carry_phrase" | {
     exec 7<&0
-    printf '%s\n' "$carry_lines" | carry_openssl enc -d -aes-256-cbc -pbkdf2 -iter "$carry_iterations" \
+    printf '%s\n' "$carry_lines" | "$carry_openssl" enc -d -aes-256-cbc -pbkdf2 -iter "$carry_iterations" \
       -md sha256 -base64 -pass fd:7 2>/dev/null
   })
   carry_code=$?
   carry_phrase=''
-  [ "$carry_code" -ne 127 ] || carry_refuse 1 IEC3926 'there is no openssl on this host to open its secrets with' \
-    'apt-get install openssl, or render with --plain-secrets'
   carry_lines=${carry_open#*"
 "}
   carry_sum=$(printf '%s\n' "$carry_lines" | sha256sum)
@@ -282,9 +231,10 @@ carry_secrets() {
     umask 077
     mkdir -p "$carry_home/incoming/secrets" || exit 2
     printf '%s\n' "$carry_lines" | while read -r carry_name carry_content; do
+      case $carry_name in */* | .*) exit 2 ;; esac
       printf '%s' "$carry_content" | base64 -d >"$carry_home/incoming/secrets/$carry_name" || exit 2
     done
-  ) || carry_refuse 2 IEC4005 'the secrets could not be stored' 'see whether the disk is full'
+  ) || carry_refuse 2 IEC4005 'the secrets could not be stored' 'see whether the disk is full, and whether the file is whole'
   carry_lines='' carry_placed=yes
 }
 
@@ -293,6 +243,7 @@ carry_clean() {
   if [ -d "$carry_home/incoming" ]; then
     flock -n "$carry_home/lock" rm -rf "$carry_home/incoming/secrets" "$carry_home/incoming/tools" 2>/dev/null
   fi
+  [ "$0" != "$carry_home/carried.sh" ] || rm -f "$0"
   [ ! -t 0 ] || stty echo 2>/dev/null
   [ -z "$carry_medium" ] || umount /run/iec/medium 2>/dev/null
 }
@@ -302,11 +253,12 @@ carry_run() { ( carry_runner ) 8>&- | ( carry_show ) 8>&-; }
 carry_install() {
   carry_arguments "$@"
   carry_as_root
-  if [ "$carry_needs" = yes ]; then carry_blobs carry_lacks; exit 0; fi
   carry_right_host
   carry_not_retired
   carry_as_assumed
+  if [ "$carry_task" = needs ]; then carry_needed; exit 0; fi
   carry_alone
+  [ "$carry_task" != receive ] || carry_receive
   trap carry_clean EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
@@ -325,11 +277,7 @@ carry_install() {
   fi
   case $carry_result in
     0) exit 0 ;;
-    20)
-      # A blob that is not what its name says must be brought anew.
-      find "$carry_home/incoming" -maxdepth 1 -type f -name '????????????????????????????????????????????????????????????????' -delete
-      carry_result=2 ;;
-    21) carry_result=2 ;;
+    20 | 21) carry_result=2 ;;
   esac
   carry_say "start this script again to go on where it stopped; iec explain CODE says more about a code" >&2
   exit "$carry_result"

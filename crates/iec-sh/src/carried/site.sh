@@ -42,6 +42,9 @@ carry_arguments() {
     shift
   done
   [ -n "$carry_verb" ] || carry_stop IEC0900 'install, verify or undo is missing' 'see --help'
+  if [ -n "$carry_url" ] && ! carry_is_url "$carry_url"; then
+    carry_stop IEC3933 'what --url names is no address of the web' 'give it as http://10.0.0.1/iec, without blanks, quotes or a query'
+  fi
   [ -n "$carry_identity" ] || carry_identity=$carry_site_identity
   case $0 in */*) carry_here=${0%/*} ;; *) carry_here=. ;; esac
 }
@@ -64,36 +67,78 @@ carry_ssh() {
   ssh "$@" "$carry_user@$carry_address" "$carry_command"
 }
 
-# What begins a command line on a host: root's rights without a question.
-carry_sudo() { if [ "$carry_user" = root ]; then carry_root=''; else carry_root='sudo -n '; fi; }
-
-# carry_carry HOST: takes the host's scripts and the blobs that it lacks to the host. Its secrets come later, by a pipe: a
-# file of them would stay wherever the connection ends.
-carry_carry() {
+# carry_root HOST COMMAND: runs a command line on a host with root's rights, which must not need a question.
+carry_root() {
   carry_place "$1"
-  carry_sudo
-  carry_names="install-$1.sh verify-$1.sh undo-$1.sh"
-  carry_ssh "$1" "umask 077 && rm -rf $carry_remote && mkdir -p $carry_remote" </dev/null || return 4
-  carry_needs=$(carry_ssh "$1" "${carry_root}/bin/sh -s -- --needs" <"$carry_here/install-$1.sh") || return 4
-  for carry_hex in $carry_needs; do
-    [ ! -f "$carry_here/blobs/sha256/$carry_hex" ] || carry_names="$carry_names blobs/sha256/$carry_hex"
+  if [ "$carry_user" = root ]; then carry_ssh "$1" "$2"; else carry_ssh "$1" "sudo -n $2"; fi
+}
+
+# carry_plain BEFORE: what a host printed, for a terminal: printable ASCII only, this before each line, and no more than a person
+# could ever read.
+carry_plain() { dd bs=4096 count=16384 2>/dev/null | LC_ALL=C sed -e 's/[^ -~	]/?/g' -e "s/^/$1/"; }
+
+# carry_shown COMMAND...: shows what it prints that way; ends as it did.
+carry_shown() {
+  { "$@" 2>&1; printf '%s\n' "$?" >"$carry_temporary/ended"; } | carry_plain ''
+  carry_code=$(cat "$carry_temporary/ended")
+  [ "$carry_code" -ne 255 ] || carry_code=4
+  return "$carry_code"
+}
+
+# carry_script HOST SCRIPT WORDS: runs a script of the host there. It goes over as the input of the shell: no file of it is
+# on the host.
+carry_script() { carry_root "$1" "/bin/sh -s -- $3" <"$carry_here/$2-$1.sh"; }
+
+# carry_wanted HOST: what this host lacks of the blobs beside this script, with the place from where on: only what the host's
+# script was rendered with counts, whatever the host says.
+carry_wanted() {
+  carry_said="
+$carry_needs
+"
+  carry_contents "$1" | while read -r carry_hex carry_size; do
+    case $carry_said in *"
+$carry_hex "*) ;; *) continue ;; esac
+    carry_at=${carry_said#*"
+$carry_hex "}
+    carry_at=${carry_at%%"
+"*}
+    case $carry_at in '' | 0* | *[!0-9]* | ????????????????*) carry_at=0 ;; esac
+    carry_blob=$carry_here/blobs/sha256/$carry_hex
+    if [ -f "$carry_blob" ] && [ "$(wc -c <"$carry_blob")" -eq "$carry_size" ] && [ "$carry_at" -lt "$carry_size" ]; then
+      printf '%s %s\n' "$carry_hex" "$carry_at"
+    fi
   done
-  # shellcheck disable=SC2086 # names of our own, without blanks
-  tar -c -f - -C "$carry_here" $carry_names | carry_ssh "$1" "umask 077 && tar -x -f - -C $carry_remote" || return 4
 }
 
-# carry_on HOST SCRIPT ARGUMENTS: runs a script of the host there.
-carry_on() {
-  carry_place "$1"
-  carry_sudo
-  carry_ssh "$1" "${carry_root}/bin/sh $carry_remote/$2-$1.sh $3"
+# carry_sent: these blobs, each behind a line with its digest and the place from where on its bytes follow.
+carry_sent() {
+  while read -r carry_hex carry_at; do
+    printf '%s %s\n' "$carry_hex" "$carry_at"
+    tail -c "+$((carry_at + 1))" <"$carry_here/blobs/sha256/$carry_hex" || return
+  done
+  printf 'end\n'
 }
 
-# The folder on the host goes when it was of use; a host that was cut off keeps it until the next time: no secret is in it.
-carry_tidy() { carry_ssh "$1" "rm -rf $carry_remote" </dev/null; }
+# carry_carry HOST: takes the host's script and the blobs that it lacks to the host, into the folder that only root has. Its
+# secrets come later, by a pipe: a file of them would stay wherever the connection ends.
+carry_carry() {
+  { carry_script "$1" install --needs; printf '%s\n' "$?" >"$carry_temporary/asked.$1"; } |
+    head -c 1000000 >"$carry_temporary/needs.$1"
+  carry_code=$(cat "$carry_temporary/asked.$1")
+  [ "$carry_code" -eq 0 ] || return "$carry_code"
+  carry_needs=$(cat "$carry_temporary/needs.$1")
+  carry_root "$1" "/bin/sh -c 'umask 077 && mkdir -p $carry_home && cat >$carry_home/carried.sh'" <"$carry_here/install-$1.sh" || return
+  carry_wanted "$1" >"$carry_temporary/wanted.$1"
+  [ -s "$carry_temporary/wanted.$1" ] || return 0
+  carry_sent <"$carry_temporary/wanted.$1" | carry_root "$1" "/bin/sh $carry_home/carried.sh --receive"
+}
 
-# carry_secrets HOST: what its script reads: its secrets, before them the passphrase where they are sealed.
+# The script takes itself away when it ends; here it is made sure for one that refused. Blobs stay: it may go on with them.
+carry_tidy() { carry_root "$1" "/bin/sh -c 'rm -f $carry_home/carried.sh; rmdir $carry_home 2>/dev/null'" </dev/null; }
+
+# carry_secrets HOST: what its script reads: where it fetches blobs, then the passphrase where its secrets are sealed, then they.
 carry_secrets() {
+  [ -z "$carry_url" ] || printf '%s\n' "$carry_url"
   if [ -f "$carry_here/secrets-$1.enc" ]; then
     # The shell's own printf: no process has the passphrase among its arguments.
     printf '%s\n' "$carry_phrase"
@@ -103,16 +148,18 @@ carry_secrets() {
 }
 
 carry_install_one() {
-  carry_carry "$1" || return 4
-  carry_more=--move
-  [ -z "$carry_url" ] || carry_more="$carry_more --url $carry_url"
-  if [ -f "$carry_here/secrets-$1.enc" ]; then carry_more="$carry_more --secrets - --passphrase-file -"
-  elif [ -f "$carry_here/secrets-$1" ]; then carry_more="$carry_more --secrets -"
-  fi
-  carry_secrets "$1" | carry_on "$1" install "$carry_more"
+  carry_carry "$1"
   carry_code=$?
-  [ "$carry_code" -ne 255 ] || carry_code=4
-  [ "$carry_code" -eq 4 ] || carry_tidy "$1"
+  if [ "$carry_code" -eq 0 ]; then
+    carry_more=''
+    [ -z "$carry_url" ] || carry_more=' --url -'
+    if [ -f "$carry_here/secrets-$1.enc" ]; then carry_more="$carry_more --secrets - --passphrase-file -"
+    elif [ -f "$carry_here/secrets-$1" ]; then carry_more="$carry_more --secrets -"
+    fi
+    carry_secrets "$1" | carry_root "$1" "/bin/sh $carry_home/carried.sh$carry_more"
+    carry_code=$?
+  fi
+  if [ "$carry_code" -eq 255 ]; then carry_code=4; else carry_tidy "$1"; fi
   return "$carry_code"
 }
 
@@ -121,13 +168,13 @@ carry_install() {
   for carry_host in $carry_hosts; do
     (
       carry_install_one "$carry_host"
-      printf '%s\n' "$?" >"$carry_temporary/$carry_host"
-    ) 2>&1 | sed "s/^/$carry_host | /" &
+      printf '%s\n' "$?" >"$carry_temporary/ended.$carry_host"
+    ) 2>&1 | carry_plain "$carry_host | " &
   done
   wait
   carry_result=0
   for carry_host in $carry_hosts; do
-    carry_code=$(cat "$carry_temporary/$carry_host" 2>/dev/null || echo 4)
+    carry_code=$(cat "$carry_temporary/ended.$carry_host" 2>/dev/null || echo 4)
     if [ "$carry_code" -eq 0 ]; then continue; fi
     printf '%s did not end well (exit code %s)\n' "$carry_host" "$carry_code" >&2
     [ "$carry_result" -ne 0 ] || carry_result=$carry_code
@@ -138,21 +185,11 @@ carry_install() {
   exit "$carry_result"
 }
 
-# carry_small HOST: takes only the scripts to the host.
-carry_small() {
-  carry_ssh "$1" "umask 077 && mkdir -p $carry_remote" </dev/null &&
-    tar -c -f - -C "$carry_here" "verify-$1.sh" "undo-$1.sh" | carry_ssh "$1" "tar -x -f - -C $carry_remote"
-}
-
 carry_verify() {
   carry_result=0
   for carry_host in $carry_hosts; do
     printf '%s\n' "$carry_host"
-    carry_small "$carry_host" && carry_on "$carry_host" verify '' </dev/null
-    carry_code=$?
-    [ "$carry_code" -ne 255 ] || carry_code=4
-    carry_tidy "$carry_host"
-    [ "$carry_code" -eq 0 ] || carry_result=$carry_code
+    carry_shown carry_script "$carry_host" verify '' || carry_result=$carry_code
   done
   exit "$carry_result"
 }
@@ -165,16 +202,16 @@ carry_undo() {
     read -r carry_answer
     case $carry_answer in y | Y | yes) ;; *) exit 130 ;; esac
   fi
-  for carry_host in $carry_hosts; do carry_small "$carry_host" || carry_stop IEC1004 "$carry_host could not be reached"; done
-  carry_on "$carry_first" undo '--yes --releases' </dev/null || exit
+  for carry_host in $carry_hosts; do
+    carry_shown carry_root "$carry_host" /bin/true </dev/null || carry_stop IEC1004 "$carry_host could not be reached"
+  done
+  carry_shown carry_script "$carry_first" undo '--yes --releases' || exit
   for carry_host in $carry_workers; do
-    carry_on "$carry_first" undo "--leave $carry_host" </dev/null
-    carry_on "$carry_host" undo --yes </dev/null || exit
-    carry_tidy "$carry_host"
+    carry_shown carry_script "$carry_first" undo "--leave $carry_host"
+    carry_shown carry_script "$carry_host" undo --yes || exit
   done
   for carry_host in $carry_control_planes; do
-    carry_on "$carry_host" undo --yes </dev/null || exit
-    carry_tidy "$carry_host"
+    carry_shown carry_script "$carry_host" undo --yes || exit
   done
   printf 'The site %s is taken back. Its secrets are of no use any more: remove them here too.\n' "$carry_site"
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use iec_core::facts::{Facts, HostFacts};
-use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, media, render};
+use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, is_web_address, media, render};
 use iec_core::secret::Secret;
 use iec_core::site::Site;
 use serde_json::{Value, json};
@@ -106,6 +106,14 @@ impl<'a> Job<'a> {
     }
 
     fn run(&self, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+        if let ContentFrom::At(url) = &self.content
+            && !is_web_address(url)
+        {
+            return Err(
+                CliError::refused("IEC3933", "what --url names is no address of the web")
+                    .next("give it as http://10.0.0.1/iec, without blanks, quotes or a query"),
+            );
+        }
         folder::refuse(&self.place.out, self.place.force)?;
         let writer = self.images.then(image::writer).transpose()?;
         let file = site_file::read(&self.place.site)?;

@@ -74,3 +74,20 @@ fn a_description_needs_no_bundle_for_its_hosts_either() {
     assert!(shown.starts_with("exit code: 0\n"), "{shown}");
     assert!(sandbox.read("out/pdf.yaml").contains("arch: aarch64"));
 }
+
+#[test]
+fn hosts_fetch_from_an_address_of_the_web_only() {
+    let sandbox = Sandbox::new();
+    sandbox.write("site.yaml", SITE);
+    for url in [
+        "file:///etc",
+        "http://a/ b",
+        "http://a/$(reboot)",
+        "-Kfile",
+        "http://",
+    ] {
+        let url = format!("--url={url}");
+        let shown = sandbox.run(&["render", "cloud-init", "--out", "out", "--plain-secrets", &url]);
+        assert!(shown.contains("error[IEC3933]"), "{url}: {shown}");
+    }
+}

@@ -84,7 +84,7 @@ pub(super) fn playbook(subject: &Subject<'_>, secrets: Secrets) -> String {
     document(&json!([play]))
 }
 
-/// The steps of a host, in order, and whether something was assumed of it.
+/// The steps of a host, in order, the files of the bundle that it may ask for, and whether something was assumed of it.
 pub(super) fn host_variables(part: &HostPart, assumed: bool) -> String {
     let steps: Vec<Value> = part
         .steps
@@ -98,7 +98,8 @@ pub(super) fn host_variables(part: &HostPart, assumed: bool) -> String {
             })
         })
         .collect();
-    document(&json!({ "iec_assumed": assumed, "iec_steps": steps }))
+    let content: Vec<String> = part.blobs.iter().map(|blob| blob.digest.hex()).collect();
+    document(&json!({ "iec_assumed": assumed, "iec_content": content, "iec_steps": steps }))
 }
 
 /// One YAML document in the form that linters of Ansible ask for.

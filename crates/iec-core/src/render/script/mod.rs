@@ -230,6 +230,28 @@ fn is_kubectl(program: &Program) -> bool {
     program.path.ends_with("/kubectl")
 }
 
+/// The blobs that a host's script may ask for.
+fn sendable(subject: &Subject<'_>, host: &SiteHost) -> Vec<(String, u64)> {
+    let part = subject
+        .plan
+        .hosts
+        .iter()
+        .find(|part| part.whole && part.host == *host.name());
+    let Some(host) = part.and_then(|part| Host::of(subject, part)) else {
+        return Vec::new();
+    };
+    let mut blobs: Vec<(String, u64)> = host
+        .part
+        .blobs
+        .iter()
+        .map(|blob| (blob.digest.hex(), blob.size))
+        .chain(host.host_tools().map(|(digest, size)| (digest.hex(), size)))
+        .collect();
+    blobs.sort_unstable();
+    blobs.dedup();
+    blobs
+}
+
 /// The walk-through of the site.
 fn site(subject: &Subject<'_>) -> String {
     let site = subject.site;
@@ -248,12 +270,14 @@ fn site(subject: &Subject<'_>) -> String {
             .host_key()
             .map(|key| key.as_str().to_owned())
             .unwrap_or_default(),
+        blobs: sendable(subject, host),
     };
     let (first, then): (Vec<_>, Vec<_>) = site
         .present_hosts()
         .map(place)
         .partition(|place| place.control_plane);
     CarriedSite {
+        home: HOME,
         site: site.name().as_str(),
         about: &about,
         identity: site.access().identity().unwrap_or_default(),
