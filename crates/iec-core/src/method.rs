@@ -110,7 +110,7 @@ pub const METHODS: &[Method] = &[
         advantages: "One medium for all hosts: it finds a host's role by its MAC address, serial number or machine id.",
         drawbacks: "The medium holds the secrets of all hosts; guard it.",
         network: "None but the site's own.",
-        machines: "Hosts whose image runs the unit of the medium; a medium with room for the bundle.",
+        machines: "Hosts whose image has the unit and the script of the site, and `ssh-keygen`; a medium with room for the bundle.",
     },
     Method {
         name: "ansible",

@@ -15,6 +15,7 @@ mod frame;
 mod host;
 mod listen;
 mod local;
+mod medium_key;
 mod observe;
 mod outcome;
 mod payload;
@@ -29,6 +30,7 @@ pub use execute::{
 pub use fleet::Fleet;
 pub use host::{Host, Script};
 pub use local::LocalHost;
+pub use medium_key::MediumKey;
 pub use observe::{Observation, journals, observe};
 pub use outcome::{Ending, Outcome, Privilege, Signal};
 pub use payload::{INCOMING, Payload};

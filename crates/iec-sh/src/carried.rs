@@ -13,6 +13,8 @@ const INSTALL: &str = include_str!("carried/install.sh");
 const VERIFY: &str = include_str!("carried/verify.sh");
 const UNDO: &str = include_str!("carried/undo.sh");
 const SITE: &str = include_str!("carried/site.sh");
+const BRING: &str = include_str!("carried/bring.sh");
+const SEED: &str = include_str!("carried/seed.sh");
 const AUTORUN: &str = include_str!("carried/autorun.sh");
 
 /// What a first boot runs, as text for `sh -c`: it finds the medium of its host, installs, and ends as the installation did.
@@ -305,7 +307,7 @@ impl CarriedAutorun<'_> {
                 );
             }
         }
-        let _ = writeln!(text, "esac\n}}\n{AUTORUN}");
+        let _ = writeln!(text, "esac\n}}\n{BRING}\n{AUTORUN}");
         tail(text, "carry_autorun")
     }
 }
@@ -314,6 +316,35 @@ impl CarriedAutorun<'_> {
 fn blob_list(blobs: &[(String, u64)]) -> String {
     let lines: Vec<String> = blobs.iter().map(|(hex, size)| format!("{hex} {size}")).collect();
     lines.join("\n")
+}
+
+/// The script of the hosts' image that waits for a medium of its site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedSeed<'a> {
+    /// The folder of journal, lock and store: `/var/lib/iec`.
+    pub home: &'a str,
+    /// The site's name.
+    pub site: &'a str,
+    /// The label of the medium's file system.
+    pub label: &'a str,
+    /// The public key of the site's media, as `authorized_keys` files have it.
+    pub key: &'a str,
+    /// What the head of the file tells a reader, line by line.
+    pub about: &'a [String],
+}
+
+impl CarriedSeed<'_> {
+    /// The script's text. It does nothing before its last line was read.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = head(self.about, "carry");
+        set(&mut text, "home", self.home);
+        set(&mut text, "site", self.site);
+        set(&mut text, "label", self.label);
+        set(&mut text, "key", self.key);
+        let _ = writeln!(text, "{BRING}\n{SEED}");
+        tail(text, "carry_seed")
+    }
 }
 
 /// The first lines of a script, up to the beginning of the function that is the whole of it.

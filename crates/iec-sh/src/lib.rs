@@ -13,7 +13,9 @@ mod program;
 mod runner;
 mod word;
 
-pub use carried::{Carried, CarriedAutorun, CarriedInstall, CarriedPlace, CarriedSite, FIRST_BOOT, Joins};
+pub use carried::{
+    Carried, CarriedAutorun, CarriedInstall, CarriedPlace, CarriedSeed, CarriedSite, FIRST_BOOT, Joins,
+};
 pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
 pub use paste::{PasteContent, PasteStep, Preface, missing_blobs, unpack_secrets};

@@ -298,4 +298,25 @@ pub(super) const ROWS: &[Explanation] = &[
         "Start again, once, with the folder as it was rendered.",
         "sh site.sh install",
     ),
+    row(
+        "IEC3935",
+        "a medium that is none of this site",
+        "A host's image knows the media of its site by their signature, which is made with the site's own secrets. This medium has none, or one of other secrets; nothing of it was run.",
+        "Take it away and find out who attached it. Where it is your own: render it beside the secrets file with which iec-seed.sh in the image was rendered, or put a new iec-seed.sh there.",
+        "iec render seed --facts facts.json --out /media/stick",
+    ),
+    row(
+        "IEC3936",
+        "a host cannot tell whose a medium is",
+        "The signature of a medium is verified by ssh-keygen, which the image does not have.",
+        "Put the package openssh-client into the image; openssh-server brings it along.",
+        "",
+    ),
+    row(
+        "IEC3937",
+        "a file on a medium is not what its signed list says",
+        "The copy of the folder is not whole, or somebody has changed it. Nothing of that file was used.",
+        "Copy the folder to the medium again; where that does not help, find out who had the medium.",
+        "",
+    ),
 ];

@@ -3,6 +3,7 @@
 use super::cloud_init::{CONTENT, SEED};
 use super::seed::LABEL;
 use super::{Files, Format};
+use crate::content::Digest;
 
 /// A medium that is made from a rendering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,4 +45,21 @@ pub fn media(format: Format, files: &Files) -> Vec<Medium> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The name of the list of a medium's files, and of its signature.
+pub const LIST: &str = "manifest";
+/// The name of the signature of the list.
+pub const SIGNATURE: &str = "manifest.sig";
+
+/// The list of the files of a seed medium that its hosts take nothing beyond, from their paths and digests: a line each, as
+/// `sha256sum` prints it. The bundle's files are not in it, since every script knows those that it takes.
+#[must_use]
+pub fn signed_list<'a>(files: impl IntoIterator<Item = (&'a str, Digest)>) -> String {
+    let of_medium = files
+        .into_iter()
+        .filter(|(path, _)| !super::seed::OF_IMAGE.contains(path));
+    of_medium
+        .map(|(path, digest)| format!("{}  {path}\n", digest.hex()))
+        .collect()
 }

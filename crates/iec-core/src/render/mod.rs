@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 pub use assumption::{Assumption, assumptions};
 use carried::carried;
 pub use carried::is_secrets;
-pub use medium::{Medium, media};
+pub use medium::{LIST, Medium, SIGNATURE, media, signed_list};
 
 use crate::content::{Digest, Manifest};
 use crate::diagnostic::Diagnostics;
@@ -117,6 +117,8 @@ pub struct Options {
     pub content: ContentFrom,
     /// Who may log in to a host that has no account yet: lines of an `authorized_keys` file.
     pub authorized_keys: Vec<String>,
+    /// The public key by which hosts know the media of their site, as an `authorized_keys` file has it.
+    pub medium_key: String,
 }
 
 /// How the secrets of hosts go along with a rendering: one file per host beside the rest.

@@ -1,9 +1,10 @@
 //! A medium that installs whichever host of the site it is put into: scripts, content, and what starts them by itself.
 
-use iec_sh::CarriedAutorun;
+use iec_sh::{CarriedAutorun, CarriedSeed};
 
 use super::script;
 use super::{File, Files, Options, Subject};
+use crate::plan::HOME;
 use crate::plan::marks::Marks;
 
 /// The label of the medium's file system.
@@ -21,7 +22,8 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
             subject.who,
             subject.run
         ),
-        "Installs the host on which it is started; iec-seed.service beside it starts it at boot.".to_owned(),
+        "Installs the host on which it is started; iec-seed.service of the hosts' image starts it at boot."
+            .to_owned(),
     ];
     let hosts: Vec<(String, Vec<String>)> = subject
         .site
@@ -37,15 +39,43 @@ pub(super) fn files(subject: &Subject<'_>, options: &Options) -> Files {
         hosts: &hosts,
     };
     files.insert("autorun.sh".to_owned(), File::script(autorun.text()));
+    files.insert(
+        "iec-seed.sh".to_owned(),
+        File::script(starter(subject, &options.medium_key)),
+    );
     files.insert("iec-seed.service".to_owned(), File::text(unit()));
     files
+}
+
+/// The files that belong into the image of the hosts; nothing on a medium may take their place.
+pub(super) const OF_IMAGE: [&str; 2] = ["iec-seed.service", "iec-seed.sh"];
+
+/// The script for the image of the hosts: it knows the site's media by their signature.
+fn starter(subject: &Subject<'_>, key: &str) -> String {
+    let site = subject.site.name();
+    let about = [
+        format!("Site {site}. Put this into /usr/local/sbin of the hosts' image, with iec-seed.service."),
+        format!(
+            "It installs a host from a medium with the label {LABEL} that was rendered with this site's secrets, and from no other."
+        ),
+        "Later renderings of the site fit it too, until iec reset retires the site's credentials.".to_owned(),
+    ];
+    CarriedSeed {
+        home: HOME,
+        site: site.as_str(),
+        label: LABEL,
+        key,
+        about: &about,
+    }
+    .text()
 }
 
 /// The unit for the image of the hosts: it waits for the medium, and installs.
 fn unit() -> String {
     format!(
-        "# Put this into /etc/systemd/system of the hosts' image and enable it. Copy the folder to a medium\n\
-         # whose file system has the label {LABEL}, or take the image seed.iso as one. A host that is installed is left as it is.\n\
+        "# Put this into /etc/systemd/system of the hosts' image and enable it; iec-seed.sh beside it goes into /usr/local/sbin.\n\
+         # Copy the folder to a medium whose file system has the label {LABEL}, or take the image seed.iso as one.\n\
+         # A medium of another site does nothing. Once the host is installed, the unit disables itself.\n\
          [Unit]\n\
          Description=Install this host from the medium {LABEL}\n\
          ConditionPathExists=/dev/disk/by-label/{LABEL}\n\
@@ -53,10 +83,7 @@ fn unit() -> String {
          Wants=network-online.target\n\n\
          [Service]\n\
          Type=oneshot\n\
-         ExecStartPre=/bin/mkdir -p /run/iec/seed\n\
-         ExecStartPre=/bin/mount -o ro /dev/disk/by-label/{LABEL} /run/iec/seed\n\
-         ExecStart=/bin/sh /run/iec/seed/autorun.sh\n\
-         ExecStopPost=-/bin/umount /run/iec/seed\n\
+         ExecStart=/bin/sh /usr/local/sbin/iec-seed.sh\n\
          TimeoutStartSec=infinity\n\n\
          [Install]\n\
          WantedBy=multi-user.target\n"

@@ -121,7 +121,10 @@ pub struct RenderCarried {
 /// Write a medium that installs whichever host of the site it is put into
 ///
 /// It has the scripts of all hosts, what they install, and autorun.sh, which knows a host by its machine-id, its serial
-/// number or a hardware address, from the facts or from `hardware` in the site file. iec-seed.service starts it at boot.
+/// number or a hardware address, from the facts or from `hardware` in the site file.
+///
+/// iec-seed.service and iec-seed.sh belong into the image of the hosts. They start the installation at boot, from a medium
+/// that was rendered with this site's secrets and from no other, and are disabled once the host is installed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     iec render seed --facts facts.json --out /media/stick --plain-secrets\n  \

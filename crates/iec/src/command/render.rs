@@ -10,9 +10,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use iec_core::facts::{Facts, HostFacts};
+use iec_core::plan::{HostPart, Plan, SecretName};
 use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, is_web_address, media, render};
 use iec_core::secret::Secret;
 use iec_core::site::Site;
+use iec_host::MediumKey;
 use serde_json::{Value, json};
 
 use self::earlier::Earlier;
@@ -141,10 +143,12 @@ impl<'a> Job<'a> {
             who: &settings.who,
             run: run.as_str(),
         };
+        let medium_key = self.medium_key(&plan);
         let options = Options {
             secrets,
             content: self.content.clone(),
             authorized_keys: self.keys(&file.site, settings)?,
+            medium_key: medium_key.as_ref().map(MediumKey::public).unwrap_or_default(),
         };
         let files = render(&subject, self.format, &options).map_err(|problems| {
             CliError::refused(
@@ -166,6 +170,9 @@ impl<'a> Job<'a> {
         secret_files.append(&mut image::with_secrets(&media, &secret_files));
         let removed = Earlier::in_folder(&self.place.out)?.make_way(&self.place.out, &secret_files)?;
         let mut written = write(&files, &self.place.out, passphrase.as_ref(), &content)?;
+        if let Some(key) = medium_key {
+            written.extend(folder::sign(&written, &self.place.out, &key)?);
+        }
         if let Some(writer) = writer {
             let images = image::write(&writer, &self.place.out, &media, &written)?;
             written.extend(images);
@@ -187,6 +194,13 @@ impl<'a> Job<'a> {
             self.text(&written, &removed, &assumed)
         });
         Ok(Outcome::Done)
+    }
+
+    /// The key by which the hosts know the medium of their site; none for a format whose media are known otherwise.
+    fn medium_key(&self, plan: &Plan) -> Option<MediumKey> {
+        let authority = |part: &HostPart| part.secrets.get(&SecretName::ClusterCaKey).cloned();
+        let key = plan.hosts.iter().find_map(authority)?;
+        (self.format == Format::Seed).then(|| MediumKey::of(&key))
     }
 
     /// Whose keys a new account gets; none for a format that makes no account.

@@ -15,6 +15,15 @@ use crate::e2e::medium::Medium;
 const PATIENCE: Duration = Duration::from_secs(900);
 /// Where cloud-init looks for a seed on the host's own disk.
 const SEED: &str = "/var/lib/cloud/seed/nocloud";
+/// The label of the medium of a site.
+const LABEL: &str = "IEC-SEED";
+/// The files of the hosts' image for it, and where they belong.
+const SEED_FILES: [(&str, &str); 2] = [
+    ("iec-seed.sh", "/usr/local/sbin/iec-seed.sh"),
+    ("iec-seed.service", "/etc/systemd/system/iec-seed.service"),
+];
+/// What a forged medium leaves when something of it runs.
+const TRACE: &str = "/root/forged";
 /// The links that udev makes on a machine; a lab's host has no udev.
 const LINKS: &str = "/etc/systemd/system/lab-medium.service";
 
@@ -67,15 +76,22 @@ pub(super) fn cloud_init(machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The medium's own unit in the image of the hosts, which finds out which host it is on.
+/// The unit of the hosts' image, which knows the media of its site and finds out which host it is on.
 pub(super) fn seed(machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
     let folder = rendered(machine, lab, "seed")?;
-    let medium = Medium::of(&folder, "IEC-SEED")?;
-    let links = links(&medium.device, "IEC-SEED");
-    let unit = fs::read_to_string(folder.join("iec-seed.service"))?;
+    let forged = forged(&folder)?;
+    for host in &lab.hosts {
+        for (file, place) in SEED_FILES {
+            let text = fs::read_to_string(folder.join(file))?;
+            lab.run(host, &format!("cat >{place}"), &text)?;
+        }
+        does_nothing(lab, host, &forged, "IEC3935")?;
+    }
+    drop(forged);
+    let medium = Medium::of(&folder, LABEL)?;
+    let links = links(&medium.device, LABEL);
     for host in &lab.hosts {
         lab.run(host, &format!("cat >{LINKS}"), &links)?;
-        lab.run(host, "cat >/etc/systemd/system/iec-seed.service", &unit)?;
         lab.run(host, "systemctl enable lab-medium.service iec-seed.service", "")?;
         lab.power_off(host)?;
     }
@@ -102,7 +118,55 @@ pub(super) fn seed(machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
         );
         let forget = format!("systemctl disable lab-medium.service && rm {LINKS} && systemctl daemon-reload");
         lab.run(host, &forget, "")?;
+        let enabled = lab.run(host, "systemctl is-enabled iec-seed.service || true", "")?;
+        ensure!(
+            enabled.trim() == "disabled",
+            "the unit of {} is {enabled}",
+            host.name
+        );
     }
+    drop(medium);
+    let forged = forged_again(&folder)?;
+    for host in &lab.hosts {
+        does_nothing(lab, host, &forged, "is installed")?;
+    }
+    Ok(())
+}
+
+/// The same medium as somebody else would make it: it leaves a trace when anything of it runs.
+fn forged(folder: &Path) -> anyhow::Result<Medium> {
+    let copy = folder.with_file_name("seed-forged");
+    fs::create_dir(&copy)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), copy.join(entry.file_name()))?;
+        }
+    }
+    fs::write(copy.join("autorun.sh"), format!("touch {TRACE}\n"))?;
+    forged_again(folder)
+}
+
+fn forged_again(folder: &Path) -> anyhow::Result<Medium> {
+    Medium::of(&folder.with_file_name("seed-forged"), LABEL)
+}
+
+/// Attaches a medium to a running host and starts the unit: nothing of the medium may run, and this must be said.
+fn does_nothing(lab: &Lab, host: &Host, medium: &Medium, says: &str) -> anyhow::Result<()> {
+    let device = &medium.device;
+    let start = format!(
+        "mkdir -p /dev/disk/by-label && ln -sf {device} /dev/disk/by-label/{LABEL}
+         systemctl start iec-seed.service
+         rm /dev/disk/by-label/{LABEL}
+         journalctl --unit=iec-seed.service --output=cat --no-pager
+         test ! -e {TRACE} && echo 'no trace'"
+    );
+    let said = lab.run(host, &start, "")?;
+    ensure!(
+        said.contains(says) && said.ends_with("no trace\n"),
+        "a foreign medium came to this on {}: {said}",
+        host.name
+    );
     Ok(())
 }
 

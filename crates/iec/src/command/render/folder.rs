@@ -6,9 +6,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use iec_core::content::Digest;
 use iec_core::plan::StoreBlob;
-use iec_core::render::{FileContent, Files};
+use iec_core::render::{FileContent, Files, LIST, SIGNATURE, signed_list};
 use iec_core::secret::Secret;
+use iec_host::MediumKey;
 use serde_json::{Value, json};
 
 use super::super::content::Content;
@@ -30,9 +32,16 @@ pub(super) struct Written {
     pub(super) encrypted: bool,
     /// It is a blob of the bundle.
     pub(super) blob: bool,
+    /// The digest of what was written; nothing for blobs and images.
+    pub(super) digest: Option<Digest>,
 }
 
 impl Written {
+    fn written(&mut self, (size, digest): (u64, Digest)) {
+        self.size = size;
+        self.digest = Some(digest);
+    }
+
     pub(super) fn json(&self) -> Value {
         json!({
             "path": self.path,
@@ -104,10 +113,11 @@ pub(super) fn write(
             secret: false,
             encrypted: false,
             blob: false,
+            digest: None,
         };
         match &file.content {
             FileContent::Text(text) => {
-                entry.size = put(folder, path, file.mode, text.as_bytes())?;
+                entry.written(put(folder, path, file.mode, text.as_bytes())?);
             }
             FileContent::Secret(secret) => {
                 entry.secret = true;
@@ -115,9 +125,9 @@ pub(super) fn write(
                     entry.encrypted = true;
                     entry.path = format!("{path}.enc");
                     let sealed = seal(secret, passphrase)?;
-                    entry.size = put(folder, &entry.path, file.mode, sealed.as_bytes())?;
+                    entry.written(put(folder, &entry.path, file.mode, sealed.as_bytes())?);
                 } else {
-                    entry.size = put(folder, path, file.mode, secret.expose().as_bytes())?;
+                    entry.written(put(folder, path, file.mode, secret.expose().as_bytes())?);
                 }
             }
             FileContent::Blob { digest, size } => {
@@ -136,13 +146,41 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// Writes one file with its mode. Gives its length in bytes.
-fn put(folder: &Path, path: &str, mode: u32, bytes: &[u8]) -> Result<u64, CliError> {
+/// Writes the list of a seed medium's files and its signature.
+///
+/// # Errors
+/// When one cannot be written.
+pub(super) fn sign(written: &[Written], folder: &Path, key: &MediumKey) -> Result<Vec<Written>, CliError> {
+    let files = written
+        .iter()
+        .filter_map(|file| Some((file.path.as_str(), file.digest?)));
+    let list = signed_list(files);
+    let signature = key.sign(&list);
+    [(LIST, list), (SIGNATURE, signature)]
+        .into_iter()
+        .map(|(path, text)| {
+            let mut entry = Written {
+                path: path.to_owned(),
+                mode: 0o644,
+                size: 0,
+                secret: false,
+                encrypted: false,
+                blob: false,
+                digest: None,
+            };
+            entry.written(put(folder, path, entry.mode, text.as_bytes())?);
+            Ok(entry)
+        })
+        .collect()
+}
+
+/// Writes one file with its mode. Gives its length in bytes and its digest.
+fn put(folder: &Path, path: &str, mode: u32, bytes: &[u8]) -> Result<(u64, Digest), CliError> {
     let place = folder.join(path);
     fs::create_dir_all(whole_file::folder_of(&place))
         .and_then(|()| whole_file::write(&place, mode, bytes))
         .map_err(|error| unwritable("IEC3922", "file", &place, &error))?;
-    Ok(bytes.len() as u64)
+    Ok((bytes.len() as u64, Digest::of(bytes)))
 }
 
 /// Copies a blob; one that is there with its length stays, since its name is its digest and hosts compare it.

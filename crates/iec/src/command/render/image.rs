@@ -56,6 +56,7 @@ pub(super) fn write(
             secret,
             encrypted: secret && inside.clone().all(|(_, file)| file.encrypted || !file.secret),
             blob: false,
+            digest: None,
         })
     };
     media.iter().map(image).collect()
