@@ -11,6 +11,7 @@ mod layout;
 mod paste;
 mod program;
 mod runner;
+mod service_guard;
 mod word;
 
 pub use carried::{
@@ -23,4 +24,5 @@ pub use program::Program;
 pub use runner::{
     LockQuestion, Mode, OnFailure, Question, RunnerScript, RunnerStep, UndoScript, UndoStep, events,
 };
+pub use service_guard::ServiceGuard;
 pub use word::Word;

@@ -39,6 +39,7 @@ programs! {
     Helm => "helm", "Helm.";
     Hostname => "hostname", "The host's own name.";
     Id => "id", "Users and groups.";
+    IecServiceNetwork => "iec-service-network", "IEC's own guard of the service network.";
     Install => "install", "Writes a file with owner and mode.";
     Ip => "ip", "iproute2.";
     Ip6tablesLegacyRestore => "ip6tables-legacy-restore", "Writes the IPv6 packet filter, old interface.";
@@ -51,6 +52,7 @@ programs! {
     IptablesLegacySave => "iptables-legacy-save", "Prints the packet filter, old interface.";
     IptablesNftRestore => "iptables-nft-restore", "Writes the packet filter, new interface.";
     IptablesNftSave => "iptables-nft-save", "Prints the packet filter, new interface.";
+    Journalctl => "journalctl", "What programs have said.";
     Kubeadm => "kubeadm", "kubeadm.";
     Kubectl => "kubectl", "kubectl.";
     Ln => "ln", "Links.";

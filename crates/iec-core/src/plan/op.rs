@@ -307,6 +307,17 @@ pub struct Unit {
     pub configuration: Digest,
     /// What it makes while it runs, which `undo` removes.
     pub creates: Vec<String>,
+    /// What is true while it does its work: a unit may be active, and somebody has undone what it did.
+    pub effects: Vec<Effect>,
+}
+
+/// Something that is true while a unit does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// What is true.
+    pub what: String,
+    /// The question. Any other answer than 0 means that there is work to do.
+    pub ask: Expr,
 }
 
 /// Something that a host waits for.

@@ -2,114 +2,73 @@
 //!
 //! Without this a packet to a ClusterIP whose port nobody serves leaves by the default route, and somebody outside may answer.
 //! A plain blackhole route is the wrong cure: a host's own packet is routed before it is translated, and would be lost.
+//! A rule in a chain that others use is wrong too: a firewall's rule that accepts stands before it, and a firewall that
+//! starts again takes it away.
 
-use iec_sh::{Cmd, Expr, Program};
+use iec_sh::{Cmd, Program, ServiceGuard};
 use ipnet::Ipv4Net;
 
-/// The program that sets the rules.
+use crate::plan::op::Effect;
+
+/// The program that sets and keeps the guard.
 pub(super) const SCRIPT_FILE: &str = "/usr/local/sbin/iec-service-network";
 /// The unit that runs it at boot.
 pub(super) const UNIT_FILE: &str = "/etc/systemd/system/iec-service-network.service";
 /// The unit's name.
 pub(super) const UNIT_NAME: &str = "iec-service-network.service";
 
-/// The unit. It has no other task than these rules, so stopping it takes them away.
+/// The unit. It has no other task than the guard, so stopping it takes the guard away. It stays, since whoever loads the
+/// packet filter anew (`nft flush ruleset`, a restart of nftables.service) or the network (systemd-networkd removes
+/// routing rules that it does not know) takes the guard away without a word.
 pub(super) const UNIT: &str = "\
 # Written by IEC.
 [Unit]
 Description=IEC: addresses of the service network lead to services only
 Before=kubelet.service
-After=network-pre.target
+After=network-pre.target nftables.service systemd-networkd.service
+StartLimitIntervalSec=0
 
 [Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/local/sbin/iec-service-network
+ExecStartPre=/usr/local/sbin/iec-service-network
+ExecStart=/usr/local/sbin/iec-service-network keep
 ExecStop=/usr/local/sbin/iec-service-network stop
+Restart=always
+RestartSec=5
 
 [Install]
 WantedBy=multi-user.target
 ";
 
-/// The program: `iec-service-network` sets the rules, with the argument `stop` it removes them.
-///
-/// - Rule 100: what the host itself sends (`iif lo`) is routed as usual; kube-proxy then translates its address.
-/// - Rule 101: what comes from anywhere else and was not translated before routing is dropped.
-/// - The packet filter: what the host itself sends and what was not translated is refused at once.
+/// The program: `iec-service-network` sets the guard, `keep` stays and keeps it, `stop` removes it, `ask` asks about it.
 #[must_use]
 pub(super) fn script(services: Ipv4Net) -> String {
-    let services = services.to_string();
-    let rule = |action: &str, words: &[&str]| -> Expr {
-        Cmd::new(Program::Ip)
-            .words(["rule", action])
-            .words(words.iter().copied())
-            .into()
-    };
-    let own = [
-        "pref",
-        "100",
-        "iif",
-        "lo",
-        "to",
-        services.as_str(),
-        "lookup",
-        "main",
-    ];
-    let foreign = ["pref", "101", "to", services.as_str(), "blackhole"];
-    let reject = |action: &str| {
-        Cmd::new(Program::Iptables)
-            .words([
-                "-w",
-                "-t",
-                "filter",
-                action,
-                "OUTPUT",
-                "-d",
-                services.as_str(),
-                "-m",
-                "comment",
-            ])
-            .words(["--comment", "IEC: no such service", "-j", "REJECT"])
-    };
-    let quiet = |expr: Expr| match expr {
-        Expr::Run(cmd) => Expr::Run(cmd.quiet()),
-        other => other,
-    };
-    let remove = [
-        quiet(rule("delete", &own)).ignore_failure(),
-        quiet(rule("delete", &foreign)).ignore_failure(),
-        Expr::from(reject("-D").quiet()).ignore_failure(),
-    ];
-    let set = [rule("add", &own), rule("add", &foreign), reject("-A").into()];
-    let mut text = String::from("#!/bin/sh\n# Written by IEC.\nset -u\n");
-    for command in remove {
-        text.push_str(&command.statement(""));
-        text.push('\n');
+    ServiceGuard {
+        services: services.to_string(),
+        nobody: services.broadcast(),
     }
-    text.push_str("[ \"${1-}\" = stop ] && exit 0\n");
-    for command in set {
-        text.push_str(&command.statement(" || exit 1"));
-        text.push('\n');
-    }
-    text
+    .text()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::script;
-
-    #[test]
-    fn it_removes_before_it_sets() {
-        let text = script("172.16.1.0/24".parse().unwrap());
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "#!/bin/sh");
-        assert!(
-            lines[3].starts_with("ip rule delete pref 100 iif lo to 172.16.1.0/24 lookup main"),
-            "{text}"
-        );
-        assert!(
-            text.ends_with("--comment 'IEC: no such service' -j REJECT || exit 1\n"),
-            "{text}"
-        );
-    }
+/// What is true while the guard stands, asked of the kernel and by a packet of its own.
+pub(super) fn effects(services: Ipv4Net) -> Vec<Effect> {
+    let nobody = services.broadcast();
+    [
+        (
+            "rules",
+            format!("what pods send to addresses of {services} that no service has is not routed"),
+        ),
+        (
+            "filter",
+            format!("the packet filter refuses what is sent to addresses of {services} that no service has"),
+        ),
+        (
+            "effect",
+            format!("a packet to {nobody}, which no service has, does not leave the host"),
+        ),
+    ]
+    .map(|(part, what)| Effect {
+        what,
+        ask: Cmd::new(Program::IecServiceNetwork).words(["ask", part]).into(),
+    })
+    .to_vec()
 }

@@ -47,6 +47,11 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
         // It runs when its condition is met: then it takes the new configuration, else nothing happens.
         apply.push(run(Program::Systemctl, ["try-restart", name]));
     }
+    check.extend(unit.effects.iter().map(|effect| Question {
+        what: effect.what.clone(),
+        ask: Expr::FailsWith(Box::new(effect.ask.clone()), 1),
+        needed: vec![1],
+    }));
     apply.push(run(Program::Mkdir, ["-p", &format!("{HOME}/units")]));
     apply.push(
         Cmd::new(Program::Printf)

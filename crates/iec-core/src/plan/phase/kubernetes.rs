@@ -57,6 +57,7 @@ pub(in crate::plan) fn kubernetes(part: &mut PartBuilder<'_>) {
         active: false,
         configuration,
         creates: vec![],
+        effects: vec![],
     });
     part.step(
         Phase::Kubernetes,

@@ -112,6 +112,7 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
         active: true,
         configuration: digest,
         creates,
+        effects: vec![],
     });
     part.step(
         Phase::Runtime,

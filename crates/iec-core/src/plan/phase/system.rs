@@ -228,7 +228,8 @@ fn host_tools(part: &mut PartBuilder<'_>) {
 }
 
 fn services(part: &mut PartBuilder<'_>) {
-    let script = service_network::script(part.inputs.site.network().services());
+    let services = part.inputs.site.network().services();
+    let script = service_network::script(services);
     let configuration = Digest::of(format!("{script}{}", service_network::UNIT).as_bytes());
     let why =
         "What is sent to an address of the service network that no service has must not leave the host.";
@@ -240,7 +241,7 @@ fn services(part: &mut PartBuilder<'_>) {
         why,
         script,
     );
-    let why = "The rules hold after a reboot, before the kubelet starts.";
+    let why = "The guard stands after a reboot, before the kubelet starts, and comes back when somebody loads the packet filter anew.";
     part.file(
         Phase::System,
         "service-network-unit",
@@ -254,8 +255,9 @@ fn services(part: &mut PartBuilder<'_>) {
         active: true,
         configuration,
         creates: vec![],
+        effects: service_network::effects(services),
     });
-    let why = "Sets the rules now.";
+    let why = "Sets the guard now.";
     part.step(
         Phase::System,
         "service-network",
