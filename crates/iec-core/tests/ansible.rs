@@ -73,7 +73,7 @@ fn every_step_is_a_task_that_the_runner_does() {
                     .unwrap_or_else(|| panic!("{name}: {file} is not in its place"));
                 rest = &rest[at..];
                 let owner = format!("ansible-playbook for {}, rendered by alice@laptop", part.host);
-                let steps = [lower(step).runner_step(step.id.as_str(), &step.title)];
+                let steps = [lower(step).runner_step(step)];
                 let script = RunnerScript {
                     home: "/var/lib/iec",
                     owner: &owner,

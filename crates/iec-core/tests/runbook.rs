@@ -116,7 +116,7 @@ fn expected(part: &HostPart) -> Vec<(String, Part, String)> {
     let mut expected = Vec::new();
     for step in &part.steps {
         let lowered = lower(step);
-        let runner = lowered.runner_step(step.id.as_str(), &step.title);
+        let runner = lowered.runner_step(step);
         let id = step.id.to_string();
         expected.push((id.clone(), Part::Check, questions(&runner)));
         if !lowered.apply.is_empty() {
@@ -371,6 +371,7 @@ fn a_host_that_nobody_asked_is_asked_before_its_first_change() {
                 apply: vec![],
                 undo: vec![],
                 shows: vec![],
+                last_words: vec![],
             };
             let block = comparison(&all, part.host.as_str()).expect("the block");
             assert!(block.number.ends_with(".0"), "{name} {index}: {}", block.number);
@@ -423,6 +424,7 @@ fn a_host_that_is_not_what_was_assumed_stops_the_reader() {
         apply: vec![],
         undo: vec![],
         shows: vec![],
+        last_words: vec![],
     };
     let preface = Preface {
         home: "/var/lib/iec",

@@ -309,6 +309,8 @@ fn waiting_part(folder: &Path) -> HostPart {
         unless: None,
         every_seconds: 1,
         deadline_seconds: 60,
+        units: vec![],
+        explains: vec![],
     };
     let text = file(
         &folder.join("after"),

@@ -27,7 +27,8 @@ pub enum Expr {
         /// Run when it is answered with anything else.
         otherwise: Vec<Expr>,
     },
-    /// Asks again and again until it succeeds; exit code 1 after the deadline.
+    /// Asks again and again until it succeeds; exit code 1 after the deadline, or when a unit does not stay up.
+    /// What the last question said is printed then.
     Poll {
         /// The question.
         question: Box<Expr>,
@@ -35,6 +36,8 @@ pub enum Expr {
         every_seconds: u32,
         /// Seconds after which it gives up.
         deadline_seconds: u32,
+        /// The systemd units without which the answer never comes.
+        units: Vec<Word>,
     },
     /// Runs it and takes any exit code for success.
     Ignore(Box<Expr>),
@@ -100,9 +103,12 @@ impl Expr {
                 programs.extend(then.iter().chain(otherwise).flat_map(Self::programs));
                 programs
             }
-            Self::Poll { question, .. } => {
+            Self::Poll { question, units, .. } => {
                 let mut programs = question.programs();
                 programs.push(Program::Sleep);
+                if !units.is_empty() {
+                    programs.extend([Program::Systemctl, Program::Awk]);
+                }
                 programs
             }
         }
@@ -156,11 +162,8 @@ impl Expr {
                 question,
                 every_seconds,
                 deadline_seconds,
-            } => format!(
-                "(iec_end=$(($(date +%s) + {deadline_seconds})); until {}; do \
-                 test \"$(date +%s)\" -lt \"$iec_end\" || exit 1; sleep {every_seconds}; done)",
-                question.grouped()
-            ),
+                units,
+            } => poll_text(question, *every_seconds, *deadline_seconds, units),
             Self::Ignore(part) => format!("{} || true", part.grouped()),
             Self::FailsWith(part, code) => format!("{} || (exit {code})", part.grouped()),
         }
@@ -190,6 +193,49 @@ fn if_text(condition: &Expr, then: &[Expr], otherwise: &[Expr]) -> String {
         condition.inline(),
         block(then),
         block(otherwise)
+    )
+}
+
+/// Seconds without a unit after which nobody waits for it any more: a restart takes less.
+const DOWN_SECONDS: u32 = 45;
+/// So many restarts within [`RESTARTS_WITHIN_SECONDS`] are no accident: what ends a program ends it each time.
+const RESTARTS: u32 = 3;
+const RESTARTS_WITHIN_SECONDS: u32 = 120;
+
+fn poll_text(question: &Expr, every_seconds: u32, deadline_seconds: u32, units: &[Word]) -> String {
+    let question = question.grouped();
+    let watch = if units.is_empty() {
+        String::new()
+    } else {
+        watch_text(units)
+    };
+    format!(
+        "(iec_end=$(($(date +%s) + {deadline_seconds})); iec_up=$(date +%s); iec_until=0; \
+         until iec_said=$({question} 2>&1); do iec_time=$(date +%s); \
+         test \"$iec_time\" -lt \"$iec_end\" || {{ printf '%s\\n' \"$iec_said\"; exit 1; }}; \
+         sleep {every_seconds}; {watch}done)"
+    )
+}
+
+/// Ends the polling when one of the units has been down for long, or is started again and again.
+fn watch_text(units: &[Word]) -> String {
+    let words = |separator: &str| {
+        units
+            .iter()
+            .map(Word::to_string)
+            .collect::<Vec<_>>()
+            .join(separator)
+    };
+    let all = words(" ");
+    let active = words(" && systemctl is-active --quiet ");
+    let message = Word::new(format!("It waits in vain: {} does not stay up.", words(" or ")));
+    format!(
+        "iec_runs=$(systemctl show -p NRestarts --value {all} | awk '{{ n += $1 }} END {{ print n + 0 }}'); \
+         if systemctl is-active --quiet {active}; then iec_up=$iec_time; fi; \
+         if test \"$iec_time\" -ge \"$iec_until\"; then iec_from=$iec_runs; \
+         iec_until=$((iec_time + {RESTARTS_WITHIN_SECONDS})); fi; \
+         if test $((iec_time - iec_up)) -gt {DOWN_SECONDS} || test $((iec_runs - iec_from)) -ge {RESTARTS}; \
+         then printf '%s\\n' \"$iec_said\" {message}; exit 1; fi; "
     )
 }
 

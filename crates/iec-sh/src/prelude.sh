@@ -184,6 +184,9 @@ iec_step() {
 $iec_tail"
   else iec_reason='command'
   fi
+  # What a program itself says is the reason; what was asked in vain is not.
+  iec_tail="$iec_tail
+$("iec_words_$1" 2>&1 9>&- | tail -c 3000)"
   iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"failed\",\"code\":$iec_code"
   iec_say failed "$2" "$iec_reason" "$iec_code" "$(iec_text "$iec_tail")"
   iec_finish 2

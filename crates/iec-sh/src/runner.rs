@@ -74,6 +74,8 @@ pub struct RunnerStep {
     pub undo: Vec<Expr>,
     /// The files whose present content a difference shows.
     pub shows: Vec<String>,
+    /// What prints the words of the programs that it depends on; asked when it fails. They print no secret.
+    pub last_words: Vec<Expr>,
 }
 
 /// A host's part of a plan as one script.
@@ -288,6 +290,10 @@ impl RunnerStep {
                 let _ = writeln!(text, "iec_apply_{number}() {{ :");
                 for command in &self.apply {
                     let _ = writeln!(text, "{}", command.statement(" || return"));
+                }
+                let _ = writeln!(text, "}}\niec_words_{number}() {{ :");
+                for command in &self.last_words {
+                    let _ = writeln!(text, "{}", command.statement(""));
                 }
             }
         }

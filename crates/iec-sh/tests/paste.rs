@@ -75,6 +75,7 @@ fn step(path: &str, needed: Vec<u8>, apply: Vec<Expr>) -> RunnerStep {
         apply,
         undo: vec![Cmd::new(Program::Rm).word(path).into()],
         shows: vec![],
+        last_words: vec![],
     }
 }
 

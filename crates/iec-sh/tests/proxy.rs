@@ -79,6 +79,7 @@ fn step(home: &Home) -> RunnerStep {
         apply: vec![writes("apply")],
         undo: vec![writes("undo")],
         shows: vec![],
+        last_words: vec![],
     }
 }
 

@@ -111,6 +111,7 @@ fn conditions_answer_alike_in_every_shell() {
                 question: Box::new(yes()),
                 every_seconds: 1,
                 deadline_seconds: 5,
+                units: vec![],
             },
             0,
         ),
@@ -119,6 +120,7 @@ fn conditions_answer_alike_in_every_shell() {
                 question: Box::new(no()),
                 every_seconds: 1,
                 deadline_seconds: 1,
+                units: vec![],
             },
             1,
         ),
@@ -130,5 +132,52 @@ fn conditions_answer_alike_in_every_shell() {
             let text = format!("f() {{\n{}\n}}\nf", expr.statement(" || return"));
             assert_eq!(run(shell, &text).0, *expected, "{shell:?}: {text}");
         }
+    }
+}
+
+/// Runs a poll of two units in a shell where `systemctl` says this.
+fn poll_with_units(shell: &[&str], restarts: &str, active: &str) -> (i32, String) {
+    let poll = Expr::Poll {
+        question: Box::new(Expr::all([
+            Expr::from(Cmd::new(Program::Printf).word("no answer\\n")),
+            Cmd::new(Program::Test).words(["-e", "/nowhere"]).into(),
+        ])),
+        every_seconds: 1,
+        deadline_seconds: 600,
+        units: vec!["kubelet.service".into(), "containerd.service".into()],
+    };
+    // Each round is a minute by this clock, which stands still within it.
+    let text = format!(
+        "clock=0\nsleep() {{ clock=$((clock + 60)); }}\ndate() {{ echo $clock; }}\n\
+         systemctl() {{ case $1 in show) {restarts} ;; *) {active} ;; esac; }}\n{}",
+        poll.statement("")
+    );
+    let (code, said) = run(shell, &text);
+    (code, String::from_utf8(said).expect("plain text"))
+}
+
+#[test]
+fn a_poll_ends_early_where_a_unit_does_not_stay_up() {
+    let up = "true";
+    let down = "[ \"$3\" != kubelet.service ]";
+    for shell in SHELLS {
+        let (code, said) = poll_with_units(shell, "echo 0; echo 0", up);
+        assert_eq!((code, said.as_str()), (1, "no answer\n"), "{shell:?}");
+        for (restarts, active) in [
+            // Started again each twenty seconds, and caught while it runs.
+            ("echo $((clock / 20)); echo; echo 7", up),
+            // Masked, or failed for good.
+            ("echo 0; echo; echo 0", down),
+        ] {
+            let (code, said) = poll_with_units(shell, restarts, active);
+            assert_eq!(code, 1, "{shell:?}");
+            assert!(
+                said.ends_with("kubelet.service or containerd.service does not stay up.\n"),
+                "{shell:?}: {said}"
+            );
+        }
+        // Now and then a restart is no failure.
+        let (code, said) = poll_with_units(shell, "echo $((clock / 100))", up);
+        assert_eq!((code, said.as_str()), (1, "no answer\n"), "{shell:?}");
     }
 }

@@ -333,6 +333,10 @@ pub struct Wait {
     pub every_seconds: u32,
     /// Seconds after which the host gives up.
     pub deadline_seconds: u32,
+    /// The units of this host without which it never comes: one that does not stay up ends the wait.
+    pub units: Vec<String>,
+    /// What tells why it has not come, asked when the host gives up.
+    pub explains: Vec<Expr>,
 }
 
 /// A Helm release.

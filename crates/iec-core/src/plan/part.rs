@@ -56,7 +56,7 @@ impl HostPart {
         let steps: Vec<RunnerStep> = self
             .steps
             .iter()
-            .map(|step| lower(step).runner_step(step.id.as_str(), &step.title))
+            .map(|step| lower(step).runner_step(step))
             .collect();
         RunnerScript {
             home: HOME,

@@ -71,7 +71,7 @@ impl Pretend {
             home: HOME,
             owner: "test",
             run: "run-1",
-            steps: &[lower(&step).runner_step(step.id.as_str(), &step.title)],
+            steps: &[lower(&step).runner_step(&step)],
             admission: 0,
             whole: true,
             undo: &[],

@@ -5,6 +5,7 @@
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{kubectl_admin, question, run, test};
+use super::last_words::{CONTAINERD, KUBELET};
 use super::undo::{note_contents, note_folders, remove_contents, remove_empty_folders};
 use super::{Lowered, SECRETS, Undo};
 use crate::plan::calico_etcd;
@@ -254,6 +255,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
                 question: Box::new(joined.clone()),
                 every_seconds: 1,
                 deadline_seconds: TLS_BOOTSTRAP_SECONDS,
+                units: [CONTAINERD, KUBELET].map(Into::into).to_vec(),
             },
             run(Program::Rm, ["-f", "--", bootstrap]),
         ]),

@@ -3,6 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{kubectl_admin, kubectl_node, question, run, test};
+use super::last_words::KUBELET;
 use super::undo::{note_folders, remove_empty_folders, was_absent};
 use super::{Lowered, SECRETS, Undo};
 use crate::content::Digest;
@@ -72,6 +73,7 @@ pub(super) fn label(node: &str, key: &str, value: &str) -> Lowered {
                 question: Box::new(kubectl_node().words(["get", "node", node]).quiet().into()),
                 every_seconds: 1,
                 deadline_seconds: REGISTRATION_SECONDS,
+                units: vec![KUBELET.into()],
             },
             kubectl_node()
                 .words(["label", "--overwrite", "node", node, &format!("{key}={value}")])
@@ -386,6 +388,7 @@ pub(super) fn wait(wait: &Wait) -> Lowered {
             question: Box::new(ask),
             every_seconds: wait.every_seconds,
             deadline_seconds: wait.deadline_seconds,
+            units: wait.units.iter().map(|unit| unit.as_str().into()).collect(),
         }],
         undo: Undo::Nothing,
         shows: vec![],

@@ -10,6 +10,7 @@ mod helm;
 mod kernel;
 mod kubeadm;
 mod kubernetes;
+mod last_words;
 mod network;
 mod undo;
 mod unit;
@@ -20,6 +21,13 @@ pub(crate) use kubernetes::{delete_node, drain_node};
 
 use crate::content::Digest;
 use crate::plan::{Op, Step};
+
+/// The units without which no pod of a host runs.
+pub(super) fn node_units() -> Vec<String> {
+    [last_words::CONTAINERD, last_words::KUBELET]
+        .map(str::to_owned)
+        .to_vec()
+}
 
 /// The folder of everything that IEC keeps on a host.
 pub const HOME: &str = "/var/lib/iec";
@@ -135,16 +143,17 @@ impl Lowered {
 
     /// The step as the host's runner takes it.
     #[must_use]
-    pub fn runner_step(&self, id: &str, title: &str) -> RunnerStep {
+    pub fn runner_step(&self, step: &Step) -> RunnerStep {
         RunnerStep {
-            id: id.to_owned(),
-            title: title.to_owned(),
+            id: step.id.to_string(),
+            title: step.title.clone(),
             digest: self.digest().hex()[..16].to_owned(),
             sensitive: self.sensitive,
             questions: self.check.clone(),
             apply: self.apply.clone(),
             undo: self.undo_commands().to_vec(),
             shows: self.shows.clone(),
+            last_words: last_words::last_words(&step.op),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::plan::calico_etcd::{PKI, POD_FILE, issue_configuration, pod};
 use crate::plan::lower::calico_etcd::is_ready;
+use crate::plan::lower::node_units;
 use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
@@ -68,6 +69,8 @@ pub(in crate::plan) fn calico_etcd(part: &mut PartBuilder<'_>) {
         unless: None,
         every_seconds: 1,
         deadline_seconds: DEADLINE_SECONDS,
+        units: node_units(),
+        explains: vec![],
     });
     step(
         "calico-etcd-wait",

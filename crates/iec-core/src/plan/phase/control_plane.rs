@@ -1,8 +1,9 @@
 //! The first control plane, phase by phase of `kubeadm init`.
 
-use iec_sh::{Cmd, Program};
+use iec_sh::{Cmd, Expr, Program};
 
 use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
+use crate::plan::lower::node_units;
 use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
@@ -139,6 +140,11 @@ fn wait(part: &mut PartBuilder<'_>) {
         unless: None,
         every_seconds: 1,
         deadline_seconds: DEADLINE_SECONDS,
+        units: node_units(),
+        explains: ["etcd", "kube-apiserver"]
+            .into_iter()
+            .map(static_pod_log)
+            .collect(),
     };
     let why = "What follows is asked of it. It gives up after ten minutes: a slow board needs three.";
     part.step(
@@ -149,6 +155,15 @@ fn wait(part: &mut PartBuilder<'_>) {
         8,
         Op::Wait(wait),
     );
+}
+
+/// What a static pod has printed last: the API server has not come up, so nobody but its log knows.
+fn static_pod_log(name: &str) -> Expr {
+    Cmd::new(Program::Find)
+        .words(["/var/log/pods", "-path"])
+        .word(format!("*/kube-system_{name}-*/{name}/*.log"))
+        .words(["-mmin", "-5", "-exec", "tail", "-n", "3", "{}", "+"])
+        .into()
 }
 
 /// The certificate authorities: made before any host existed, so no host has to send another one a key.

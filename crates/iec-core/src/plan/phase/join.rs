@@ -14,7 +14,7 @@ const DEADLINE_SECONDS: u32 = 1800;
 pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
     let server = format!("https://{}", part.inputs.site.control_plane().endpoint());
     let signature = format!("jws-kubeconfig-{}", part.inputs.credentials.token_id);
-    let ask = Expr::Pipe(vec![
+    let cluster_info = || {
         Cmd::new(Program::Kubectl)
             .words([
                 "--server",
@@ -31,7 +31,9 @@ pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
                 "--raw",
                 "/api/v1/namespaces/kube-public/configmaps/cluster-info",
             ])
-            .quiet_errors(),
+    };
+    let ask = Expr::Pipe(vec![
+        cluster_info().quiet_errors(),
         Cmd::new(Program::Grep).words(["-q", &signature]),
     ]);
     let joined = Expr::from(Cmd::new(Program::Test).words(["-s", "/etc/kubernetes/kubelet.conf"]));
@@ -41,6 +43,8 @@ pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
         unless: Some(joined),
         every_seconds: 1,
         deadline_seconds: DEADLINE_SECONDS,
+        units: vec![],
+        explains: vec![cluster_info().into()],
     };
     let why = "Hosts may start at once and in any order; a worker has nothing to join before that. It gives up after half an hour.";
     part.step(

@@ -1,8 +1,9 @@
 //! What the site asks of the node, by the node's own credentials.
 
-use iec_sh::{Cmd, Program};
+use iec_sh::{Cmd, Expr, Program};
 
 use crate::content::Digest;
+use crate::plan::lower::node_units;
 use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
@@ -29,23 +30,29 @@ pub(in crate::plan) fn node(part: &mut PartBuilder<'_>) {
             op,
         );
     }
-    let ready = Cmd::new(Program::Kubectl)
-        .words([
-            "--kubeconfig",
-            "/etc/kubernetes/kubelet.conf",
-            "--request-timeout=10s",
-            "get",
-            "node",
-            &node,
-        ])
-        .words(["-o", "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}"])
-        .quiet_errors();
+    let condition = |field: &str| {
+        Cmd::new(Program::Kubectl)
+            .words([
+                "--kubeconfig",
+                "/etc/kubernetes/kubelet.conf",
+                "--request-timeout=10s",
+                "get",
+                "node",
+                &node,
+                "-o",
+            ])
+            .word(format!(
+                "jsonpath={{.status.conditions[?(@.type==\"Ready\")].{field}}}"
+            ))
+    };
     let wait = Wait {
         what: format!("node {node} is Ready"),
-        ask: iec_sh::Expr::from(ready).prints("True"),
+        ask: Expr::from(condition("status").quiet_errors()).prints("True"),
         unless: None,
         every_seconds: 1,
         deadline_seconds: DEADLINE_SECONDS,
+        units: node_units(),
+        explains: vec![condition("message").into()],
     };
     let why = "The kubelet, the runtime and the pod network work together on this host. It gives up after a quarter of an hour.";
     part.step(

@@ -74,7 +74,7 @@ fn steps<'a>(
     run: &'a str,
 ) -> impl Iterator<Item = (String, &'static str, String)> {
     part.steps.iter().enumerate().flat_map(move |(index, step)| {
-        let runner = [lower(step).runner_step(step.id.as_str(), &step.title)];
+        let runner = [lower(step).runner_step(step)];
         [("check", Mode::Observe), ("apply", Mode::Apply)].map(|(name, mode)| {
             let script = RunnerScript {
                 home: HOME,

@@ -140,6 +140,7 @@ impl<'a> Chapter<'a> {
             apply: Vec::new(),
             undo: Vec::new(),
             shows: Vec::new(),
+            last_words: vec![],
         };
         page.task(
             4,

@@ -34,7 +34,7 @@ impl<'a> NumberedStep<'a> {
 
     /// The commands of one part of the step, where it has some.
     fn commands(&self, part: Part) -> Option<Commands> {
-        let runner = self.lowered.runner_step(self.step.id.as_str(), &self.step.title);
+        let runner = self.lowered.runner_step(self.step);
         let paste = PasteStep {
             step: &runner,
             number: &self.number,

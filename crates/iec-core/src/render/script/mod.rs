@@ -52,7 +52,7 @@ impl<'a> Host<'a> {
             steps: part
                 .steps
                 .iter()
-                .map(|step| lower(step).runner_step(step.id.as_str(), &step.title))
+                .map(|step| lower(step).runner_step(step))
                 .collect(),
         })
     }
@@ -76,7 +76,7 @@ impl<'a> Host<'a> {
             .iter()
             .map(|blob| (blob.digest.hex(), blob.size))
             .collect();
-        let digest_of = |step: &Step| lower(step).runner_step(step.id.as_str(), &step.title).digest;
+        let digest_of = |step: &Step| lower(step).runner_step(step).digest;
         let secret_steps: Vec<(String, String)> = self
             .part
             .steps
