@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use iec_core::facts::{
     Ability, CgroupDriver, CgroupVersion, Facts, HostAnswer, HostFacts, ProbeFailure, Protocol,
 };
-use iec_core::probe::{Answer, BadAnswer, SCRIPT, TRIED, parse};
+use iec_core::probe::{Answer, BadAnswer, SCRIPT, SUDO_QUESTION, TRIED, parse, sudo_streams};
 use proptest::prelude::*;
 
 const CONTAINER: &str = include_str!("probe/debian-12-container.txt");
@@ -92,6 +92,41 @@ fn a_script_that_arrives_in_part_does_nothing() {
             assert_eq!(String::from_utf8_lossy(&output), "");
         }
     }
+}
+
+/// A program of the name `sudo` in a folder of its own, which runs the shell in this way.
+fn sudo(way: &str) -> Option<(bool, Vec<u8>)> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = std::env::temp_dir().join(format!("iec-sudo-{}-{}", std::process::id(), way.len()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let program = folder.join("sudo");
+    std::fs::write(&program, format!("#!/bin/sh\n{way}\nexit\n")).expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    // As the transport wraps it.
+    let script = format!("frame() {{\n(\n{SUDO_QUESTION}\n)\n}}\nframe </dev/null; exit\n");
+    let ended = run(program.to_str().expect("a plain path"), &[], &script);
+    std::fs::remove_dir_all(&folder).expect("removed");
+    ended
+}
+
+/// `sudo` lends its streams, unless a plugin reads along: then it stands in between with pipes of its own.
+#[test]
+fn a_sudo_that_reads_along_is_known_by_its_pipes() {
+    for (way, reads, writes) in [
+        ("/bin/sh -s", false, false),
+        ("/bin/sh -c 'exec /bin/sh -s'", false, false),
+        ("cat | /bin/sh -s", true, false),
+        ("cat | /bin/sh -s | cat", true, true),
+        ("exec 3<&0; /bin/sh -s <&3 3<&- | cat", false, true),
+    ] {
+        let (_, output) = sudo(way).expect("a shell");
+        let text = String::from_utf8(output).expect("text");
+        let found = sudo_streams(text.lines());
+        assert_eq!((found.reads, found.writes), (reads, writes), "{way}: {text}");
+    }
+    let without = run("sh", &["-s"], SUDO_QUESTION).expect("a shell");
+    assert_eq!(without, (true, vec![]));
 }
 
 #[test]

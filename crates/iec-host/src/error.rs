@@ -127,6 +127,16 @@ pub enum HostError {
     /// `sudo` does not let this user become root.
     #[error("sudo does not let the user `{user}` run commands as root: {evidence}")]
     SudoRefused { user: String, evidence: String },
+    /// `sudo` writes down what passes through it.
+    #[error(
+        "sudo on {host} passes {streams} on to somebody who reads along, as its log does{}",
+        said(evidence)
+    )]
+    SudoLogs {
+        host: String,
+        streams: String,
+        evidence: String,
+    },
     /// There is no `sudo`.
     #[error("the host has no sudo that the user `{user}` could run: {evidence}")]
     NoSudo { user: String, evidence: String },
@@ -172,6 +182,15 @@ pub enum HostError {
     },
 }
 
+/// Evidence behind a message, where there is some.
+fn said(evidence: &str) -> String {
+    if evidence.is_empty() {
+        String::new()
+    } else {
+        format!(": {evidence}")
+    }
+}
+
 /// The tried keys for a message.
 fn tried_list(tried: &[String]) -> String {
     if tried.is_empty() {
@@ -208,6 +227,7 @@ impl HostError {
             Self::KnownHosts { .. } => "IEC1104",
             Self::Authentication { .. } => "IEC1201",
             Self::Identity { .. } => "IEC1202",
+            Self::SudoLogs { .. } => "IEC1106",
             Self::SudoPassword { .. } => "IEC1301",
             Self::SudoPasswordWrong { .. } => "IEC1302",
             Self::SudoTerminal { .. } => "IEC1303",
@@ -243,7 +263,10 @@ impl HostError {
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::ChannelRefused { .. } | Self::SudoPassword { .. } | Self::SudoPasswordWrong { .. }
+            Self::ChannelRefused { .. }
+                | Self::SudoLogs { .. }
+                | Self::SudoPassword { .. }
+                | Self::SudoPasswordWrong { .. }
         )
     }
 
@@ -278,6 +301,7 @@ impl HostError {
             Self::SudoRefused { user, .. } => format!(
                 "Write `{user} ALL=(root) NOPASSWD: ALL` into /etc/sudoers.d/iec on the host (with `visudo -f`)."
             ),
+            Self::SudoLogs { .. } => "Write `Defaults:USER !log_input, !log_output` into /etc/sudoers.d/iec on the host (with `visudo -f`), or log in as root.".to_owned(),
             Self::NoSudo { .. } => "Install it on the host (`apt-get install sudo`), or log in as root.".to_owned(),
             Self::Shell { user, .. } => format!(
                 "Give the user a login shell that runs commands (`chsh -s /bin/bash {user}`), and keep `exit`, `exec` and `read` out of its start-up files."

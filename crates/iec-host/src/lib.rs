@@ -21,6 +21,7 @@ mod outcome;
 mod payload;
 mod probe;
 mod ssh;
+mod sudo_log;
 
 pub use error::{HostError, Place};
 pub use execute::{
@@ -39,3 +40,4 @@ pub use ssh::{
     Cipher, HostKey, InvalidHostKey, NewHostKeys, PassphrasePrompt, SshClient, SshHost, SshSettings,
     SshTarget, public_key,
 };
+pub use sudo_log::refuse_logging_sudo;

@@ -16,6 +16,7 @@ use crate::host::{Host, Script};
 use crate::listen::{PayloadListener, ScriptListener};
 use crate::outcome::{Outcome, Privilege, Signal};
 use crate::payload::Payload;
+use crate::sudo_log::refuse_logging_sudo;
 
 /// What errors call this host.
 const ADDRESS: &str = "this machine";
@@ -133,6 +134,11 @@ impl Host for LocalHost {
     ) -> BoxFuture<'a, Outcome> {
         async move {
             let elevation = self.elevation(Privilege::Root);
+            if elevation != Elevation::Unneeded
+                && let Err(error) = refuse_logging_sudo(self).await
+            {
+                return Outcome::never_ran(error);
+            }
             let feed = payload.into_archive().boxed();
             let listener = PayloadListener::new(ADDRESS.to_owned());
             self.converse(command::payload(elevation), elevation, feed, listener, progress)

@@ -145,6 +145,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "ssh-keyscan -t ed25519 10.0.0.11",
     ),
     row(
+        "IEC1106",
+        "sudo on the host reads along",
+        "`log_input` or `log_output` in sudoers, a tag `LOG_INPUT:`, or another plugin of sudo writes down what passes through it. The keys of the site go through sudo to the host, and the administrator's credentials come back by it: they would lie in its log. IEC asks by the effect: sudo lends its own streams to a command, unless somebody reads along. Nothing secret was sent.",
+        "Take this account out of the logging for as long as IEC works there, or log in as root.",
+        "Defaults:edge !log_input, !log_output      # /etc/sudoers.d/iec, with visudo -f",
+    ),
+    row(
         "IEC1201",
         "no key was accepted",
         "The host took none of the keys that were tried for this account.",

@@ -222,6 +222,39 @@ pub struct Login {
     pub homes: BTreeMap<String, String>,
     /// Files in these homes that kubectl reads and that are neither IEC's nor the same as what IEC would write.
     pub kubeconfigs: Vec<String>,
+    /// What `sudo` does with what passes through it.
+    pub sudo: SudoStreams,
+}
+
+/// Streams that `sudo` does not lend to the command but passes on by itself, since one of its plugins reads along.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SudoStreams {
+    /// It reads what a command is given.
+    pub reads: bool,
+    /// It reads what a command prints.
+    pub writes: bool,
+    /// What on the host says so: words of sudoers, lines of sudo.conf.
+    pub settings: Vec<String>,
+}
+
+impl SudoStreams {
+    /// Whether nobody reads along.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        !self.reads && !self.writes
+    }
+}
+
+impl fmt::Display for SudoStreams {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match (self.reads, self.writes) {
+            (true, true) => "what commands are given and what they print",
+            (true, false) => "what commands are given",
+            (false, true) => "what commands print",
+            (false, false) => "nothing",
+        })
+    }
 }
 
 impl Login {

@@ -21,11 +21,13 @@ pub use file::{FORMAT, ParseFactsError};
 pub use host::HostFacts;
 pub use machine::{
     Ability, Capacity, Cgroup, CgroupVersion, Distribution, Features, Identity, Kernel, Login, Privileges,
+    SudoStreams,
 };
 pub use network::{Clock, Interface, Listener, Network, Protocol, Resolver, ResolverAnswer, Route};
 pub use rule::{Reference, preflight, refuse_assumed};
 pub use software::{
-    Binary, Cluster, Environment, Guards, LockHolder, Package, Previous, ProxyVariable, Software, Unit,
+    Binary, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package, Previous,
+    ProxyVariable, Software, Unit,
 };
 pub use storage::{Place, Storage, Swap, SwapDevice};
 

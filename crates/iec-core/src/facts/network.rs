@@ -94,6 +94,8 @@ pub struct Resolver {
     pub upstream: Vec<String>,
     /// What the real name servers said when they were asked.
     pub answers: Vec<ResolverAnswer>,
+    /// The lines of `/etc/hosts`, in order.
+    pub host_names: Vec<String>,
 }
 
 /// What one name server said.

@@ -1,6 +1,7 @@
 //! What is already installed: runtimes, Kubernetes, an earlier run of IEC, firewalls, proxies.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,22 @@ pub struct Software {
     pub docker_containers: u32,
     /// Containers that somebody made in IEC's containerd beside Kubernetes' own: `NAMESPACE/ID`.
     pub containers: Vec<String>,
+    /// Lines by which somebody replaces what units of IEC run.
+    pub overrides: Vec<Override>,
+    /// Arguments that somebody adds to the kubelet's: lines of `/etc/default/kubelet`.
+    pub kubelet_arguments: Vec<String>,
+}
+
+/// A line of a drop-in that replaces what a unit runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Override {
+    /// The unit.
+    pub unit: String,
+    /// The file of the drop-in.
+    pub file: String,
+    /// The line.
+    pub line: String,
 }
 
 impl Software {
@@ -154,6 +171,40 @@ pub struct Guards {
     pub network_manager: bool,
     /// Whether systemd-networkd runs.
     pub networkd: bool,
+    /// Chains of the packet filter that end what no rule of theirs allows.
+    pub closed_chains: Vec<ClosedChain>,
+}
+
+/// A chain of the packet filter that ends what no rule of its allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedChain {
+    /// Its table and name: `inet filter input`.
+    pub name: String,
+    /// What passes it.
+    pub hook: Hook,
+    /// What ends the rest: `policy drop`, or its last rule.
+    pub end: String,
+}
+
+impl fmt::Display for ClosedChain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let passes = match self.hook {
+            Hook::Input => "what comes to the host",
+            Hook::Forward => "what the host passes on",
+        };
+        write!(formatter, "chain `{}`, {passes}: {}", self.name, self.end)
+    }
+}
+
+/// Where a chain stands on the way of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hook {
+    /// Before what the host itself takes.
+    Input,
+    /// Before what the host passes on, as between pods and other hosts.
+    Forward,
 }
 
 /// Proxy variables and cloud-init.

@@ -6,7 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{machine, network, software, storage};
+use super::{machine, network, software, storage, sudo};
 use crate::facts::{Clock, Fact, HostFacts, Login, ProbeFailure};
 
 /// The most of a text that is shown as evidence, in characters.
@@ -166,6 +166,7 @@ fn facts(lines: &mut Lines, noise: String) -> HostFacts {
             paths.dedup();
             paths
         },
+        sudo: sudo::streams(lines),
     };
     let swap = storage::swap(lines);
     let software = software::software(lines);
@@ -205,7 +206,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    fn add(&mut self, line: &str) {
+    pub(super) fn add(&mut self, line: &str) {
         let Some(end) = line.find(['=', ':']) else {
             return self.complain("", line, "is no line of an answer");
         };

@@ -13,14 +13,14 @@
 //! | features     | trying in `unshare -n -m`, sysctls   | tried sysctl writable seccomp                                |
 //! | network      | `ip`                                 | link address route                                           |
 //! | listeners    | `ss`                                 | listener                                                     |
-//! | resolver     | resolv.conf, queries by bash         | resolv upstream answer                                       |
+//! | resolver     | resolv.conf, hosts, queries by bash  | resolv upstream answer host-name                             |
 //! | clock        | `date`, RTC, `timedatectl`           | began ended hardware synchronised                            |
-//! | software     | looking, dpkg, systemd, `--version`  | tool binary version package unit docker container            |
+//! | software     | looking, dpkg, systemd, `--version`  | tool binary version package unit docker container override kubelet-arguments |
 //! | cluster      | looking                              | kubernetes ca server etcd cni other                          |
 //! | previous     | looking, `/proc/locks`               | journal site lock store                                      |
-//! | guards       | looking                              | ufw apparmor selinux                                         |
+//! | guards       | looking, `nft`                       | ufw apparmor selinux filter                                  |
 //! | environment  | `grep`                               | proxy cloud-init hosts-file                                  |
-//! | login        | `getent`                             | user shell home kubeconfig                                   |
+//! | login        | `getent`, `/proc`                    | user shell home kubeconfig sudo-stream sudo-setting          |
 //!
 //! `finished=SECTION` says that a section said all it had to say, `late=SECTION PROGRAM` that a program did not answer in
 //! time, `cut=KEY` that a text or list was too long.
@@ -30,14 +30,27 @@ mod machine;
 mod network;
 mod software;
 mod storage;
+mod sudo;
 
 pub use answer::{Answer, BadAnswer, Misunderstood, parse};
 pub use software::certificate_sha256;
+pub use sudo::sudo_streams;
 
 /// The probe, as text for `sh -s` run as root. It takes less than a second on an idle host, and no longer than three.
 ///
 /// Everything runs inside a function that is called by the last line, so a text that arrives in part does nothing.
-pub const SCRIPT: &str = include_str!("probe.sh");
+pub const SCRIPT: &str = concat!(
+    include_str!("sudo.sh"),
+    include_str!("owner.sh"),
+    include_str!("probe.sh")
+);
+
+/// Asks whether `sudo` passes on what goes in and comes out, instead of lending it: run by `sh -s` as root, it changes
+/// nothing. [`sudo_streams`] reads its answer.
+pub const SUDO_QUESTION: &str = concat!(
+    include_str!("sudo.sh"),
+    "put() { printf '%s=%s\\n' \"$1\" \"$2\"; }\nsudo_streams 2>/dev/null </dev/null\n"
+);
 
 /// The tools whose presence the probe tells.
 pub const TOOLS: &[&str] = &[
@@ -119,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_script_can_be_read_in_one_sitting() {
-        assert!(SCRIPT.lines().count() <= 300);
+        assert!(SCRIPT.lines().count() <= 400);
         assert!(SCRIPT.lines().all(|line| line.len() <= 130));
         assert!(SCRIPT.ends_with("}\nmain </dev/null 2>/dev/null\n"));
     }

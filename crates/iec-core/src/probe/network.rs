@@ -137,7 +137,10 @@ fn listener(text: &str) -> Option<Listener> {
 }
 
 pub(super) fn resolver(lines: &mut Lines) -> Resolver {
-    let mut resolver = Resolver::default();
+    let mut resolver = Resolver {
+        host_names: lines.all("host-name"),
+        ..Resolver::default()
+    };
     for text in lines.all("resolv") {
         let mut words = text.split_whitespace().map(str::to_owned);
         match words.next().as_deref() {

@@ -159,6 +159,7 @@ ask() {
 }
 
 resolver() {
+  host_names
   grep -E '^[[:space:]]*(nameserver|search|domain|options)' /etc/resolv.conf | each resolv
   grep -E '^[[:space:]]*nameserver' /run/systemd/resolve/resolv.conf | each upstream
   asked=''
@@ -208,6 +209,7 @@ binaries() {
 
 software() {
   binaries &
+  overrides
   for name in apt-get bash conntrack curl ethtool ip6tables ipset iptables modprobe nft openssl python3 socat systemctl \
     tar tc timedatectl unshare; do
     # What IEC itself brought is not the host's, or a second plan would take it away again.
@@ -222,7 +224,7 @@ software() {
   within systemctl show --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState containerd.service \
     docker.service docker.socket cri-docker.service crio.service kubelet.service etcd.service k3s.service k3s-agent.service \
     rke2-server.service rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
-    unattended-upgrades.service ufw.service firewalld.service nftables.service NetworkManager.service \
+    iec-service-network.service unattended-upgrades.service ufw.service firewalld.service nftables.service NetworkManager.service \
     systemd-networkd.service systemd-resolved.service systemd-timesyncd.service chrony.service ntpsec.service ntp.service \
     openntpd.service | each unit
   # Docker's containers each have a shim with `-namespace moby`; asking the daemon could start it.
@@ -258,6 +260,7 @@ previous() {
 }
 
 guards() {
+  filters
   grep -iE '^ENABLED=' /etc/ufw/ufw.conf | each ufw
   first apparmor /sys/module/apparmor/parameters/enabled; first selinux /sys/fs/selinux/enforce
 }
@@ -274,6 +277,7 @@ environment() {
 }
 
 login() {
+  sudo_streams
   user=${SUDO_USER:-$(id -un)}; put user "$user"
   timeout 1 getent passwd "$user" | sed 's/.*://' | each shell
   for account in root "$user"; do

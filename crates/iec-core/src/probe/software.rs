@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::Lines;
 use crate::facts::{
-    Binary, Cluster, Environment, Guards, LockHolder, Package, Previous, ProxyVariable, Software, Unit,
+    Binary, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package, Previous,
+    ProxyVariable, Software, Unit,
 };
 
 /// The units that keep the time, the usual one first.
@@ -42,6 +43,8 @@ pub(super) fn software(lines: &mut Lines) -> Software {
             .collect(),
         docker_containers: lines.read("docker", |text| text.parse().ok()).unwrap_or_default(),
         containers: lines.all("container"),
+        overrides: lines.each("override", over),
+        kubelet_arguments: lines.all("kubelet-arguments"),
     }
 }
 
@@ -55,6 +58,17 @@ fn package(text: &str) -> Option<Option<Package>> {
         name,
         version: words.next().unwrap_or_default().to_owned(),
     }))
+}
+
+/// `containerd.service /etc/systemd/system/containerd.service.d/a.conf ExecStart=/usr/bin/containerd`
+fn over(text: &str) -> Option<Override> {
+    let (unit, rest) = text.split_once(' ')?;
+    let (file, line) = rest.split_once(' ')?;
+    Some(Override {
+        unit: unit.to_owned(),
+        file: file.to_owned(),
+        line: line.trim().to_owned(),
+    })
 }
 
 /// Blocks of `Name=value` lines, an empty line between them; units that systemd does not have are left out.
@@ -106,7 +120,50 @@ pub(super) fn guards(lines: &mut Lines, software: &Software) -> Guards {
         needrestart: software.package("needrestart").is_some(),
         network_manager: active("NetworkManager.service"),
         networkd: active("systemd-networkd.service"),
+        closed_chains: lines.each("filter", chain).into_iter().flatten().collect(),
     }
+}
+
+/// `inet filter input|filter hook input priority filter; policy drop;|counter packets 0 bytes 0 drop`, or of the older
+/// interface `ip filter (iptables-legacy) INPUT|:INPUT DROP [0:0]|-A INPUT -j DROP|`. An open chain gives nothing.
+fn chain(text: &str) -> Option<Option<ClosedChain>> {
+    let mut parts = text.split('|').map(str::trim);
+    let (name, head) = (parts.next()?, parts.next()?);
+    let last = parts.next().unwrap_or_default();
+    let lower = head.to_ascii_lowercase();
+    let hook = match () {
+        () if lower.contains("hook input") || lower.starts_with(":input") => Hook::Input,
+        () if lower.contains("hook forward") || lower.starts_with(":forward") => Hook::Forward,
+        () => return None,
+    };
+    // Pods and services have addresses of IPv4.
+    if !(name.starts_with("ip ") || name.starts_with("inet ")) {
+        return Some(None);
+    }
+    let policy = lower.contains("policy drop") || lower.split_whitespace().nth(1) == Some("drop");
+    let end = match policy {
+        true => Some("policy drop".to_owned()),
+        false => refuses_all(last).then(|| last.to_owned()),
+    };
+    Some(end.map(|end| ClosedChain {
+        name: name.to_owned(),
+        hook,
+        end,
+    }))
+}
+
+/// Whether a rule drops or rejects whatever comes to it.
+fn refuses_all(rule: &str) -> bool {
+    let mut words = rule.split_whitespace().peekable();
+    if words.peek() == Some(&"-A") {
+        let target: Vec<&str> = words.skip(2).collect();
+        return matches!(target.as_slice(), ["-j", "DROP" | "REJECT", ..]);
+    }
+    if words.peek() == Some(&"counter") {
+        // `counter packets 12 bytes 720`
+        words.nth(4);
+    }
+    matches!(words.next(), Some("drop" | "reject"))
 }
 
 pub(super) fn cluster(lines: &mut Lines) -> Cluster {
@@ -262,6 +319,59 @@ mod tests {
                 .collect();
             assert_eq!(pairs, expected, "{line}");
         }
+    }
+
+    #[test]
+    fn chains_that_end_what_nothing_allows() {
+        let of = |text| chain(text).flatten().map(|found| (found.hook, found.end));
+        let drop = "policy drop".to_owned();
+        for (text, expected) in [
+            (
+                "inet filter input|filter hook input priority filter; policy drop;|iifname \"lo\" accept",
+                Some((Hook::Input, drop.clone())),
+            ),
+            (
+                "ip filter FORWARD|filter hook forward priority filter; policy drop;|",
+                Some((Hook::Forward, drop.clone())),
+            ),
+            (
+                "inet filter input|filter hook input priority filter; policy accept;|counter packets 3 bytes 180 reject with icmpx admin-prohibited",
+                Some((
+                    Hook::Input,
+                    "counter packets 3 bytes 180 reject with icmpx admin-prohibited".to_owned(),
+                )),
+            ),
+            (
+                "inet filter input|filter hook input priority filter; policy accept;|tcp dport 25 drop",
+                None,
+            ),
+            (
+                "inet filter input|filter hook input priority filter; policy accept;|type filter hook input priority filter; policy accept;",
+                None,
+            ),
+            (
+                "ip6 filter INPUT|filter hook input priority filter; policy drop;|",
+                None,
+            ),
+            (
+                "ip filter (iptables-legacy) INPUT|:INPUT DROP [0:0]|-A INPUT -i lo -j ACCEPT|",
+                Some((Hook::Input, drop)),
+            ),
+            (
+                "ip filter (iptables-legacy) FORWARD|:FORWARD ACCEPT [0:0]|-A FORWARD -j REJECT --reject-with icmp-port-unreachable|",
+                Some((
+                    Hook::Forward,
+                    "-A FORWARD -j REJECT --reject-with icmp-port-unreachable".to_owned(),
+                )),
+            ),
+            (
+                "ip filter (iptables-legacy) FORWARD|:FORWARD ACCEPT [0:0]|-A FORWARD -s 10.0.0.0/8 -j DROP|",
+                None,
+            ),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
+        assert_eq!(chain("nonsense"), None);
     }
 
     #[test]

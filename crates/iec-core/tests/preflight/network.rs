@@ -218,3 +218,44 @@ fn clocks() {
     );
     expect(|facts| facts.clock.value_mut().synchronised = None, &["~IEC1854"]);
 }
+
+#[test]
+fn chains_that_end_what_nothing_allows_are_named() {
+    let closed = |name: &str, hook| ClosedChain {
+        name: name.to_owned(),
+        hook,
+        end: "policy drop".to_owned(),
+    };
+    for hook in [Hook::Input, Hook::Forward] {
+        expect(
+            |facts| facts.guards.value_mut().closed_chains = vec![closed("inet filter x", hook)],
+            &["~IEC1840"],
+        );
+    }
+    // ufw makes such chains itself, and is told once.
+    expect(
+        |facts| {
+            facts.guards.value_mut().ufw = true;
+            facts.guards.value_mut().closed_chains = vec![closed("ip filter INPUT", Hook::Input)];
+        },
+        &["~IEC1835"],
+    );
+}
+
+#[test]
+fn an_older_line_with_the_name_of_the_api_server_is_told() {
+    let name = "api.store-0417.iec.internal";
+    for (line, codes) in [
+        (format!("10.9.9.9 old {name}"), &["IEC1890"][..]),
+        (format!("127.0.1.1\t{}.", name.to_uppercase()), &["IEC1890"]),
+        (format!("10.0.0.11 {name}"), &[]),
+        (format!("10.9.9.9 {name} # IEC: API server"), &[]),
+        (format!("10.9.9.9 other # {name}"), &[]),
+        (format!("10.9.9.9 not-{name}"), &[]),
+    ] {
+        expect(
+            |facts| facts.resolver.value_mut().host_names = vec![line.clone()],
+            codes,
+        );
+    }
+}

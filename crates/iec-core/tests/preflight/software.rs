@@ -157,3 +157,66 @@ fn hosts_are_compared_with_each_other() {
         &["IEC1873"],
     );
 }
+
+#[test]
+fn what_the_owner_has_laid_out_and_would_win() {
+    let unit = |name: &str, enabled: &str| Unit {
+        name: name.to_owned(),
+        active: "inactive".to_owned(),
+        enabled: enabled.to_owned(),
+    };
+    for (name, enabled, codes) in [
+        ("containerd.service", "masked", &["IEC1893"][..]),
+        ("kubelet.service", "masked-runtime", &["IEC1893"]),
+        ("docker.service", "masked", &[]),
+        ("containerd.service", "disabled", &[]),
+    ] {
+        expect(
+            |facts| facts.software.value_mut().units = vec![unit(name, enabled)],
+            codes,
+        );
+    }
+    let over = |unit: &str, file: &str| Override {
+        unit: unit.to_owned(),
+        file: format!("/etc/systemd/system/{unit}.d/{file}"),
+        line: "ExecStart=/usr/bin/other".to_owned(),
+    };
+    for (unit, file, codes) in [
+        ("containerd.service", "a.conf", &["IEC1892"][..]),
+        ("kubelet.service", "20-extra.conf", &["IEC1892"]),
+        // IEC's own, and one that IEC's own replaces.
+        ("kubelet.service", "10-kubeadm.conf", &[]),
+        ("kubelet.service", "05-early.conf", &[]),
+    ] {
+        expect(
+            |facts| facts.software.value_mut().overrides = vec![over(unit, file)],
+            codes,
+        );
+    }
+    for (line, codes) in [
+        ("KUBELET_EXTRA_ARGS=--network-plugin=cni", &["~IEC1891"][..]),
+        ("KUBELET_EXTRA_ARGS=\"\"", &[]),
+        ("KUBELET_EXTRA_ARGS=", &[]),
+    ] {
+        expect(
+            |facts| facts.software.value_mut().kubelet_arguments = vec![line.to_owned()],
+            codes,
+        );
+    }
+}
+
+#[test]
+fn a_sudo_that_reads_along_is_refused() {
+    for (reads, writes) in [(true, false), (false, true), (true, true)] {
+        expect(
+            |facts| {
+                facts.login.value_mut().sudo = SudoStreams {
+                    reads,
+                    writes,
+                    settings: vec!["log_input".to_owned()],
+                }
+            },
+            &["IEC1106"],
+        );
+    }
+}

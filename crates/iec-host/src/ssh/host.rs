@@ -19,6 +19,7 @@ use crate::host::{Host, Script};
 use crate::listen::{PayloadListener, ScriptListener};
 use crate::outcome::{Ending, Outcome, Privilege};
 use crate::payload::Payload;
+use crate::sudo_log::refuse_logging_sudo;
 
 /// A host that is reached over SSH, by one connection for everything, made anew when it was lost.
 pub struct SshHost {
@@ -28,6 +29,8 @@ pub struct SshHost {
     connection: Mutex<Option<Arc<Connection>>>,
     /// Whether `sudo` has asked for a password.
     sudo_asks: AtomicBool,
+    /// Whether nobody reads along in `sudo`.
+    sudo_is_private: AtomicBool,
 }
 
 impl SshHost {
@@ -38,6 +41,7 @@ impl SshHost {
             client,
             connection: Mutex::new(None),
             sudo_asks: AtomicBool::new(false),
+            sudo_is_private: AtomicBool::new(false),
         }
     }
 
@@ -172,12 +176,13 @@ impl Host for SshHost {
         progress: &'a mut (dyn FnMut(u64) + Send),
     ) -> BoxFuture<'a, Outcome> {
         async move {
-            if self.client.sudo_password().is_some() && !self.sudo_asks.load(Ordering::Relaxed) {
-                // A payload can be sent once only, so whether sudo wants the password is found out before.
-                let outcome = self
-                    .run_once(&Script::new(":"), Privilege::Root, &mut |_| {})
-                    .await;
-                self.should_give_password(&outcome);
+            // A payload can be sent once only, and what it holds may be secret. This also finds out whether sudo wants
+            // the password.
+            if !self.sudo_is_private.load(Ordering::Relaxed) {
+                if let Err(error) = refuse_logging_sudo(self).await {
+                    return Outcome::never_ran(error);
+                }
+                self.sudo_is_private.store(true, Ordering::Relaxed);
             }
             self.put_once(payload, progress).await
         }

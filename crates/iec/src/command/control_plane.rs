@@ -2,7 +2,7 @@
 
 use iec_core::secret::Secret;
 use iec_core::site::{Site, SiteHost};
-use iec_host::{Ending, Fleet, Privilege, Script};
+use iec_host::{Ending, Fleet, Privilege, Script, refuse_logging_sudo};
 use iec_sh::Expr;
 
 use super::reach::{HostTrouble, unanswered};
@@ -26,6 +26,11 @@ pub(super) async fn ask(
     for host in site.control_planes() {
         let name = host.name().as_str();
         let Some(reached) = fleet.host(name) else { continue };
+        // The answer is a secret.
+        if let Err(error) = refuse_logging_sudo(reached.as_ref()).await {
+            silent.push((name, HostTrouble::from(&error)));
+            continue;
+        }
         let mut text = String::new();
         let mut keep = |line: &str| {
             text.push_str(line);

@@ -9,6 +9,7 @@ mod kernel;
 mod kubelet;
 mod machine;
 mod network;
+mod owner;
 mod resolver;
 mod software;
 mod storage;
@@ -67,6 +68,7 @@ const RULES: &[Rule] = &[
     network::moved_node,
     network::hostname,
     network::firewall,
+    network::closed_chains,
     network::default_route,
     network::network_manager,
     resolver::name_servers,
@@ -79,6 +81,11 @@ const RULES: &[Rule] = &[
     software::other_cluster,
     software::docker_containers,
     software::lock,
+    owner::masked_units,
+    owner::overrides,
+    owner::kubelet_arguments,
+    owner::endpoint_name,
+    owner::logging_sudo,
 ];
 
 /// Rules that find what any site makes of its hosts: of a host of another site they say nothing new.
@@ -132,6 +139,7 @@ pub fn preflight(site: &Site, facts: &Facts, reference: &Reference<'_>) -> Diagn
     fleet::hardware_addresses(&subjects, &mut problems);
     fleet::foreign_addresses(&subjects, &mut problems);
     fleet::clocks(&subjects, &mut problems);
+    owner::packet_sizes(&subjects, &mut problems);
     age(facts, reference, &mut problems);
     problems
 }

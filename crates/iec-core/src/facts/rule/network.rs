@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::Subject;
-use crate::diagnostic::Diagnostics;
-use crate::facts::Protocol;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::facts::{Guards, Protocol};
 use crate::site::{Datastore, Encapsulation, Role};
 
 /// Interfaces that Calico and kube-proxy make, and the loopback: their networks are no obstacle.
@@ -285,41 +285,57 @@ pub(super) fn firewall(subject: &Subject<'_>, problems: &mut Diagnostics) {
     if guards.is_assumed() || active.is_empty() {
         return;
     }
+    let message = format!(
+        "a firewall is on at {}, and may cut pods and hosts off from each other",
+        subject.name()
+    );
+    let problem = subject
+        .warning("IEC1835", message)
+        .evidence(format!("active: {}", active.join(", ")));
+    problems.push(with_chains(problem, guards).hint(openings(subject)));
+}
+
+/// Chains that end what no rule of theirs allows: nobody can read from them what their rules allow, so it is told.
+pub(super) fn closed_chains(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let guards = &subject.facts.guards;
+    if guards.is_assumed() || guards.closed_chains.is_empty() || guards.ufw || guards.firewalld {
+        return;
+    }
+    let message = format!(
+        "the packet filter of {} ends what none of its rules allows, and may cut pods and hosts off from each other",
+        subject.name()
+    );
+    let problem = subject.warning("IEC1840", message);
+    problems.push(with_chains(problem, guards).hint(openings(subject)));
+}
+
+fn with_chains(problem: Diagnostic, guards: &Guards) -> Diagnostic {
+    let chains = guards.closed_chains.iter().map(ToString::to_string);
+    chains.fold(problem, Diagnostic::evidence)
+}
+
+/// What a firewall of this host must let pass.
+fn openings(subject: &Subject<'_>) -> String {
+    let network = subject.site.network();
     let api = subject.site.control_plane().endpoint().port();
     let mut ports = vec!["10250/tcp".to_owned(), "30000:32767/tcp".to_owned()];
     if subject.host.role() == Role::ControlPlane {
         ports.insert(0, format!("{api}/tcp"));
-        if subject.site.network().has_calico_etcd() {
-            ports.insert(1, format!("{}/tcp", CALICO_ETCD_PORT));
+        if network.has_calico_etcd() {
+            ports.insert(1, format!("{CALICO_ETCD_PORT}/tcp"));
         }
     }
-    if subject
-        .site
-        .network()
-        .cni()
-        .calico()
-        .is_some_and(|calico| calico.encapsulation() != Encapsulation::None)
-    {
+    let calico = network.cni().calico();
+    if calico.is_some_and(|calico| calico.encapsulation() != Encapsulation::None) {
         ports.push(format!("{VXLAN_PORT}/udp"));
     }
-    let hint = format!(
-        "open {} for the site's hosts and allow forwarding for {} and {}; or switch the firewall off and use network policies",
+    format!(
+        "open {} for the site's hosts, and all from {}; allow forwarding for {} and {}; or switch the firewall off and use network policies",
         ports.join(", "),
-        subject.site.network().pods(),
-        subject.site.network().services()
-    );
-    problems.push(
-        subject
-            .warning(
-                "IEC1835",
-                format!(
-                    "a firewall is on at {}, and may cut pods and hosts off from each other",
-                    subject.name()
-                ),
-            )
-            .evidence(format!("active: {}", active.join(", ")))
-            .hint(hint),
-    );
+        network.pods(),
+        network.pods(),
+        network.services()
+    )
 }
 
 pub(super) fn default_route(subject: &Subject<'_>, problems: &mut Diagnostics) {

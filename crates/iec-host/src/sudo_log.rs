@@ -1,0 +1,34 @@
+//! Whether `sudo` on a host writes down what it passes on: then no secret may go through it, in either direction.
+
+use std::time::Duration;
+
+use crate::ask::ask;
+use crate::error::HostError;
+use crate::host::{Host, Script};
+
+/// What the question is called in messages.
+const ASKING: &str = "the question whether sudo writes down what it passes on";
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Refuses a host on which somebody reads along in `sudo`: `log_input` and `log_output` by whatever line or tag of
+/// sudoers, or any other plugin that wants the streams.
+///
+/// It is asked by its effect. `sudo` lends its own standard input and output to the command, unless a plugin wants to see
+/// them: then it stands in between with pipes of its own.
+///
+/// # Errors
+/// [`HostError::SudoLogs`], or why the host could not be asked.
+pub async fn refuse_logging_sudo(host: &dyn Host) -> Result<(), HostError> {
+    let answer = ask(host, ASKING, &Script::new(iec_core::probe::SUDO_QUESTION), LIMIT)
+        .await?
+        .expect_success(ASKING)?;
+    let found = iec_core::probe::sudo_streams(answer.lines.iter().map(String::as_str));
+    match found.is_private() {
+        true => Ok(()),
+        false => Err(HostError::SudoLogs {
+            host: host.name().to_owned(),
+            streams: found.to_string(),
+            evidence: found.settings.join("; "),
+        }),
+    }
+}
