@@ -15,6 +15,8 @@ pub enum Severity {
     Error,
     /// Work goes on; somebody should know.
     Warning,
+    /// Work goes on, and the site file says that it is known.
+    Note,
 }
 
 impl fmt::Display for Severity {
@@ -22,6 +24,7 @@ impl fmt::Display for Severity {
         formatter.write_str(match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         })
     }
 }
@@ -79,6 +82,9 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// The cause, in one sentence without a full stop.
     pub message: String,
+    /// The host that it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Where it was found, if it was found in a text.
     pub place: Option<Place>,
     /// Other places that belong to it.
@@ -107,11 +113,26 @@ impl Diagnostic {
             severity,
             code,
             message: message.into(),
+            host: None,
             place: None,
             labels: Vec::new(),
             evidence: Vec::new(),
             hint: None,
         }
+    }
+
+    /// The same, about this host.
+    #[must_use]
+    pub fn about(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// The same as something that the site file accepts.
+    #[must_use]
+    pub fn accepted(mut self) -> Self {
+        self.severity = Severity::Note;
+        self
     }
 
     /// The same, found at `place`; `None` leaves it without a place.
@@ -145,6 +166,24 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The message with the name of its host replaced by `the host`, so that it reads alike for all of them.
+    fn common_message(&self) -> String {
+        let Some(host) = self.host.as_deref() else {
+            return self.message.clone();
+        };
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.';
+        let mut common = String::new();
+        let mut rest = self.message.as_str();
+        while let Some(start) = rest.find(host) {
+            let end = start + host.len();
+            let alone = !rest[..start].ends_with(is_name) && !rest[end..].starts_with(is_name);
+            common.push_str(&rest[..start]);
+            common.push_str(if alone { "the host" } else { host });
+            rest = &rest[end..];
+        }
+        common + rest
     }
 
     /// Order for reading: by place in the text, what has no place last; then errors first, code, message.
@@ -183,6 +222,30 @@ impl fmt::Display for Diagnostic {
             write!(formatter, "\n  hint: {hint}")?;
         }
         Ok(())
+    }
+}
+
+/// What is the same with several hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// The stable code.
+    pub code: &'static str,
+    /// The hosts; none where it is about no single one.
+    pub hosts: Vec<String>,
+    /// The cause, in one sentence without a full stop, in words that are true of each host.
+    pub message: String,
+    /// What was seen on any of them, one line each, without repetitions.
+    pub evidence: Vec<String>,
+    /// The next thing to do.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.hosts.is_empty() {
+            write!(formatter, "{}: ", self.hosts.join(", "))?;
+        }
+        formatter.write_str(&self.message)
     }
 }
 
@@ -227,6 +290,45 @@ impl Diagnostics {
     #[must_use]
     pub fn len(&self) -> usize {
         self.sorted.len()
+    }
+
+    /// Those of this severity.
+    #[must_use]
+    pub fn of(&self, severity: Severity) -> Self {
+        let wanted = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+        self.iter().filter(wanted).cloned().collect()
+    }
+
+    /// What several hosts have alike as one each, in reading order.
+    #[must_use]
+    pub fn by_kind(&self) -> Vec<Kind> {
+        let mut kinds: Vec<Kind> = Vec::new();
+        for diagnostic in self {
+            let message = diagnostic.common_message();
+            let known = kinds.iter_mut().find(|kind| {
+                kind.code == diagnostic.code && kind.message == message && kind.hint == diagnostic.hint
+            });
+            let kind = match known {
+                Some(kind) => kind,
+                None => {
+                    kinds.push(Kind {
+                        code: diagnostic.code,
+                        hosts: Vec::new(),
+                        message,
+                        evidence: Vec::new(),
+                        hint: diagnostic.hint.clone(),
+                    });
+                    kinds.last_mut().expect("it was just added")
+                }
+            };
+            kind.hosts.extend(diagnostic.host.clone());
+            for line in &diagnostic.evidence {
+                if !kind.evidence.contains(line) {
+                    kind.evidence.push(line.clone());
+                }
+            }
+        }
+        kinds
     }
 
     /// The problems in reading order.
@@ -351,6 +453,36 @@ mod tests {
             "site.yaml:8:3: error[IEC0004]: `hosts` is written twice\n  \
              site.yaml:2:3: first written here\n  evidence: two mappings\n  hint: remove one"
         );
+    }
+
+    #[test]
+    fn what_several_hosts_have_alike_is_one_kind() {
+        let slow = |host: &str| {
+            Diagnostic::warning("IEC1806", format!("{host} is slow, {host}s too"))
+                .about(host)
+                .evidence("900 ms")
+        };
+        let other = Diagnostic::warning("IEC3112", "the facts are more than a day old");
+        let all: Diagnostics = [slow("b"), slow("a"), other].into_iter().collect();
+        let told: Vec<String> = all.by_kind().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "a: the host is slow, as too",
+                "b: the host is slow, bs too",
+                "the facts are more than a day old",
+            ]
+        );
+        let plain = |host: &str| {
+            Diagnostic::warning("IEC1806", format!("{host} is slow"))
+                .about(host)
+                .evidence("900 ms")
+        };
+        let all: Diagnostics = [plain("edge-2"), plain("edge-1")].into_iter().collect();
+        let kinds = all.by_kind();
+        assert_eq!(kinds.len(), 1);
+        assert_eq!(kinds[0].to_string(), "edge-1, edge-2: the host is slow");
+        assert_eq!(kinds[0].evidence, ["900 ms"]);
     }
 
     #[test]

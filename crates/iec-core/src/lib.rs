@@ -1,6 +1,7 @@
 //! What a site should be and what to do about it: pure, without input or output.
 
 pub mod architecture;
+pub mod cause;
 pub mod check;
 pub mod content;
 pub mod credentials;

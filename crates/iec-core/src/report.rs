@@ -1,9 +1,12 @@
 //! What a verification or a status found: rows that say the truth, a verdict, and its plain renderings.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::cause::{Cause, causes};
 
 /// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not change it.
 pub const REPORT_SCHEMA: u32 = 1;
@@ -193,6 +196,9 @@ pub struct Report {
     /// Standing warnings.
     #[serde(default)]
     pub warnings: Vec<Warning>,
+    /// What lowers the support of the site, and the site file accepts.
+    #[serde(default)]
+    pub notes: Vec<Warning>,
     /// The rows, in reading order.
     pub rows: Vec<Row>,
 }
@@ -205,6 +211,8 @@ struct ReportDocument<'a> {
     verdict: Verdict,
     exit_code: u8,
     counts: Counts,
+    /// The failed rows that nothing else explains, each with those that follow from it.
+    causes: Vec<Cause>,
     #[serde(flatten)]
     report: &'a Report,
 }
@@ -247,6 +255,7 @@ impl Report {
             verdict: self.verdict(),
             exit_code: self.verdict().exit_code(),
             counts: self.counts(),
+            causes: causes(self),
             report: self,
         };
         serde_json::to_value(document).expect("a report holds only strings, numbers and lists of them")
@@ -284,6 +293,18 @@ impl Report {
         if !self.warnings.is_empty() {
             text.push('\n');
         }
+        for note in &self.notes {
+            let code = note
+                .code
+                .as_ref()
+                .map(|code| format!(" ({code})"))
+                .unwrap_or_default();
+            let _ = write!(text, "\nnote: {}{code}", note.text);
+        }
+        if !self.notes.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&self.causes_text());
         let stopped = if self.stopped {
             ", stopped before its end"
         } else {
@@ -296,6 +317,43 @@ impl Report {
             self.counts(),
             self.seconds
         );
+        text
+    }
+}
+
+impl Report {
+    /// What probably is behind what failed, where it is more than the rows say one by one.
+    fn causes_text(&self) -> String {
+        let causes = causes(self);
+        if causes.iter().all(|cause| cause.follows.is_empty()) {
+            return String::new();
+        }
+        let mut text = String::new();
+        for cause in &causes {
+            let row = self
+                .rows
+                .iter()
+                .find(|row| row.id == cause.id && row.scope == cause.scope);
+            let Some(Outcome::Failed(failure)) = row.map(|row| &row.outcome) else {
+                continue;
+            };
+            let _ = writeln!(
+                text,
+                "\nlikely cause: {} [{}]: {}\n  next: {}",
+                cause.id, cause.scope, failure.found, failure.next
+            );
+            let mut following: BTreeMap<&str, usize> = BTreeMap::new();
+            for row in &cause.follows {
+                *following.entry(row.id.as_str()).or_default() += 1;
+            }
+            if !following.is_empty() {
+                let rows: Vec<String> = following
+                    .iter()
+                    .map(|(id, count)| format!("{id} ({count})"))
+                    .collect();
+                let _ = writeln!(text, "  what follows from it: {}", rows.join(", "));
+            }
+        }
         text
     }
 }
@@ -429,6 +487,7 @@ mod tests {
             seconds: 1.5,
             stopped: false,
             warnings: Vec::new(),
+            notes: Vec::new(),
             rows,
         }
     }
@@ -533,6 +592,32 @@ warning: untested by upstream (IEC3001)
 failed: 3 passed, 1 failed, 0 could not tell, 1 not applicable in 1.5 s
 ";
         assert_eq!(report.to_text(), expected);
+    }
+
+    #[test]
+    fn text_ends_with_the_likely_cause_and_what_follows_from_it() {
+        let mut report = report(vec![failed()]);
+        report.rows.extend([
+            row("workload.probe", Scope::host("edge-0"), failed()),
+            row("pod.pair", Scope::pair("edge-0", "edge-1"), failed()),
+            row("pod.pair", Scope::pair("edge-1", "edge-0"), failed()),
+        ]);
+        report.notes.push(Warning {
+            code: Some("IEC3102".into()),
+            text: "edge-0: the host is itself a container".into(),
+        });
+        let text = report.to_text();
+        let (_, end) = text.split_once("\n\nnote: ").expect("a note");
+        assert_eq!(
+            end,
+            "edge-0: the host is itself a container (IEC3102)\n\n\
+             likely cause: node.ready [edge-0]: no answer\n  next: look at CoreDNS\n  \
+             what follows from it: pod.pair (2), workload.probe (1)\n\n\
+             failed: 0 passed, 4 failed, 0 could not tell, 0 not applicable in 1.5 s\n"
+        );
+        let json = report.to_json();
+        assert_eq!(json["causes"][0]["id"], "node.ready");
+        assert_eq!(json["causes"][0]["follows"].as_array().map(Vec::len), Some(3));
     }
 
     #[test]

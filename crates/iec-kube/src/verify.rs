@@ -162,6 +162,7 @@ pub(crate) fn new_report(expected: &Expected, started: Timestamp, rows: Vec<Row>
         seconds: 0.0,
         stopped: false,
         warnings: expected.warnings.clone(),
+        notes: Vec::new(),
         rows,
     }
 }

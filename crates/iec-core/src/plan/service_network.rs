@@ -55,15 +55,12 @@ pub(super) fn effects(services: Ipv4Net) -> Vec<Effect> {
     [
         (
             "rules",
-            format!("what pods send to addresses of {services} that no service has is not routed"),
+            format!("no pod sends to addresses of {services} that no service has"),
         ),
-        (
-            "filter",
-            format!("the packet filter refuses what is sent to addresses of {services} that no service has"),
-        ),
+        ("filter", format!("the packet filter guards {services}")),
         (
             "effect",
-            format!("a packet to {nobody}, which no service has, does not leave the host"),
+            format!("a packet to {nobody}, which no service has, stays on the host"),
         ),
     ]
     .map(|(part, what)| Effect {

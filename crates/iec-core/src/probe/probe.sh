@@ -224,8 +224,9 @@ software() {
   within systemctl show --no-pager -p Id -p LoadState -p ActiveState -p UnitFileState containerd.service \
     docker.service docker.socket cri-docker.service crio.service kubelet.service etcd.service k3s.service k3s-agent.service \
     rke2-server.service rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
-    iec-service-network.service unattended-upgrades.service ufw.service firewalld.service nftables.service NetworkManager.service \
-    systemd-networkd.service systemd-resolved.service systemd-timesyncd.service chrony.service ntpsec.service ntp.service \
+    iec-service-network.service unattended-upgrades.service ufw.service firewalld.service nftables.service \
+    NetworkManager.service systemd-networkd.service systemd-resolved.service systemd-timesyncd.service chrony.service \
+    ntpsec.service ntp.service \
     openntpd.service | each unit
   # Docker's containers each have a shim with `-namespace moby`; asking the daemon could start it.
   put docker "$(grep -lszx '[m]oby' /proc/[0-9]*/cmdline | wc -l)"

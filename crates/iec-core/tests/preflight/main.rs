@@ -109,7 +109,7 @@ fn listen(protocol: Protocol, port: u16) -> Listener {
 /// The codes of the problems, warnings with a `~` before them; each error says what to do.
 fn codes(problems: &Diagnostics) -> Vec<String> {
     for problem in problems {
-        let says = problem.hint.is_some() || problem.severity == Severity::Warning;
+        let says = problem.hint.is_some() || problem.severity != Severity::Error;
         assert!(says, "nobody says what to do: {problem}");
     }
     let mark = |severity| if severity == Severity::Error { "" } else { "~" };

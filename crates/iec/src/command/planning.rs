@@ -238,6 +238,21 @@ pub(super) fn allow(
     credentials: Option<&Credentials>,
     ui: &Ui,
 ) -> Result<(), CliError> {
+    let problems = found(file, release, facts, credentials);
+    if problems.has_errors() {
+        return Err(refuse(file, problems));
+    }
+    ui.host_warnings(&problems);
+    Ok(())
+}
+
+/// What the hosts are like, held against the site.
+pub(super) fn found(
+    file: &SiteFile,
+    release: &Release,
+    facts: &Facts,
+    credentials: Option<&Credentials>,
+) -> Diagnostics {
     let authority = credentials.and_then(|known| certificate_sha256(&known.cluster_ca.certificate_pem));
     let reference = Reference {
         now: Some(jiff::Timestamp::now().as_second()),
@@ -245,12 +260,7 @@ pub(super) fn allow(
         site_id: credentials.map(|known| known.site_id.as_str()),
         ca_sha256: authority.as_deref(),
     };
-    let problems = preflight(&file.site, facts, &reference);
-    if problems.has_errors() {
-        return Err(refuse(file, problems));
-    }
-    ui.host_warnings(&problems);
-    Ok(())
+    preflight(&file.site, facts, &reference)
 }
 
 /// The credentials of the site: those that are there, else new ones, with all that the site wants today.

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict};
+use iec_core::cause::{causes, name_closed_chains};
+use iec_core::check::Check;
+use iec_core::diagnostic::Severity;
+use iec_core::facts::Facts;
+use iec_core::release::Release;
+use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
 use iec_host::Fleet;
 use iec_kube::{Image, VerifyOptions};
 
 use super::cluster::{self, FromHosts};
-use super::planning::probed;
+use super::planning::{found, probed};
 use super::reach::{block_on, fleet};
 use super::site_file::{self, SiteFile};
 use super::{bundle, interrupt};
@@ -84,7 +89,23 @@ pub(super) async fn verify(
         show(&row, &mut board, ui);
     }
     board.finish();
+    let mut report = report;
+    name_closed_chains(&mut report, &probed.facts);
+    report.notes = accepted(file, &release, &probed.facts);
     Ok(report)
+}
+
+/// What lowers the support of the site and its file accepts, what several hosts have alike once.
+fn accepted(file: &SiteFile, release: &Release, facts: &Facts) -> Vec<Warning> {
+    let notes = found(file, release, facts, None).of(Severity::Note);
+    notes
+        .by_kind()
+        .iter()
+        .map(|kind| Warning {
+            code: Some(kind.code.to_owned()),
+            text: kind.to_string(),
+        })
+        .collect()
 }
 
 fn show(row: &Row, board: &mut Board<'_>, ui: &Ui) {
@@ -116,6 +137,31 @@ pub(super) fn print(report: &Report, ui: &Ui) {
     ui.result(Document::Report, &report.to_json(), || report.to_text());
 }
 
+/// The error with the first likely cause of what failed.
+fn with_cause(error: CliError, report: &Report) -> CliError {
+    let causes = causes(report);
+    let Some(cause) = causes.first() else { return error };
+    let check = Check::by_id(&cause.id);
+    let code = check.map_or("IEC5008", |check| check.code);
+    let follows = match cause.follows.len() {
+        0 => String::new(),
+        number => format!(
+            "; {} from it",
+            if number == 1 {
+                "another row follows".to_owned()
+            } else {
+                format!("{number} other rows follow")
+            }
+        ),
+    };
+    error
+        .evidence(format!(
+            "the likely cause is {} [{}]{follows}",
+            cause.id, cause.scope
+        ))
+        .next(format!("iec explain {code} says more about it"))
+}
+
 /// A report's verdict as the command's end.
 pub(super) fn finish(report: &Report) -> Result<Outcome, CliError> {
     let counts = report.counts();
@@ -139,12 +185,5 @@ pub(super) fn finish(report: &Report) -> Result<Outcome, CliError> {
             CliError::new(Kind::CouldNotTell, "IEC5010", cause)
         }
     };
-    let code = report.rows.iter().find_map(|row| match &row.outcome {
-        RowOutcome::Failed(failure) => Some(failure.code.as_str()),
-        _ => None,
-    });
-    Err(match code {
-        Some(code) => error.next(format!("iec explain {code} says more about the first of them")),
-        None => error,
-    })
+    Err(with_cause(error, report))
 }

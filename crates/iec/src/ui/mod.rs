@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use iec_core::diagnostic::{Kind, Severity};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -182,7 +183,8 @@ impl Ui {
         }
     }
 
-    /// Prints what somebody should know about the hosts, a line each. Nothing in text with `--quiet`.
+    /// Prints what somebody should know about the hosts, what several have alike once. Nothing in text with `--quiet`,
+    /// and nothing of what the site file accepts.
     pub fn host_warnings(&self, diagnostics: &iec_core::diagnostic::Diagnostics) {
         if diagnostics.is_empty() {
             return;
@@ -194,8 +196,11 @@ impl Ui {
             ));
             return;
         }
-        for diagnostic in diagnostics {
-            self.warn(diagnostic.code, &diagnostic.message);
+        for kind in diagnostics.of(Severity::Warning).by_kind() {
+            self.warn(kind.code, &kind.to_string());
+            if self.settings.messages {
+                self.write_message(kind_text(&kind));
+            }
         }
     }
 
@@ -282,6 +287,20 @@ fn error_text(error: &CliError) -> String {
         text.push_str(&indented(&format!("{good}next:{good:#} "), action));
     }
     text
+}
+
+/// What was seen, and what to do about it.
+fn kind_text(kind: &Kind) -> String {
+    let (dim, good) = (style::DIM, style::HINT);
+    let evidence = kind
+        .evidence
+        .iter()
+        .map(|line| indented(&format!("{dim}evidence:{dim:#} "), line));
+    let hint = kind
+        .hint
+        .iter()
+        .map(|line| indented(&format!("{good}next:{good:#} "), line));
+    evidence.chain(hint).collect()
 }
 
 /// A labelled paragraph, indented by two; further lines stand under the first.

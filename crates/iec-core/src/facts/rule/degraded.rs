@@ -8,7 +8,7 @@ use crate::site::Acceptance;
 /// The capability with which limits are raised and scores lowered.
 const CAP_SYS_RESOURCE: u32 = 24;
 
-/// Reports each degradation: as an error until the site accepts it, then as a standing warning.
+/// Reports each degradation: as an error until the site accepts it, then as a note.
 pub(super) fn degraded(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let facts = subject.facts;
     let name = subject.name();
@@ -52,7 +52,7 @@ pub(super) fn degraded(subject: &Subject<'_>, problems: &mut Diagnostics) {
     }
 }
 
-/// One degradation: an error until the site accepts it by name, then a standing warning.
+/// One degradation: an error until the site accepts it by name, then a note.
 pub(super) fn report(
     subject: &Subject<'_>,
     problems: &mut Diagnostics,
@@ -67,6 +67,7 @@ pub(super) fn report(
             .warning(code, message)
             .evidence(evidence)
             .evidence(format!("the site accepts {acceptance}"))
+            .accepted()
     } else {
         let hint = format!("{cure}, or write `accept: [{acceptance}]` into the site file");
         subject.error(code, message).evidence(evidence).hint(hint)

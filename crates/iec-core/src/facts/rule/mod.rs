@@ -242,11 +242,15 @@ impl Subject<'_> {
     }
 
     fn error(&self, code: &'static str, message: String) -> Diagnostic {
-        Diagnostic::error(code, message).at(self.host.place())
+        Diagnostic::error(code, message)
+            .about(self.name())
+            .at(self.host.place())
     }
 
     fn warning(&self, code: &'static str, message: String) -> Diagnostic {
-        Diagnostic::warning(code, message).at(self.host.place())
+        Diagnostic::warning(code, message)
+            .about(self.name())
+            .at(self.host.place())
     }
 }
 
