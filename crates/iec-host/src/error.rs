@@ -54,6 +54,14 @@ pub enum HostError {
     /// The other side closed the connection, or speaks no SSH that this program speaks.
     #[error("{address} broke off the SSH handshake: {evidence}")]
     Handshake { address: String, evidence: String },
+    /// The server and this program know no common algorithm.
+    #[error("{address} and iec know no common {kind}: it offers {theirs}")]
+    Algorithms {
+        address: String,
+        kind: String,
+        theirs: String,
+        ours: String,
+    },
     /// The jump host did not forward the connection.
     #[error("the jump host {jump} did not forward the connection to {address}: {evidence}")]
     JumpRefused {
@@ -103,7 +111,8 @@ pub enum HostError {
     },
     /// No key was accepted.
     #[error(
-        "{address} accepted no key for the user `{user}`; tried: {}",
+        "{address} accepted no key for the user `{user}`{}; tried: {}",
+        said.as_deref().map(|said| format!("; it says: {said}")).unwrap_or_default(),
         tried_list(tried)
     )]
     Authentication {
@@ -111,6 +120,15 @@ pub enum HostError {
         user: String,
         /// One entry for each key or agent that was tried or passed over, with the result.
         tried: Vec<String>,
+        /// What the server wants people to read who log in.
+        said: Option<String>,
+    },
+    /// The server closed the connection instead of letting the user in, and said why.
+    #[error("{address} does not let the user `{user}` in; it says: {said}")]
+    TurnedAway {
+        address: String,
+        user: String,
+        said: String,
     },
     /// The operator's own key file or agent stands in the way.
     #[error("the key {} cannot be used: {evidence}", file.display())]
@@ -191,6 +209,16 @@ fn said(evidence: &str) -> String {
     }
 }
 
+/// The line of sshd_config that has the algorithms of this kind.
+fn keyword(kind: &str) -> &'static str {
+    match kind {
+        "key exchange" => "KexAlgorithms",
+        "kind of host key" => "HostKeyAlgorithms",
+        "cipher" => "Ciphers",
+        _ => "MACs",
+    }
+}
+
 /// The tried keys for a message.
 fn tried_list(tried: &[String]) -> String {
     if tried.is_empty() {
@@ -219,6 +247,8 @@ impl HostError {
             Self::Timeout { .. } => "IEC1003",
             Self::Unreachable { .. } => "IEC1004",
             Self::Handshake { .. } => "IEC1005",
+            Self::Algorithms { .. } => "IEC1107",
+            Self::TurnedAway { .. } => "IEC1108",
             Self::JumpRefused { .. } => "IEC1006",
             Self::Configuration { .. } => "IEC1007",
             Self::HostKeyUnknown { .. } => "IEC1101",
@@ -279,6 +309,11 @@ impl HostError {
             Self::Timeout { .. } => "Check that the host is up and that no firewall drops the port; try `ssh -v` from here.".to_owned(),
             Self::Unreachable { .. } => "Check this machine's own network, and its route to that address (`ip route get ADDRESS`).".to_owned(),
             Self::Handshake { .. } => "Try `ssh -v` from here. A server that closes early is often over its MaxStartups, or bans this address for a while.".to_owned(),
+            Self::Algorithms { kind, ours, .. } => format!(
+                "Let the host's sshd offer one of these too (`{}` in its sshd_config): {ours}.",
+                keyword(kind)
+            ),
+            Self::TurnedAway { .. } => "Put right on its console what the host names: /etc/nologin, an expired account or password (`chage -l USER`), a shutdown under way.".to_owned(),
             Self::JumpRefused { .. } => "Allow it there (`AllowTcpForwarding yes`, PermitOpen), and check that the jump host itself reaches the address.".to_owned(),
             Self::Configuration { .. } => "Correct it in your ssh_config (see `ssh -G ADDRESS`), or set `access` in the site.".to_owned(),
             Self::HostKeyUnknown { key, .. } => format!(
@@ -304,7 +339,7 @@ impl HostError {
             Self::SudoLogs { .. } => "Write `Defaults:USER !log_input, !log_output` into /etc/sudoers.d/iec on the host (with `visudo -f`), or log in as root.".to_owned(),
             Self::NoSudo { .. } => "Install it on the host (`apt-get install sudo`), or log in as root.".to_owned(),
             Self::Shell { user, .. } => format!(
-                "Give the user a login shell that runs commands (`chsh -s /bin/bash {user}`), and keep `exit`, `exec` and `read` out of its start-up files."
+                "See what it printed. A `ForceCommand` in the host's sshd_config, or `command=` before the key, runs something else; so do `exit`, `exec` and `read` in the start-up files of the shell; and the user needs a shell that runs commands (`chsh -s /bin/bash {user}`)."
             ),
             Self::ScriptRefused { .. } => "Check what /bin/sh is on the host (dash or bash is expected); if it is one of these, report this as a bug of IEC.".to_owned(),
             Self::ChannelRefused { .. } => "Raise `MaxSessions` in the host's sshd_config, and remove any ForceCommand or `command=` for this key.".to_owned(),

@@ -16,6 +16,8 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::outcome::Privilege;
+
 /// The longest line that is taken from a host.
 const LONGEST_LINE: usize = 16 << 20;
 /// From how many bytes on a script is compressed: below, two more programs on the host cost more than the bytes.
@@ -45,15 +47,25 @@ impl Nonce {
     /// `script` with its frame: the text for the shell's standard input.
     ///
     /// The script runs in a subshell, so that its `exit` and its traps end there and the last line is always printed.
-    pub(crate) fn wrap(&self, script: &str) -> String {
+    ///
+    /// Start-up files that replace the shell make another program read it, without the rights that it should have: that
+    /// one is told by its variables, or by its user, and runs nothing of it.
+    pub(crate) fn wrap(&self, script: &str, privilege: Privilege) -> String {
         let (begin, end) = (self.begin(), self.end());
         let script = if script.len() < LONG_SCRIPT {
             script.to_owned()
         } else {
             compressed(script)
         };
+        let root = match privilege {
+            Privilege::Root => {
+                "[ \"$(id -u)\" = 0 ] || { echo 'iec: what reads the script does not run as root' >&2; exit 1; }\n"
+            }
+            Privilege::Login => "",
+        };
         format!(
-            "iec_frame() {{\n\
+            "[ -z \"${{ZSH_VERSION-}}\" ] || {{ echo 'iec: zsh reads the script in place of /bin/sh' >&2; exit 1; }}\n\
+             {root}iec_frame() {{\n\
              printf '\\n%s\\n' '{begin}'\n\
              printf '\\n%s\\n' '{begin}' >&2\n\
              (\n{script}\n)\n\
@@ -303,7 +315,7 @@ mod tests {
         let script = format!("{lines}printf '%s\\n' \"$x\" 'grün' \"$(cat)\"; exit 5");
         for shell in [&["dash"] as &[&str], &["bash"], &["busybox", "sh"]] {
             let nonce = Nonce::new();
-            let framed = nonce.wrap(&script);
+            let framed = nonce.wrap(&script, Privilege::Login);
             assert!(framed.len() * 3 < script.len(), "{} bytes", framed.len());
             let (errors, output) = run(shell, &framed);
             let (lines, reader) = read(&nonce, &[&output]);
@@ -316,7 +328,7 @@ mod tests {
     fn a_script_that_cannot_be_unpacked_does_not_run_and_fails() {
         let script = format!("echo ran\n{}", "# a long comment\n".repeat(400));
         let nonce = Nonce::new();
-        let framed = nonce.wrap(&script);
+        let framed = nonce.wrap(&script, Privilege::Login);
         let spoiled = framed.replacen("H4sI", "H4sJ", 1);
         assert_ne!(framed, spoiled);
         let (_, output) = run(&["dash"], &spoiled);

@@ -119,7 +119,7 @@ impl Host for LocalHost {
         async move {
             let nonce = Nonce::new();
             let elevation = self.elevation(privilege);
-            let feed = stream::iter([Ok(Bytes::from(nonce.wrap(script.text())))]).boxed();
+            let feed = stream::iter([Ok(Bytes::from(nonce.wrap(script.text(), privilege)))]).boxed();
             let listener = ScriptListener::new(&nonce, ADDRESS.to_owned(), sink);
             self.converse(command::script(elevation), elevation, feed, listener, &mut |_| {})
                 .await

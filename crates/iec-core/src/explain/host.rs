@@ -152,6 +152,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "Defaults:edge !log_input, !log_output      # /etc/sudoers.d/iec, with visudo -f",
     ),
     row(
+        "IEC1107",
+        "the host and IEC know no common algorithm of SSH",
+        "The server offers other key exchanges, kinds of host keys, ciphers or codes than IEC knows; the message has them. Old devices and hardened servers do so.",
+        "Let the host's sshd offer one of those that the message names.",
+        "KexAlgorithms +curve25519-sha256      # /etc/ssh/sshd_config, then systemctl reload ssh",
+    ),
+    row(
+        "IEC1108",
+        "the host does not let this user in, and says why",
+        "The server closed the connection during the login and sent words for people; the message has them. /etc/nologin, an expired account or password, and a shutdown under way do so, whatever key is shown.",
+        "Put right on the host's console what it names.",
+        "chage -l edge; ls /etc/nologin /run/nologin",
+    ),
+    row(
         "IEC1201",
         "no key was accepted",
         "The host took none of the keys that were tried for this account.",

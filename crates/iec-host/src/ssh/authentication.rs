@@ -94,6 +94,7 @@ impl KeyRing {
             address: address.to_owned(),
             user: user.to_owned(),
             tried,
+            said: None,
         })
     }
 

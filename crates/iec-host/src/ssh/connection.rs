@@ -33,7 +33,51 @@ pub(crate) struct Route {
 struct Notes {
     ended: Option<String>,
     cipher: Option<String>,
+    /// What the server wants people to read who log in; what it said last is at its end.
+    banner: String,
 }
+
+/// The most that is kept of what a server wants people to read, in characters.
+const BANNER: usize = 600;
+
+impl Notes {
+    fn hear(&mut self, words: &str) {
+        self.banner.push_str(words);
+        self.banner.push('\n');
+        let excess = self.banner.chars().count().saturating_sub(BANNER);
+        self.banner = self.banner.chars().skip(excess).collect();
+    }
+
+    /// The server's words in one line, if it had any.
+    fn said(&self) -> Option<String> {
+        let words: Vec<&str> = self.banner.split_whitespace().collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// The error of a failed login, with the server's own words. They come first where it closed the connection: then it
+    /// was no key that was wrong.
+    fn explain(&self, error: HostError, is_closed: bool) -> HostError {
+        let HostError::Authentication {
+            address, user, tried, ..
+        } = error
+        else {
+            return error;
+        };
+        let parting = self.ended.clone().filter(|ended| ended.starts_with(PARTING));
+        match self.said().or(parting) {
+            Some(said) if is_closed => HostError::TurnedAway { address, user, said },
+            said => HostError::Authentication {
+                address,
+                user,
+                tried,
+                said,
+            },
+        }
+    }
+}
+
+/// Before the words with which a server takes leave.
+const PARTING: &str = "the server says: ";
 
 /// An authenticated connection. It ends when the last holder lets go of it.
 pub(crate) struct Connection {
@@ -93,7 +137,7 @@ impl Connection {
         let mut handle = handshake
             .map_err(|_| late("shaking hands"))?
             .map_err(|stop| stop.into_error(&address))?;
-        timeout(
+        let authenticated = timeout(
             AUTHENTICATION_TIMEOUT,
             keys.authenticate(&mut handle, &address, &route.user, offers),
         )
@@ -102,7 +146,11 @@ impl Connection {
             address: address.clone(),
             seconds: AUTHENTICATION_TIMEOUT.as_secs(),
             doing: "authenticating",
-        })??;
+        })?;
+        authenticated.map_err(|error| {
+            let notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.explain(error, handle.is_closed())
+        })?;
         Ok(Arc::new(Self {
             handle,
             address,
@@ -270,6 +318,21 @@ impl Stop {
             Self::Russh(russh::Error::IO(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 "it closed the connection".to_owned()
             }
+            Self::Russh(russh::Error::NoCommonAlgo { kind, ours, theirs }) => {
+                return HostError::Algorithms {
+                    address: address.to_owned(),
+                    kind: match kind {
+                        russh::AlgorithmKind::Kex => "key exchange",
+                        russh::AlgorithmKind::Key => "kind of host key",
+                        russh::AlgorithmKind::Cipher => "cipher",
+                        russh::AlgorithmKind::Compression => "compression",
+                        russh::AlgorithmKind::Mac => "message authentication code",
+                    }
+                    .to_owned(),
+                    theirs: theirs.join(", "),
+                    ours: ours.join(", "),
+                };
+            }
             Self::Russh(error) => error.to_string(),
         };
         HostError::Handshake {
@@ -299,6 +362,14 @@ impl Handler for Gate {
         }
     }
 
+    async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Stop> {
+        self.notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .hear(banner);
+        Ok(())
+    }
+
     async fn kex_done(&mut self, _: Option<&[u8]>, names: &Names, _: &mut Session) -> Result<(), Stop> {
         let cipher = names.cipher.as_ref().to_owned();
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).cipher = Some(cipher);
@@ -307,9 +378,7 @@ impl Handler for Gate {
 
     async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {
         let (evidence, result) = match reason {
-            DisconnectReason::ReceivedDisconnect(info) => {
-                (format!("the server says: {}", info.message), Ok(()))
-            }
+            DisconnectReason::ReceivedDisconnect(info) => (format!("{PARTING}{}", info.message), Ok(())),
             DisconnectReason::Error(stop) => (ended(&stop), Err(stop)),
         };
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(evidence);
@@ -329,5 +398,55 @@ fn ended(stop: &Stop) -> String {
             "the host closed the connection".to_owned()
         }
         Stop::Russh(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> HostError {
+        HostError::Authentication {
+            address: "10.0.0.11:22".to_owned(),
+            user: "edge".to_owned(),
+            tried: vec!["key: not accepted".to_owned()],
+            said: None,
+        }
+    }
+
+    #[test]
+    fn the_servers_own_words_come_before_what_was_tried() {
+        let mut notes = Notes::default();
+        assert_eq!(notes.explain(refused(), true).code(), "IEC1201");
+        notes.ended = Some(format!("{PARTING}Too many authentication failures"));
+        let error = notes.explain(refused(), true);
+        assert!(
+            error.to_string().ends_with("Too many authentication failures"),
+            "{error}"
+        );
+
+        notes.hear("Property of\nthe harbour.");
+        notes.hear("System is going down. Unprivileged users are not permitted to log in.\n");
+        let error = notes.explain(refused(), true);
+        assert_eq!(error.code(), "IEC1108");
+        assert!(
+            error.to_string().ends_with(
+                "the harbour. System is going down. Unprivileged users are not permitted to log in."
+            ),
+            "{error}"
+        );
+        // A banner alone is no reason.
+        let error = notes.explain(refused(), false);
+        assert_eq!(error.code(), "IEC1201");
+        assert!(error.to_string().contains("it says: Property"), "{error}");
+    }
+
+    #[test]
+    fn a_banner_without_end_is_not_kept() {
+        let mut notes = Notes::default();
+        for _ in 0..100 {
+            notes.hear(&"x".repeat(1000));
+        }
+        assert_eq!(notes.banner.chars().count(), BANNER);
     }
 }

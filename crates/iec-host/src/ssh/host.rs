@@ -118,7 +118,7 @@ impl SshHost {
             Err(error) => return Outcome::never_ran(error),
         };
         let nonce = Nonce::new();
-        let text = nonce.wrap(script.text());
+        let text = nonce.wrap(script.text(), privilege);
         tracing::debug!(host = self.name, bytes = text.len(), "a script goes out");
         let feed = stream::iter([Ok(Bytes::from(text))]).boxed();
         let listener = ScriptListener::new(&nonce, connection.address().to_owned(), sink);
