@@ -1,5 +1,7 @@
 //! What might be a password in a text made unreadable, with every other byte where it was.
 
+use std::net::Ipv4Addr;
+
 use crate::nearest::nearest;
 
 /// The keys whose values may be shown: those that descriptors and inventories have, and IEC reads.
@@ -133,18 +135,24 @@ const MISTYPED: [&str; 7] = [
 /// More is hidden rather than less. Only the values of keys that IEC knows are shown; what stands behind one that it does
 /// not know, to the end of the line and in the lines after it that are indented deeper, might be a password behind a
 /// mistyped key. Mappings and lists behind such a key are shown as far as their own keys allow it.
+///
+/// Comments are hidden whole, since passwords are kept in them too, and so are words that stand where no key gives them a
+/// meaning.
 #[must_use]
 pub fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut inside: Option<(usize, Deeper)> = None;
-    for line in text.split_inclusive('\n') {
+    let mut lines = Lines::Others;
+    for whole in text.split_inclusive('\n') {
+        let (line, comment) = whole.split_at(comment(whole));
         let indentation = line.len() - line.trim_start_matches(' ').len();
         let blank = line.trim().is_empty();
+        lines = lines.after(line);
         if let Some((key, deeper)) = inside
             && (blank || indentation > key)
         {
             if deeper == Deeper::Hidden || (!blank && keys(line).next().is_none()) {
-                hide(line, &mut shown);
+                hide(whole, &mut shown);
                 continue;
             }
         } else {
@@ -152,12 +160,12 @@ pub fn masked(text: &str) -> String {
         }
         match hidden_from(line) {
             Some((start, deeper)) => {
-                shown.push_str(&line[..start]);
+                without_bare_words(&line[..start], lines, &mut shown);
                 hide(&line[start..], &mut shown);
                 inside = Some((indentation, deeper));
             }
             None => {
-                shown.push_str(line);
+                without_bare_words(line, lines, &mut shown);
                 if keys(line).last().is_some_and(|(key, colon)| {
                     !SHOWN.contains(&key.as_str()) && line[colon + 1..].trim().is_empty()
                 }) {
@@ -165,8 +173,72 @@ pub fn masked(text: &str) -> String {
                 }
             }
         }
+        hide(comment, &mut shown);
     }
     without_logins(shown)
+}
+
+/// Where the comment of a line begins, behind its mark; the end of the line where there is none. Quotes are not looked at:
+/// one that is never closed would show what should not be seen.
+fn comment(line: &str) -> usize {
+    let mark = line.char_indices().find(|(at, letter)| {
+        let before = line[..*at].chars().next_back();
+        *letter == '#' || (*letter == ';' && before.is_none_or(char::is_whitespace))
+    });
+    mark.map_or(line.len(), |(at, letter)| at + letter.len_utf8())
+}
+
+/// What the lines of an inventory in the INI form are.
+#[derive(Clone, Copy, PartialEq)]
+enum Lines {
+    /// Assignments: a word without a value has no business there.
+    Variables,
+    /// Names, or something else than such an inventory.
+    Others,
+}
+
+impl Lines {
+    fn after(self, line: &str) -> Self {
+        let line = line.trim();
+        match line.starts_with('[') && line.contains(']') {
+            true if line.contains(":vars]") => Self::Variables,
+            true => Self::Others,
+            false => self,
+        }
+    }
+}
+
+/// Adds the line with its first word, with its keys, and with what a key gives a meaning; every other word is hidden.
+fn without_bare_words(line: &str, lines: Lines, shown: &mut String) {
+    let body = line.trim();
+    let structure = body.starts_with('[') || body.starts_with(['{', '}', ']', '-', '"', '\'']);
+    let first = keys(line).next();
+    let has_colon = first.as_ref().is_some_and(|(_, at)| line[*at..].starts_with(':'));
+    if structure || has_colon {
+        shown.push_str(line);
+        return;
+    }
+    // A line without a key that is indented goes on with the value of the line above it.
+    let goes_on = first.is_none() && line.starts_with([' ', '\t']);
+    let mut may_be_a_name = !goes_on && (lines == Lines::Others || first.is_some());
+    let mut quote = None;
+    for word in line.split_inclusive(char::is_whitespace) {
+        let marks = word.chars().filter(|letter| ['"', '\''].contains(letter));
+        let is_value = word.contains('=') || quote.is_some() || word.trim().is_empty();
+        for mark in marks {
+            quote = match quote {
+                None => Some(mark),
+                Some(open) if open == mark => None,
+                open => open,
+            };
+        }
+        if is_value || may_be_a_name {
+            shown.push_str(word);
+        } else {
+            hide(word, shown);
+        }
+        may_be_a_name &= word.trim().is_empty();
+    }
 }
 
 /// What becomes of the lines below a key.
@@ -193,12 +265,25 @@ fn hidden_from(line: &str) -> Option<(usize, Deeper)> {
     let behind = keys(line).find_map(|(key, separator)| {
         let value = line[separator + 1..].trim_start();
         let is_structure = value.is_empty() || value.starts_with(['{', '[', '*', '#']);
-        let hidden = is_secret(&key) || (!SHOWN.contains(&key.as_str()) && !is_structure);
+        let is_known = SHOWN.contains(&key.as_str()) || is_harmless(value);
+        let hidden = is_secret(&key) || (!is_known && !is_structure);
         hidden.then_some(separator + 1)
     });
     behind
         .or_else(|| behind_a_word(line))
         .map(|start| (start, Deeper::Hidden))
+}
+
+/// Whether all of a value is an address, a network or a yes or no: no password is.
+fn is_harmless(value: &str) -> bool {
+    let value = value
+        .trim()
+        .trim_end_matches(['#', ',', '}'])
+        .trim()
+        .trim_matches(['"', '\'']);
+    let (address, prefix) = value.split_once('/').unwrap_or((value, "0"));
+    (address.parse::<Ipv4Addr>().is_ok() && prefix.parse::<u8>().is_ok())
+        || ["true", "false", "yes", "no"].contains(&value)
 }
 
 /// Every key of a line with the place of the `:` or `=` behind it.
@@ -314,9 +399,42 @@ mod tests {
             "link: https://example.com/sites/0417\n",
             "node1 ansible_host=10.0.0.1 ip=10.0.0.2\n",
             "[kube_node:children]\n",
-            "# a comment\n",
+            "[all:vars]\nansible_user=core\n",
+            "all:\n  children:\n    kube_node:\n      hosts:\n        n1: {ansible_host: 10.0.0.1}\n",
+            "  access_address: 10.0.0.0/24\n  becomes: true\n",
         ] {
             assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn comments_and_words_without_a_key_are_hidden() {
+        for (text, shown) in [
+            ("# hunter2\n", "# *******\n"),
+            ("; hunter2\n", "; *******\n"),
+            ("name: a # hunter2\n", "name: a # *******\n"),
+            ("ip: 10.0.0.1 # it's hunter2\n", "ip: 10.0.0.1 # **** *******\n"),
+            (
+                "n1 ansible_host=10.0.0.1#hunter2\n",
+                "n1 ansible_host=10.0.0.1#*******\n",
+            ),
+            (
+                "n1 ansible_host=10.0.0.1 hunter2\n",
+                "n1 ansible_host=10.0.0.1 *******\n",
+            ),
+            (
+                "n1 hunter2 ansible_host=10.0.0.1\n",
+                "n1 ******* ansible_host=10.0.0.1\n",
+            ),
+            ("[all:vars]\nhunter2\n", "[all:vars]\n*******\n"),
+            (
+                "[all:vars]\nansible_user=core hunter2\n",
+                "[all:vars]\nansible_user=core *******\n",
+            ),
+            ("name: a\n  hunter2\n", "name: a\n  *******\n"),
+            ("[kube_node]\nn1\n", "[kube_node]\nn1\n"),
+        ] {
+            assert_eq!(masked(text), shown);
         }
     }
 }
