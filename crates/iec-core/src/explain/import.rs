@@ -147,8 +147,36 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC0836",
         "a part of the inventory's folder was not read",
-        "Folders within it are not entered, programs that print an inventory are not run, and TOML is not read.",
+        "Folders within it are not entered, programs that print an inventory are not run, and TOML is not read. Of the folders `group_vars` and `host_vars` only those beside the inventory count: those beside a playbook are Ansible's when it runs that one.",
         "Where hosts are missing, give it the inventory that Ansible sees: `ansible-inventory --list --yaml > hosts.yaml`.",
+        "",
+    ),
+    row(
+        "IEC0837",
+        "the inventory names no account",
+        "Neither a variable nor the nearest ansible.cfg says in words that IEC can read who logs in: Ansible would leave that to ssh. A value that is encrypted or a template is known to Ansible only.",
+        "Type --user NAME, or write `ansible_user` into the inventory; or change `user` in the site file.",
+        "iec init --from-ansible hosts.ini --user admin",
+    ),
+    row(
+        "IEC0838",
+        "a value of the inventory cannot be right",
+        "Ansible, or the cluster, would fail with it: an `ip` that is no IPv4 address, a port that is no number.",
+        "Correct it at the place that is shown.",
+        "edge-1 ansible_host=10.0.0.11 ip=10.3.0.1 ansible_port=22",
+    ),
+    row(
+        "IEC0839",
+        "this inventory is read by Ansible only",
+        "It is TOML, a program, a program's JSON, or the configuration of a plugin that asks a cloud. IEC reads INI and YAML, and runs nothing.",
+        "Let Ansible write what it sees as YAML, and give that to --from-ansible.",
+        "ansible-inventory -i FILE --list -y > hosts.yaml",
+    ),
+    row(
+        "IEC0840",
+        "two names look alike",
+        "They differ in a space, in a letter without a shape, or in one of another script that looks the same. For Ansible and for IEC they are two names.",
+        "Type the name anew, in both places.",
         "",
     ),
 ];

@@ -3,5 +3,7 @@
 pub mod ansible;
 mod mask;
 pub mod opnfv;
+mod origin;
 
 pub use mask::masked;
+pub use origin::check_unwritten;

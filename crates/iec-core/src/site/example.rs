@@ -32,7 +32,7 @@ pub struct Example<'e> {
     pub services: Option<&'e str>,
     /// Further networks that chosen ones keep clear of.
     pub avoid: &'e [Ipv4Net],
-    /// Further keys of `spec`, as the site file has them.
+    /// Further keys of `spec`, as the site file has them; those of `network` stand behind pods and services.
     pub further: Map<String, Value>,
 }
 
@@ -96,9 +96,13 @@ pub fn example(example: &Example<'_>) -> String {
     let (pods, services) = networks(example);
     line(&format!("    pods: {}", scalar(&pods)));
     line(&format!("    services: {}", scalar(&services)));
-    if !example.further.is_empty() {
+    let mut further = example.further.clone();
+    if let Some(Value::Object(network)) = further.remove("network") {
+        mapping(&network, 2, &mut line);
+    }
+    if !further.is_empty() {
         line("");
-        mapping(&example.further, 1, &mut line);
+        mapping(&further, 1, &mut line);
     }
     text
 }

@@ -9,6 +9,7 @@ mod host;
 mod network;
 pub(crate) mod rule;
 mod validate;
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -30,6 +31,7 @@ pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, N
 pub use rule::fleet::refused_control_planes;
 pub use rule::network::{free_network, overlap, special_range};
 pub use validate::{load, validate};
+pub use written::{further_of_host, further_of_site};
 
 use crate::name::{HostName, SiteName};
 

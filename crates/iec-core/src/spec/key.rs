@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::tree::{Content, Entry, Kind, Node};
+use super::tree::{Content, Entry, Kind, Node, Repeated};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 
 /// A key whose value has not come yet.
@@ -11,6 +11,8 @@ pub(super) enum Key {
     Text {
         key: String,
         place: Place,
+        /// Whether it was there before, and the new value counts.
+        again: bool,
     },
     /// It was reported already; its value is dropped.
     Refused,
@@ -87,17 +89,32 @@ pub(super) fn key_of(
         return Key::Refused;
     }
     if let Some(first) = seen.get(text) {
+        let message = format!("the key `{text}` is written twice");
+        if kind.repeated == Repeated::Refused {
+            problems.push(
+                Diagnostic::error("IEC0004", message)
+                    .at(&node.place)
+                    .label(first, "first written here")
+                    .hint("remove one of the two"),
+            );
+            return Key::Refused;
+        }
+        // Without a place: what is drawn there might be a password.
         problems.push(
-            Diagnostic::error("IEC0004", format!("the key `{text}` is written twice"))
-                .at(&node.place)
-                .label(first, "first written here")
-                .hint("remove one of the two"),
+            Diagnostic::warning("IEC0004", message)
+                .evidence(format!(
+                    "{}, lines {} and {}",
+                    first.file.escape_debug(),
+                    first.line,
+                    node.place.line
+                ))
+                .hint("the last one counts, as for Ansible; remove one of the two"),
         );
-        return Key::Refused;
     }
-    seen.insert(text.clone(), node.place.clone());
+    let again = seen.insert(text.clone(), node.place.clone()).is_some();
     Key::Text {
         key: text.clone(),
         place: node.place.clone(),
+        again,
     }
 }

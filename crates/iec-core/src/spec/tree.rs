@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, options};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag, options};
 
 use super::key::{Key, key_of, with_merged};
 use super::source::Source;
@@ -29,6 +29,21 @@ pub(crate) struct Node {
     nodes: usize,
     /// Levels in here, aliases followed.
     depth: usize,
+}
+
+impl Node {
+    /// A value that is not there, at the place of what stands for it.
+    pub(crate) fn absent(place: Place) -> Self {
+        Self {
+            place,
+            content: Content::Scalar {
+                text: String::new(),
+                plain: true,
+            },
+            nodes: 1,
+            depth: 1,
+        }
+    }
 }
 
 /// What a value is.
@@ -61,8 +76,19 @@ pub(crate) struct Kind {
     pub(crate) one_document: &'static str,
     /// Whether `<<` takes over the keys of another mapping, as in YAML 1.1.
     pub(crate) merge_keys: bool,
-    /// Whether values may have tags (`!vault`): such a scalar is none that is read.
+    /// Whether values may have the tags of Ansible's files; an encrypted scalar (`!vault`) is none that is read.
     pub(crate) tags: bool,
+    /// What becomes of a key that is written twice.
+    pub(crate) repeated: Repeated,
+}
+
+/// What becomes of a key that is written twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// It is refused.
+    Refused,
+    /// Its last value counts, as in programs that read YAML with Python, and a warning says so.
+    LastCounts,
 }
 
 /// A site file.
@@ -71,6 +97,7 @@ pub(crate) const SITE: Kind = Kind {
     one_document: "`iec init` writes a first site file; keep each site in a file of its own",
     merge_keys: false,
     tags: false,
+    repeated: Repeated::Refused,
 };
 
 /// Reads the one document of `source`; `None` when there is nothing that can be walked.
@@ -154,6 +181,16 @@ fn syntax_problem(error: &ScanError, source: &Source<'_>) -> Diagnostic {
         .hint("look at the indentation, quotes and brackets here and on the line above")
 }
 
+/// What a tag makes of a value.
+enum Meaning {
+    /// What it would be without one.
+    Kept,
+    /// A text, whatever it looks like.
+    Text,
+    /// Nothing that is read.
+    Hidden,
+}
+
 /// The document was given up; the reason is among the problems.
 struct GivenUp;
 
@@ -194,13 +231,17 @@ impl Builder<'_, '_> {
         match event {
             Event::DocumentStart(..) => self.documents += 1,
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), &span);
-                let content = match tag {
-                    Some(_) => Content::Refused,
-                    None => Content::Scalar {
+                let meaning = self.meaning(tag.as_deref(), &span);
+                let content = match meaning {
+                    Meaning::Kept => Content::Scalar {
                         text: text.to_string(),
                         plain: *style == ScalarStyle::Plain,
                     },
+                    Meaning::Text => Content::Scalar {
+                        text: text.to_string(),
+                        plain: false,
+                    },
+                    Meaning::Hidden => Content::Refused,
                 };
                 let place = self.source.place(self.trimmed(span));
                 self.finish(
@@ -214,11 +255,11 @@ impl Builder<'_, '_> {
                 )?;
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), &span);
+                self.meaning(tag.as_deref(), &span);
                 self.begin(span, *anchor, OpenContent::Sequence(Vec::new()))?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), &span);
+                self.meaning(tag.as_deref(), &span);
                 let content = OpenContent::Mapping {
                     entries: Vec::new(),
                     seen: BTreeMap::new(),
@@ -246,13 +287,42 @@ impl Builder<'_, '_> {
         span.start..span.start + text.trim_end().len()
     }
 
-    fn refuse_tag(&mut self, tagged: bool, span: &Range<usize>) {
-        if tagged && !self.kind.tags {
+    /// What a tag makes of a value; one that may not be there is reported.
+    fn meaning(&mut self, tag: Option<&Tag>, span: &Range<usize>) -> Meaning {
+        let Some(tag) = tag else { return Meaning::Kept };
+        if !self.kind.tags {
             self.problems.push(
                 Diagnostic::error("IEC0009", format!("{} has no YAML tags (`!…`)", self.kind.called))
                     .at(&self.source.place(span.clone()))
                     .hint("remove the tag; put quotes around what is meant as text"),
             );
+            return Meaning::Hidden;
+        }
+        let (handle, name) = (tag.handle(), tag.suffix());
+        if handle.starts_with("tag:yaml.org,2002:")
+            || (handle.is_empty() && name.starts_with("tag:yaml.org,"))
+        {
+            return if name.ends_with("str") {
+                Meaning::Text
+            } else {
+                Meaning::Kept
+            };
+        }
+        match name {
+            // Ansible works out no template in it; else it is what it would be without.
+            "unsafe" => Meaning::Kept,
+            "vault" | "vault-encrypted" => Meaning::Hidden,
+            _ => {
+                let message = format!("nobody knows what the tag `!{}` means", name.escape_debug());
+                self.problems.push(
+                    Diagnostic::error("IEC0009", message)
+                        .at(&self.source.place(span.clone()))
+                        .hint(
+                            "Ansible knows `!vault` and `!unsafe`; put quotes around what is meant as text",
+                        ),
+                );
+                Meaning::Hidden
+            }
         }
     }
 
@@ -337,11 +407,17 @@ impl Builder<'_, '_> {
                 None => *key = Some(key_of(&node, self.kind, seen, self.problems)),
                 Some(Key::Refused) => {}
                 Some(Key::Merge) => merged.push(node),
-                Some(Key::Text { key, place }) => entries.push(Entry {
-                    key,
-                    key_place: place,
-                    value: node,
-                }),
+                Some(Key::Text { key, place, again }) => {
+                    // A key that is there already has its new value in its old place, as in a dictionary of Python.
+                    match entries.iter_mut().find(|entry| again && entry.key == key) {
+                        Some(entry) => (entry.key_place, entry.value) = (place, node),
+                        None => entries.push(Entry {
+                            key,
+                            key_place: place,
+                            value: node,
+                        }),
+                    }
+                }
             },
         }
         if nodes > MAXIMUM_NODES {

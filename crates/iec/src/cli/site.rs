@@ -61,9 +61,10 @@ pub struct Init {
     pub dialect: Dialect,
     /// Make the site of this Ansible inventory, a file or a folder; Kubespray's groups are known
     ///
-    /// INI and YAML, with groups, ranges such as edge-[1:3], and how hosts are reached; `group_vars` and `host_vars`
-    /// beside it count. What IEC makes nothing of is named. A folder stands for the inventories in it. A --host then
-    /// gives a host of the inventory its address, and its role if one is named.
+    /// INI and YAML, with groups, ranges such as edge-[1:3], and how hosts are reached, as Ansible reads them;
+    /// `group_vars` and `host_vars` beside it count, and the account of the nearest ansible.cfg. What IEC makes nothing
+    /// of is named. A folder stands for the inventories in it. A --host then gives a host of the inventory its address,
+    /// and its role if one is named. What `iec render ansible` has written becomes the same site again.
     #[arg(long, value_name = "INVENTORY", conflicts_with = "from_pdf")]
     pub from_ansible: Option<PathBuf>,
     /// Replace the file if it exists

@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use iec_core::diagnostic::Severity;
-use iec_core::import::masked;
+use iec_core::import::check_unwritten;
 use iec_core::release::Release;
-use iec_core::site::{Example, ExampleHost, Role, example, load};
+use iec_core::site::{Example, ExampleHost, Role, example};
 use iec_sh::Word;
 use serde_json::json;
 
@@ -53,8 +53,8 @@ pub(super) fn run(arguments: &Init, ui: &Ui) -> Result<Outcome, CliError> {
 /// Reads the text as `iec check` would, writes it, and says so.
 pub(super) fn finish(arguments: &Init, text: String, ui: &Ui) -> Result<Outcome, CliError> {
     let path = arguments.site.to_string_lossy();
-    let site = match load(&text, &path) {
-        Ok((site, _)) => site,
+    let site = match check_unwritten(&text) {
+        Ok(site) => site,
         Err(problems) => {
             // Written all the same it would be a riddle: the answers are still in the user's mind.
             let worst = problems
@@ -65,7 +65,7 @@ pub(super) fn finish(arguments: &Init, text: String, ui: &Ui) -> Result<Outcome,
                 "these answers make no site file: {}",
                 crate::ui::count(worst, "error")
             );
-            return Err(CliError::refused("IEC0902", cause).with_diagnostics(masked(&text), problems));
+            return Err(CliError::refused("IEC0902", cause).with_diagnostics(String::new(), problems));
         }
     };
     write(arguments, &text)?;

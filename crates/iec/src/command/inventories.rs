@@ -28,9 +28,24 @@ pub(super) fn run(arguments: &Init, inventory: &Path, ui: &Ui) -> Result<Outcome
         );
     }
     let texts: Vec<File<'_>> = found.iter().map(Found::file).collect();
-    let inventory_read = read(&texts).map_err(|problems| refuse(problems, &found, &[]))?;
+    let inventory_read = read(&texts).map_err(|problems| refuse(problems, found.iter()))?;
     let folder = files::folder_of(inventory);
     let variables = files::variables(folder, inventory_read.groups(), inventory_read.hosts())?;
+    let around = files::around(folder)?;
+    if !around.variables.is_empty() {
+        let folders: Vec<String> = around
+            .variables
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        ui.warn(
+            "IEC0836",
+            &format!(
+                "Ansible reads these for playbooks beside them, and they were not read: {}",
+                folders.join(", ")
+            ),
+        );
+    }
     let beside: Vec<Beside<'_>> = variables.iter().map(Variables::beside).collect();
     let usual = init::name_of_folder(arguments);
     let bundle = arguments.bundle.as_ref().map(|bundle| bundle.to_string_lossy());
@@ -47,13 +62,15 @@ pub(super) fn run(arguments: &Init, inventory: &Path, ui: &Ui) -> Result<Outcome
         })
         .collect();
     let wanted = Wanted {
-        name: arguments.name.as_deref().unwrap_or(&usual),
+        name: arguments.name.as_deref(),
+        usual_name: &usual,
         release: Release::names().last().unwrap_or_default(),
         bundle: bundle.as_deref(),
         user: arguments.user.as_deref(),
         usual_user: DEFAULT_USER,
         identity: arguments.identity.as_deref(),
         hosts: &hosts,
+        configuration: around.configuration.as_ref().map(Found::file),
     };
     match import(inventory_read, &beside, &wanted) {
         Ok(imported) => {
@@ -61,21 +78,24 @@ pub(super) fn run(arguments: &Init, inventory: &Path, ui: &Ui) -> Result<Outcome
             ui.diagnostics(&imported.warnings, "");
             init::finish(arguments, imported.text, ui)
         }
-        Err(problems) => Err(refuse(problems, &found, &variables)),
+        Err(problems) => {
+            let variables = variables.iter().map(|variables| &variables.found);
+            Err(refuse(
+                problems,
+                found.iter().chain(variables).chain(&around.configuration),
+            ))
+        }
     }
 }
 
 /// All that is wrong, drawn in texts without passwords.
-fn refuse(problems: Diagnostics, inventory: &[Found], variables: &[Variables]) -> CliError {
+fn refuse<'f>(problems: Diagnostics, files: impl Iterator<Item = &'f Found>) -> CliError {
     let errors = problems
         .iter()
         .filter(|problem| problem.severity == Severity::Error)
         .count();
     let cause = format!("the inventory makes no site: {}", count(errors, "error"));
     let error = CliError::refused("IEC0834", cause).with_diagnostics(String::new(), problems);
-    let files = inventory
-        .iter()
-        .chain(variables.iter().map(|variables| &variables.found));
     files.fold(error, |error, found| {
         error.with_further_text(&found.name, masked(&found.text))
     })

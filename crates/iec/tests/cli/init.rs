@@ -101,13 +101,8 @@ fn answers_that_make_no_site_are_refused_and_nothing_is_written() {
 
       × `Shop` cannot be the name of a site: it has the capital letter 'S'; only small letters are
       │ allowed
-       ╭─[site.yaml:6:9]
-     5 │ metadata:
-     6 │   name: Shop
-       ·         ────
-     7 │ spec:
-       ╰────
-      help: `shop` would do
+      help: it would be `name: Shop`
+            `shop` would do
 
     error[IEC0902]: these answers make no site file: 1 error
     ");

@@ -196,3 +196,64 @@ fn a_host_that_the_inventory_does_not_have_is_refused() {
     let (_, b) = site.split_once("name: b\n").expect("the host");
     assert!(b.contains("role: control-plane"), "{site}");
 }
+
+#[test]
+fn ansible_s_configuration_and_what_lies_around_an_inventory_are_looked_at() {
+    let sandbox = Sandbox::new();
+    sandbox.write(".git/HEAD", "");
+    sandbox.write("ansible.cfg", "[defaults]\nremote_user = core\n");
+    sandbox.write("group_vars/all.yml", "ansible_user: playbook\n");
+    sandbox.write(
+        "inventory/shop/hosts.ini",
+        "[kube_control_plane]\na ansible_host=10.0.0.1\n",
+    );
+    let init = [
+        "init",
+        "--name",
+        "shop",
+        "--from-ansible",
+        "inventory/shop/hosts.ini",
+    ];
+    let made = sandbox.run(&init);
+    assert!(made.starts_with("exit code: 0\n"), "{made}");
+    assert!(
+        made.contains("IEC0836") && made.contains("/group_vars") && !made.contains("IEC0837"),
+        "{made}"
+    );
+    assert!(sandbox.read("site.yaml").contains("user: core"));
+    sandbox.write("ansible.cfg", "[defaults]\nremote_user = DOMAIN\\core\n");
+    let refused = sandbox.run(&[init.as_slice(), &["--force"]].concat());
+    assert!(
+        refused.contains("/ansible.cfg:2:1]") && refused.contains("IEC0103"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_would_be_wrong_in_the_site_file_is_told_without_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "hosts.ini",
+        "[kube_control_plane]\na ansible_host=10.0.0.1 # hunter2\n[kube_node]\nb ansible_host=10.0.0.1 hunter2=1\n",
+    );
+    let refused = sandbox.run(&["init", "--name", "shop", "--from-ansible", "hosts.ini"]);
+    for part in ["╭─[hosts.ini:4:1]", "ansible_host=10.0.0.1", "IEC0202"] {
+        assert!(refused.contains(part), "{part} in {refused}");
+    }
+    let named = sandbox.run(&[
+        "init",
+        "--name",
+        "Shop!",
+        "--from-ansible",
+        "hosts.ini",
+        "--host",
+        "b=10.0.0.2",
+    ]);
+    assert!(named.contains("it would be `name: \"Shop!\"`"), "{named}");
+    for shown in [&refused, &named] {
+        assert!(
+            !shown.contains("site.yaml:") && !shown.contains("# hunter2"),
+            "{shown}"
+        );
+    }
+}

@@ -1,17 +1,13 @@
 //! What a site has once and an inventory for each host: the account and the private key.
 
 use super::Wanted;
+use super::connection::{IDENTITY, USER};
 use super::inventory::Host;
-use super::origin::Origin;
 use super::told::named;
 use super::variable::Layers;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::import::origin::Origins;
 use crate::site::rule::printable;
-
-/// The variables that name the account; the first that is there counts.
-pub(super) const USER: [&str; 2] = ["ansible_user", "ansible_ssh_user"];
-/// The variables that name the file of the private key.
-pub(super) const IDENTITY: [&str; 2] = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
 
 /// The account of the site: the one that most hosts have if each has one, since others can have their own. Where hosts
 /// have none, they do not get another host's.
@@ -20,7 +16,7 @@ pub(super) fn user(
     names: &[String],
     layers: &Layers<'_>,
     wanted: &Wanted<'_>,
-    origins: &mut Vec<Origin>,
+    origins: &mut Origins,
     problems: &mut Diagnostics,
 ) -> String {
     if let Some(user) = wanted.user {
@@ -30,7 +26,7 @@ pub(super) fn user(
     let mut without = Vec::new();
     for (host, name) in hosts.iter().zip(names) {
         match layers.text(host, &USER) {
-            None => without.push(name.as_str()),
+            None => without.push((*host, name.as_str())),
             Some((user, place)) => match counts.iter_mut().find(|(known, ..)| *known == user) {
                 Some((.., count)) => *count += 1,
                 None => counts.push((user, place, 1)),
@@ -40,23 +36,44 @@ pub(super) fn user(
     if without.is_empty() {
         let most = counts.iter().map(|(.., count)| *count).max();
         if let Some((user, place, _)) = counts.iter().find(|(.., count)| Some(*count) == most) {
-            origins.push(Origin::of_site("user", place));
+            origins.note("spec.access.user", place);
             return (*user).to_owned();
         }
     }
-    if !counts.is_empty() {
-        let have = if without.len() == 1 { "has" } else { "have" };
-        let message = format!(
-            "{} {have} no known ansible_user, as others have: IEC logs in there as {}",
-            named(&without),
-            wanted.usual_user
-        );
-        problems.push(
-            Diagnostic::warning("IEC0819", message)
-                .hint("change `access.user` in the site file, or type --user for all hosts"),
-        );
-    }
+    problems.push(no_account(&without, hosts.len(), layers, wanted));
     wanted.usual_user.to_owned()
+}
+
+/// Says that IEC takes an account of which nobody has spoken.
+fn no_account(without: &[(&Host, &str)], all: usize, layers: &Layers<'_>, wanted: &Wanted<'_>) -> Diagnostic {
+    let names: Vec<&str> = without.iter().map(|(_, name)| *name).collect();
+    let whose = if without.len() == all {
+        "any host".to_owned()
+    } else {
+        named(&names)
+    };
+    let message = format!(
+        "the inventory names no account for {whose} that IEC can read: it logs in as {}",
+        wanted.usual_user
+    );
+    let mut problem = Diagnostic::warning("IEC0837", message).hint(
+        "type --user NAME for all hosts, or write ansible_user into the inventory, or change `user` in the site file",
+    );
+    let mut said = Vec::new();
+    for (host, _) in without {
+        if let Some((key, variable)) = layers.option(host, &USER) {
+            let line = if variable.is_empty() {
+                format!("{}: {key} is empty", super::told::line(&variable.place))
+            } else {
+                variable.shown(key)
+            };
+            if !said.contains(&line) {
+                said.push(line);
+            }
+        }
+    }
+    problem.evidence = said;
+    problem
 }
 
 /// The private key of the site, if it is that of all hosts.
@@ -65,7 +82,7 @@ pub(super) fn identity(
     names: &[String],
     layers: &Layers<'_>,
     wanted: &Wanted<'_>,
-    origins: &mut Vec<Origin>,
+    origins: &mut Origins,
     problems: &mut Diagnostics,
 ) -> Option<String> {
     if let Some(identity) = wanted.identity {
@@ -75,7 +92,9 @@ pub(super) fn identity(
     let first = *keys.first()?;
     let text = |key: &Option<(&str, &Place)>| key.map(|(text, _)| text.to_owned());
     if keys.iter().all(|key| text(key) == text(&first)) {
-        origins.extend(first.map(|(_, place)| Origin::of_site("identity", place)));
+        if let Some((_, place)) = first {
+            origins.note("spec.access.identity", place);
+        }
         return text(&first);
     }
     let mut problem = Diagnostic::warning(

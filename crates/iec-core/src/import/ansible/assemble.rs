@@ -1,52 +1,20 @@
 //! The site file of an inventory that was read.
 
-use std::net::Ipv4Addr;
-
 use serde_json::{Map, Value, json};
 
-use super::agreed::{self, IDENTITY, USER};
+use super::agreed;
+use super::connection::{self, IDENTITY, USER};
+use super::groups::{self, OWN_CONTROL_PLANES, Roles};
 use super::inventory::{Host, Inventory};
-use super::origin::{self, Origin};
+use super::letters::shown;
+use super::own::{self, Own};
 use super::variable::Layers;
 use super::{HostChoice, Wanted, naming, told};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::site::rule::{port, printable};
+use crate::import::origin::{self, Origins};
+use crate::site::rule::printable;
 use crate::site::{Example, ExampleHost, Role, example};
 
-/// The groups whose hosts are control planes, Kubespray's first.
-const CONTROL_PLANES: [&str; 11] = [
-    "kube_control_plane",
-    "kube-master",
-    "kube_master",
-    "iec_control_planes",
-    "control_plane",
-    "control_planes",
-    "controlplane",
-    "masters",
-    "master",
-    "servers",
-    "server",
-];
-/// The groups whose hosts run workloads, Kubespray's first.
-const NODES: [&str; 9] = [
-    "kube_node",
-    "kube-node",
-    "iec_workers",
-    "nodes",
-    "node",
-    "workers",
-    "worker",
-    "agents",
-    "agent",
-];
-/// The group of control planes in inventories that IEC writes; they may run workloads and are in no other group.
-const OWN_CONTROL_PLANES: &str = "iec_control_planes";
-
-/// The variables that name the port, and the address that Ansible connects to; the first that is there counts.
-const PORT: [&str; 2] = ["ansible_port", "ansible_ssh_port"];
-const ADDRESS: [&str; 2] = ["ansible_host", "ansible_ssh_host"];
-/// Kubespray's address by which the hosts of the cluster talk to each other.
-const INNER: [&str; 1] = ["ip"];
 const PODS: [&str; 1] = ["kube_pods_subnet"];
 const SERVICES: [&str; 1] = ["kube_service_addresses"];
 
@@ -59,76 +27,100 @@ struct Chosen {
 }
 
 /// The text of the site file; `None` when something is wrong.
-pub(super) fn site(inventory: &Inventory, wanted: &Wanted<'_>, problems: &mut Diagnostics) -> Option<String> {
-    let cluster = Cluster::new(inventory, wanted, problems)?;
-    let layers = inventory.layers();
-    let mut origins = Vec::new();
-    let user = agreed::user(
-        &cluster.hosts,
-        &cluster.names,
-        &layers,
-        wanted,
-        &mut origins,
-        problems,
-    );
-    let identity = agreed::identity(
-        &cluster.hosts,
-        &cluster.names,
-        &layers,
-        wanted,
-        &mut origins,
-        problems,
-    );
-    let mut chosen = Vec::new();
-    for index in 0..cluster.hosts.len() {
-        chosen.extend(choose(
-            &layers,
-            &cluster,
-            index,
-            &user,
-            wanted,
-            &mut origins,
-            problems,
-        ));
-    }
-    cluster.tell(inventory, &layers, wanted, problems);
+pub(super) fn site(
+    inventory: &Inventory,
+    layers: &Layers<'_>,
+    wanted: &Wanted<'_>,
+    problems: &mut Diagnostics,
+) -> Option<String> {
+    groups::tell_look_alikes(inventory, problems);
+    let cluster = Cluster::new(inventory, layers, wanted, problems)?;
+    let mut origins = Origins::default();
+    let (hosts, names) = (&cluster.hosts, &cluster.names);
+    let user = agreed::user(hosts, names, layers, wanted, &mut origins, problems);
+    let identity = agreed::identity(hosts, names, layers, wanted, &mut origins, problems);
+    let chosen: Vec<Chosen> = (0..hosts.len())
+        .filter_map(|index| choose(layers, &cluster, index, &user, wanted, &mut origins, problems))
+        .collect();
+    cluster.tell(inventory, layers, wanted, problems);
+    let own = Own::of(layers, hosts[cluster.control_plane], &mut origins, problems);
     if problems.has_errors() {
         return None;
     }
-    let pods =
-        of_site(&cluster, &layers, &PODS).inspect(|(_, place)| origins.push(Origin::of_site("pods", place)));
-    let services = of_site(&cluster, &layers, &SERVICES)
-        .inspect(|(_, place)| origins.push(Origin::of_site("services", place)));
-    let hosts: Vec<ExampleHost<'_>> = chosen
-        .iter()
-        .map(|host| ExampleHost {
-            name: &host.name,
-            address: &host.address,
-            role: host.role,
-            host_key: None,
-            further: host.further.clone(),
-        })
-        .collect();
-    let mut further = Map::new();
-    if !cluster.schedulable(inventory) {
-        further.insert("controlPlane".to_owned(), json!({ "schedulable": false }));
-    }
-    let text = example(&Example {
-        name: wanted.name,
-        release: wanted.release,
-        bundle: wanted.bundle,
-        user: &user,
-        identity: identity.as_deref(),
-        hosts: &hosts,
-        pods: pods.map(|(text, _)| text),
-        services: services.map(|(text, _)| text),
-        avoid: &[],
-        further,
-    });
+    let text = write(
+        &cluster,
+        inventory,
+        layers,
+        wanted,
+        own,
+        &Written {
+            chosen: &chosen,
+            user: &user,
+            identity: identity.as_deref(),
+        },
+        &mut origins,
+    );
     let faults = origin::faults(&text, &origins);
     let right = faults.is_empty();
     problems.extend(faults);
     right.then_some(text)
+}
+
+/// What was made of the hosts.
+struct Written<'w> {
+    chosen: &'w [Chosen],
+    user: &'w str,
+    identity: Option<&'w str>,
+}
+
+fn write(
+    cluster: &Cluster<'_>,
+    inventory: &Inventory,
+    layers: &Layers<'_>,
+    wanted: &Wanted<'_>,
+    own: Own,
+    written: &Written<'_>,
+    origins: &mut Origins,
+) -> String {
+    let mut once = |names: &[&'static str], key: &str| {
+        let (text, place) = of_site(cluster, layers, names)?;
+        origins.note(format!("spec.network.{key}"), place);
+        Some(text.to_owned())
+    };
+    let pods = once(&PODS, "pods").or(own.pods);
+    let services = once(&SERVICES, "services").or(own.services);
+    let hosts: Vec<ExampleHost<'_>> = written
+        .chosen
+        .iter()
+        .map(|host| {
+            // The example has a line of its own for a host's key.
+            let (mut further, key) = (host.further.clone(), host.further.get("hostKey"));
+            further.remove("hostKey");
+            ExampleHost {
+                name: &host.name,
+                address: &host.address,
+                role: host.role,
+                host_key: key.and_then(Value::as_str),
+                further,
+            }
+        })
+        .collect();
+    let mut further = own.further;
+    if !further.contains_key("controlPlane") && !cluster.schedulable(inventory) {
+        further.insert("controlPlane".to_owned(), json!({ "schedulable": false }));
+    }
+    example(&Example {
+        name: wanted.name.or(own.name.as_deref()).unwrap_or(wanted.usual_name),
+        release: own.release.as_deref().unwrap_or(wanted.release),
+        bundle: wanted.bundle,
+        user: written.user,
+        identity: written.identity,
+        hosts: &hosts,
+        pods: pods.as_deref(),
+        services: services.as_deref(),
+        avoid: &[],
+        further,
+    })
 }
 
 /// A value that the site has once: the control plane's, else the first one that is there.
@@ -151,52 +143,51 @@ struct Cluster<'i> {
     control_plane: usize,
     /// The indices of those that would be control planes too.
     others: Vec<usize>,
-    /// The hosts of the inventory that are left out.
+    /// The hosts of the inventory that are left out, and those of them that Ansible does not reach over SSH, with how it does.
     without: Vec<&'i str>,
+    elsewhere: Vec<(&'i str, &'i str)>,
     /// The groups' control planes and nodes.
-    control_planes: Vec<String>,
-    nodes: Vec<String>,
+    roles: Roles,
 }
 
 impl<'i> Cluster<'i> {
-    fn new(inventory: &'i Inventory, wanted: &Wanted<'_>, problems: &mut Diagnostics) -> Option<Self> {
-        let control_planes = inventory.members(&CONTROL_PLANES);
-        let nodes = inventory.members(&NODES);
-        let (hosts, without): (Vec<&Host>, Vec<&Host>) = inventory.hosts.iter().partition(|host| {
-            let asked = |choice: &HostChoice<'_>| choice.name == host.name && choice.role.is_some();
-            control_planes.contains(&host.name)
-                || nodes.contains(&host.name)
-                || wanted.hosts.iter().any(asked)
-        });
+    fn new(
+        inventory: &'i Inventory,
+        layers: &Layers<'i>,
+        wanted: &Wanted<'_>,
+        problems: &mut Diagnostics,
+    ) -> Option<Self> {
+        let roles = Roles::of(inventory);
+        let (mut hosts, mut without, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
+        for host in &inventory.hosts {
+            let choice = wanted.hosts.iter().find(|choice| choice.name == host.name);
+            let grouped = roles.control_planes.contains(&host.name) || roles.nodes.contains(&host.name);
+            if !grouped && choice.is_none_or(|choice| choice.role.is_none()) {
+                without.push(host.name.as_str());
+                continue;
+            }
+            // Who gives it an address says that IEC reaches it.
+            match connection::other_than_ssh(layers, host).filter(|_| choice.is_none()) {
+                Some(plugin) => elsewhere.push((host.name.as_str(), plugin)),
+                None => hosts.push(host),
+            }
+        }
         let given: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
         let names = naming::site_names(&given, problems);
         check_choices(inventory, &names, wanted, problems);
-        let role =
-            |index: usize| choice_of(hosts[index], &names[index], wanted).and_then(|choice| choice.role);
-        let all = 0..hosts.len();
-        let mut leading: Vec<usize> = all
-            .clone()
-            .filter(|index| role(*index) == Some(Role::ControlPlane))
-            .collect();
-        // Who names one has chosen it.
-        if leading.is_empty() {
-            leading = all
-                .filter(|index| role(*index).is_none() && control_planes.contains(&hosts[*index].name))
-                .collect();
-        }
+        let leading = leading(&hosts, &names, &roles, wanted);
         let Some((control_plane, others)) = leading.split_first() else {
-            problems.push(no_control_plane(inventory));
+            problems.push(no_control_plane(inventory, &elsewhere));
             return None;
         };
-        let (control_plane, others) = (*control_plane, others.to_vec());
         Some(Self {
-            control_plane,
-            others,
-            without: without.iter().map(|host| host.name.as_str()).collect(),
+            control_plane: *control_plane,
+            others: others.to_vec(),
+            without,
+            elsewhere,
             hosts,
             names,
-            control_planes,
-            nodes,
+            roles,
         })
     }
 
@@ -214,8 +205,9 @@ impl<'i> Cluster<'i> {
             .map(|index| self.names[*index].as_str())
             .collect();
         told::tell_of_others(&self.names[self.control_plane], &others, problems);
-        told::tell(inventory, layers, &self.control_planes, &self.without, problems);
-        let mut decided: Vec<&str> = ADDRESS.to_vec();
+        told::tell_without(&self.without, &self.roles.unused, &self.elsewhere, problems);
+        told::tell(inventory, layers, &self.roles.control_planes, problems);
+        let mut decided: Vec<&str> = connection::of_address().collect();
         decided.extend(wanted.user.iter().flat_map(|_| USER));
         decided.extend(wanted.identity.iter().flat_map(|_| IDENTITY));
         told::tell_unknown(&self.hosts, layers, &decided, problems);
@@ -223,10 +215,24 @@ impl<'i> Cluster<'i> {
 
     fn schedulable(&self, inventory: &Inventory) -> bool {
         let name = &self.hosts[self.control_plane].name;
-        self.nodes.contains(name)
+        self.roles.nodes.contains(name)
             || self.hosts.len() == 1
             || inventory.members(&[OWN_CONTROL_PLANES]).contains(name)
     }
+}
+
+/// The hosts that would be control planes: those that the user has named, else those of the groups in the groups' order.
+fn leading(hosts: &[&Host], names: &[String], roles: &Roles, wanted: &Wanted<'_>) -> Vec<usize> {
+    let role = |index: usize| choice_of(hosts[index], &names[index], wanted).and_then(|choice| choice.role);
+    let chosen: Vec<usize> = (0..hosts.len())
+        .filter(|index| role(*index) == Some(Role::ControlPlane))
+        .collect();
+    if !chosen.is_empty() {
+        return chosen;
+    }
+    let at = |name: &String| hosts.iter().position(|host| host.name == *name);
+    let grouped = roles.control_planes.iter().filter_map(at);
+    grouped.filter(|index| role(*index).is_none()).collect()
 }
 
 /// Reports what the user says about hosts that are not there.
@@ -253,11 +259,26 @@ fn choice_of<'w>(host: &Host, name: &str, wanted: &Wanted<'w>) -> Option<HostCho
     wanted.hosts.iter().find(named).copied()
 }
 
-fn no_control_plane(inventory: &Inventory) -> Diagnostic {
+fn no_control_plane(inventory: &Inventory, elsewhere: &[(&str, &str)]) -> Diagnostic {
+    let known: Vec<&str> = groups::known().collect();
+    let hint = format!(
+        "put a host into the group kube_control_plane, and the others into kube_node: in an INI inventory, below the lines \
+         [kube_control_plane] and [kube_node]. Groups that IEC knows are {}. Or say it: --host NAME=ADDRESS:control-plane",
+        told::named(&known)
+    );
+    if let Some((host, plugin)) = elsewhere.first() {
+        let message = format!(
+            "the inventory has no control plane that is reached over SSH: Ansible reaches {} by `{}`",
+            shown(host),
+            printable(plugin)
+        );
+        return Diagnostic::error("IEC0830", message).hint(format!(
+            "if IEC can log in there over SSH, say where: --host {}=ADDRESS",
+            shown(host)
+        ));
+    }
     let groups: Vec<&str> = inventory
-        .groups
-        .keys()
-        .map(String::as_str)
+        .groups()
         .filter(|name| !["all", "ungrouped"].contains(name))
         .collect();
     let groups = if groups.is_empty() {
@@ -265,13 +286,10 @@ fn no_control_plane(inventory: &Inventory) -> Diagnostic {
     } else {
         format!("its groups are {}", told::named(&groups))
     };
-    Diagnostic::error(
-        "IEC0830",
-        format!(
-            "the inventory has no control plane: {groups}, and none with a host is called kube_control_plane"
-        ),
-    )
-    .hint("put a host into the group kube_control_plane, and the others into kube_node: in an INI inventory, below the lines [kube_control_plane] and [kube_node]")
+    let message = format!(
+        "the inventory has no control plane: {groups}, and none with a host is called kube_control_plane"
+    );
+    Diagnostic::error("IEC0830", message).hint(hint)
 }
 
 fn choose(
@@ -280,46 +298,39 @@ fn choose(
     index: usize,
     user: &str,
     wanted: &Wanted<'_>,
-    origins: &mut Vec<Origin>,
+    origins: &mut Origins,
     problems: &mut Diagnostics,
 ) -> Option<Chosen> {
     let (host, name) = (cluster.hosts[index], &cluster.names[index]);
-    let mut note = |key, place: &Place| origins.push(Origin::of_host(index, key, place));
+    let path = |key: &str| format!("spec.hosts[{index}].{key}");
+    origins.note(format!("spec.hosts[{index}]"), &host.place);
+    let mut further = own::of_host(layers, host, index, origins, problems);
     let address = match choice_of(host, name, wanted) {
-        Some(choice) => choice.address.to_owned(),
+        Some(choice) => {
+            origins.note_nowhere(path("address"));
+            choice.address.to_owned()
+        }
         None => {
-            let (address, place) = address(layers, host, name)
-                .map_err(|problem| problems.push(*problem))
-                .ok()?;
-            note("address", place);
+            let (address, place) = connection::address(layers, host, name, problems)?;
+            origins.note(path("address"), place);
             address.to_owned()
         }
     };
-    let mut further = Map::new();
-    if let Some((inner, place)) = layers.text(host, &INNER)
+    if let Some((inner, place)) = connection::inner(layers, host, problems)
         && inner != address
-        && inner.parse::<Ipv4Addr>().is_ok()
     {
         further.insert("nodeAddress".to_owned(), json!(inner));
-        note("nodeAddress", place);
+        origins.note(path("nodeAddress"), place);
     }
     if wanted.user.is_none()
         && let Some((own, place)) = layers.text(host, &USER)
         && own != user
     {
         further.insert("user".to_owned(), json!(own));
-        note("user", place);
+        origins.note(path("user"), place);
     }
-    match layers.text(host, &PORT).map(|(text, _)| (port(text), text)) {
-        None | Some((Some(22), _)) => {}
-        Some((Some(port), _)) => {
-            further.insert("port".to_owned(), json!(port));
-        }
-        Some((None, text)) => problems.push(told::left_out(format!(
-            "the port of {} is left out: {} is none",
-            printable(&host.name),
-            printable(text)
-        ))),
+    if let Some(port) = connection::port(layers, host, problems) {
+        further.insert("port".to_owned(), json!(port));
     }
     let role = if index == cluster.control_plane {
         Role::ControlPlane
@@ -331,45 +342,5 @@ fn choose(
         address,
         role,
         further,
-    })
-}
-
-/// The address that Ansible connects to: that of `ansible_host`, else the name; Kubespray's `ip` where the name is none.
-fn address<'h>(
-    layers: &Layers<'h>,
-    host: &'h Host,
-    name: &str,
-) -> Result<(&'h str, &'h Place), Box<Diagnostic>> {
-    let called = printable(&host.name);
-    let fault = |message: String, place: &Place| {
-        let hint = format!("write ansible_host=ADDRESS, or iec init --host {name}=ADDRESS");
-        Box::new(Diagnostic::error("IEC0832", message).at(place).hint(hint))
-    };
-    let is_address = |text: &str| text.parse::<Ipv4Addr>().is_ok();
-    if let Some((key, variable)) = layers.first(host, &ADDRESS) {
-        return match variable.text() {
-            Some(text) if is_address(text) => Ok((text, &variable.place)),
-            Some(text) => Err(fault(
-                format!("{called} has no IPv4 address: its {key} is {}", printable(text)),
-                &variable.place,
-            )),
-            None => {
-                let message =
-                    format!("the address of {called} is known to Ansible only, which works out its {key}");
-                let mut problem = fault(message, &variable.place);
-                problem.evidence.push(variable.shown(key));
-                Err(problem)
-            }
-        };
-    }
-    if is_address(&host.name) {
-        return Ok((&host.name, &host.place));
-    }
-    let inner = layers.text(host, &INNER).filter(|(inner, _)| is_address(inner));
-    inner.ok_or_else(|| {
-        fault(
-            format!("{called} has no IPv4 address: the inventory has no ansible_host for it"),
-            &host.place,
-        )
     })
 }

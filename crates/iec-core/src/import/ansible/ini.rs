@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::inventory::{Inventory, bracketed, is_encrypted, names, with_port};
-use super::variable::{Value, Variable};
+use super::inventory::{Inventory, UNGROUPED, is_encrypted};
+use super::letters::shown;
+use super::pattern::{self, bracketed};
+use super::variable::{Value, Variable, Variables};
+use super::{literal, words};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::site::rule::printable;
 use crate::spec::source::Source;
 
 /// Why an assignment is no name; it is not repeated, because it may be of a password.
 const MISPLACED: &str = "variables of a group stand below `[group:vars]`";
+
+/// What some editors put at the beginning of a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What the lines below a heading are.
 #[derive(Clone, Copy)]
@@ -24,7 +29,7 @@ enum Lines {
 pub(super) fn read(source: &Source<'_>, inventory: &mut Inventory, problems: &mut Diagnostics) {
     let mut reader = Reader {
         source,
-        group: "ungrouped".to_owned(),
+        group: UNGROUPED.to_owned(),
         lines: Lines::Hosts,
         defined: inventory.groups().map(str::to_owned).collect(),
         asked: Vec::new(),
@@ -33,17 +38,20 @@ pub(super) fn read(source: &Source<'_>, inventory: &mut Inventory, problems: &mu
     for whole in source.text.split_inclusive('\n') {
         let span = offset..offset + whole.trim_end().len();
         offset += whole.len();
-        let line = whole.trim();
+        let line = whole.trim_start_matches(BYTE_ORDER_MARK).trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
         if let Err(reason) = reader.line(line, &span, inventory) {
             problems.push(unreadable(source, span, reason));
         }
+        if inventory.is_full() {
+            return;
+        }
     }
     for (group, span) in &reader.asked {
         if !reader.defined.contains(group) {
-            let reason = format!("there is no group {}", printable(group));
+            let reason = format!("there is no group {}", shown(group));
             problems.push(unreadable(source, span.clone(), &reason));
         }
     }
@@ -81,26 +89,28 @@ impl Reader<'_, '_> {
             Lines::Hosts => host(inventory, &self.group, line, &place)?,
             Lines::Children => {
                 let child = child(line)?;
-                inventory.group(child);
-                inventory.group(&self.group).children.insert(child.to_owned());
                 self.asked.push((child.to_owned(), span.clone()));
+                inventory.add_child(&self.group, child)?;
             }
             Lines::Variables => {
-                let (name, value) = pair(without_comment(line))?;
-                inventory.settings.insert(name.clone());
-                let variable = variable(value, &place);
-                inventory.group(&self.group).variables.insert(name, variable);
+                let (name, value) = line.split_once('=').ok_or("a variable is name=value")?;
+                let (name, value) = (name.trim(), variable(value.trim(), &place));
+                inventory.settings.insert(name.to_owned());
+                inventory
+                    .group(&self.group)
+                    .variables
+                    .insert(name.to_owned(), value);
             }
         }
         Ok(())
     }
 }
 
-fn variable(text: String, place: &Place) -> Variable {
-    let value = if is_encrypted(&text) {
+fn variable(text: &str, place: &Place) -> Variable {
+    let value = if is_encrypted(text) {
         Value::Encrypted
     } else {
-        Value::Text(text)
+        literal::of_ini(text)
     };
     Variable {
         value,
@@ -120,110 +130,83 @@ fn unreadable(source: &Source<'_>, span: Range<usize>, reason: &str) -> Diagnost
 /// `[group]`, `[group:children]` or `[group:vars]`; a comment may stand behind it.
 fn heading(line: &str) -> Result<(String, Lines), &'static str> {
     let inside = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    let (inside, _) = inside.ok_or("the bracket is not closed")?;
-    match inside.split_once(':') {
-        None => Ok((inside.to_owned(), Lines::Hosts)),
-        Some((name, "children")) => Ok((name.to_owned(), Lines::Children)),
-        Some((name, "vars")) => Ok((name.to_owned(), Lines::Variables)),
-        Some(_) => Err("behind the colon only `children` and `vars` mean something"),
+    let (inside, after) = inside.ok_or("the bracket is not closed")?;
+    let after = after.trim_start();
+    if !after.is_empty() && !after.starts_with('#') {
+        return Err("behind a heading only a comment may stand, which begins with `#`");
     }
+    let (name, lines) = match inside.split_once(':') {
+        None => (inside, Lines::Hosts),
+        Some((name, "children")) => (name, Lines::Children),
+        Some((name, "vars")) => (name, Lines::Variables),
+        Some((name, "hosts")) => (name, Lines::Hosts),
+        Some(_) => return Err("behind the colon only `hosts`, `children` and `vars` mean something"),
+    };
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return Err("between the brackets stands the name of a group, without spaces");
+    }
+    Ok((name.to_owned(), lines))
 }
 
 /// The name of a group; a comment may stand behind it.
 fn child(line: &str) -> Result<&str, &'static str> {
-    let name = without_comment(line);
-    if name.contains(char::is_whitespace) {
-        return Err("here stands the name of one group");
-    }
+    let name = line.split(char::is_whitespace).next().unwrap_or_default();
+    let (name, after) = match name.split_once('#') {
+        // The comment may begin right behind the name.
+        Some((name, _)) if !name.is_empty() => (name, "#"),
+        _ => (name, line[name.len()..].trim_start()),
+    };
     if name.contains('=') {
         return Err(MISPLACED);
+    }
+    if !after.is_empty() && !after.starts_with('#') || name.contains([':', ']']) {
+        return Err("here stands the name of one group; a comment behind it begins with `#`");
     }
     Ok(name)
 }
 
-/// The line without a comment at its end, which begins with `#` or `;` behind a space; quotes keep it from being one.
-fn without_comment(line: &str) -> &str {
-    let mut quote = None;
-    let mut before = ' ';
-    for (at, character) in line.char_indices() {
-        match (quote, character) {
-            (Some(open), _) if character == open => quote = None,
-            (None, '"' | '\'') => quote = Some(character),
-            (None, '#' | ';') if before.is_whitespace() => return line[..at].trim_end(),
-            _ => {}
-        }
-        before = character;
-    }
-    line
-}
-
 /// A host, or a range of them, with its variables.
 fn host(inventory: &mut Inventory, group: &str, line: &str, place: &Place) -> Result<(), &'static str> {
-    let words = words(line)?;
-    let (pattern, variables) = words.split_first().ok_or("there is no host")?;
+    let words = words::split(line)?;
+    let (pattern, assignments) = words.split_first().ok_or("there is no host")?;
+    if pattern.is_empty() {
+        return Err("the name of the host is empty");
+    }
     if pattern.contains('=') {
         return Err(MISPLACED);
     }
-    let (pattern, port) = with_port(pattern);
-    let names = names(pattern).ok_or("the range in its name is none, or far too long")?;
-    let pairs = variables
-        .iter()
-        .map(|word| pair(word))
-        .collect::<Result<Vec<_>, _>>()?;
-    inventory
-        .settings
-        .extend(pairs.iter().map(|(name, _)| name.clone()));
+    if pattern == "---" || pattern.ends_with(':') {
+        return Err("this looks like YAML, and Ansible reads this file as INI");
+    }
+    let (names, port) = pattern::hosts(pattern).ok_or("the range in its name is none, or far too long")?;
+    inventory.count(names.len())?;
+    let mut variables = Variables::new();
+    for assignment in assignments {
+        let (name, value) = assignment
+            .split_once('=')
+            .ok_or("a variable is name=value, and a comment begins with `#`")?;
+        variables.insert(name.to_owned(), variable(value, place));
+    }
+    inventory.settings.extend(variables.keys().cloned());
     for name in names {
-        let host = inventory.host(&name, place);
-        let port = port.map(|port| ("ansible_port".to_owned(), port.to_owned()));
-        // A port that has a name of its own is stronger than one behind the host's.
-        let all = port.into_iter().chain(pairs.iter().cloned());
-        host.variables
-            .extend(all.map(|(name, value)| (name, variable(value, place))));
-        inventory.group(group).hosts.insert(name);
+        let port = port.as_deref().map(|port| variable(port, place));
+        inventory.add_host(&name, port, group, place);
+        inventory.set_variables(&name, variables.clone());
     }
     Ok(())
 }
 
-/// `name=value`, with or without spaces and quotes.
-fn pair(text: &str) -> Result<(String, String), &'static str> {
-    let (name, value) = text.split_once('=').ok_or("a variable is name=value")?;
-    let value = value.trim();
-    let unquoted = ['"', '\'']
-        .iter()
-        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-    Ok((name.trim().to_owned(), unquoted.unwrap_or(value).to_owned()))
-}
+#[cfg(test)]
+mod tests {
+    use super::child;
 
-/// The words of a line; spaces in quotes separate nothing, and a comment ends it.
-fn words(line: &str) -> Result<Vec<String>, &'static str> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut quote = None;
-    for character in line.chars() {
-        match (quote, character) {
-            (Some(open), _) if character == open => {
-                quote = None;
-                word.push(character);
-            }
-            (None, '"' | '\'') => {
-                quote = Some(character);
-                word.push(character);
-            }
-            (None, '#' | ';') if word.is_empty() => break,
-            (None, _) if character.is_whitespace() => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-            }
-            _ => word.push(character),
+    #[test]
+    fn a_comment_may_stand_behind_the_name_of_a_child() {
+        for (line, name) in [("a", "a"), ("a # b", "a"), ("a#b", "a"), ("a-b\t#", "a-b")] {
+            assert_eq!(child(line), Ok(name), "{line}");
+        }
+        for line in ["a b", "a ; b", "a=b", "a:b"] {
+            assert!(child(line).is_err(), "{line}");
         }
     }
-    if quote.is_some() {
-        return Err("a quote is not closed");
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    Ok(words)
 }

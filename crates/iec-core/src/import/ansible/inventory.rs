@@ -1,16 +1,20 @@
 //! Hosts, groups and variables, however they were written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv6Addr;
 
-use super::variable::{Layers, Variables};
+use super::variable::{Layers, Variable, Variables};
 use crate::diagnostic::{Diagnostics, Place};
 
-/// More hosts than these are no edge site but a mistyped range.
-const MAXIMUM_HOSTS: usize = 10_000;
+/// More hosts than these are no edge site but a mistyped range, or many.
+const MAXIMUM_NAMED: usize = 20_000;
+
+/// The group that has every host.
+const ALL: &str = "all";
+/// The group of the hosts that are in no other one.
+pub(super) const UNGROUPED: &str = "ungrouped";
 
 /// An inventory that was read: its hosts, its groups, and their variables.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Inventory {
     /// The hosts, in the order in which they are first named.
     pub(super) hosts: Vec<Host>,
@@ -20,8 +24,12 @@ pub struct Inventory {
     pub(super) settings: BTreeSet<String>,
     /// The names of variables whose values are encrypted.
     pub(super) encrypted: BTreeSet<String>,
+    /// The files of variables of which all is encrypted.
+    pub(super) sealed: Vec<String>,
     /// What somebody should know of reading it.
     pub(super) warnings: Diagnostics,
+    /// How many times a host was named.
+    named: usize,
 }
 
 /// A host.
@@ -38,8 +46,9 @@ pub(super) struct Host {
 /// A group.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Group {
-    pub(super) hosts: BTreeSet<String>,
-    pub(super) children: BTreeSet<String>,
+    /// Its hosts, and the groups in it, in the order in which they came.
+    pub(super) hosts: Vec<String>,
+    pub(super) children: Vec<String>,
     pub(super) variables: Variables,
     /// Those of `group_vars`.
     pub(super) beside: Variables,
@@ -50,15 +59,25 @@ pub(super) fn is_encrypted(text: &str) -> bool {
     text.trim_start().starts_with("$ANSIBLE_VAULT;")
 }
 
+impl Default for Inventory {
+    fn default() -> Self {
+        let groups = [ALL, UNGROUPED].map(|name| (name.to_owned(), Group::default()));
+        Self {
+            hosts: Vec::new(),
+            groups: groups.into(),
+            settings: BTreeSet::new(),
+            encrypted: BTreeSet::new(),
+            sealed: Vec::new(),
+            warnings: Diagnostics::new(),
+            named: 0,
+        }
+    }
+}
+
 impl Inventory {
     /// The names of its groups, which may have files in `group_vars`.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        let given = self.groups.keys().map(String::as_str);
-        given.chain(
-            ["all", "ungrouped"]
-                .into_iter()
-                .filter(|name| !self.groups.contains_key(*name)),
-        )
+        self.groups.keys().map(String::as_str)
     }
 
     /// The names of its hosts, which may have files in `host_vars`.
@@ -66,19 +85,49 @@ impl Inventory {
         self.hosts.iter().map(|host| host.name.as_str())
     }
 
-    /// The host of this name, made if it is new.
-    pub(super) fn host(&mut self, name: &str, place: &Place) -> &mut Host {
-        let at = self.hosts.iter().position(|host| host.name == name);
-        let at = at.unwrap_or_else(|| {
+    /// Counts names that are about to be added.
+    ///
+    /// # Errors
+    /// Where they are too many.
+    pub(super) fn count(&mut self, names: usize) -> Result<(), &'static str> {
+        self.named = self.named.saturating_add(names);
+        if self.is_full() {
+            return Err("it names more hosts than any edge site has");
+        }
+        Ok(())
+    }
+
+    /// Whether it names more hosts than are read.
+    pub(super) fn is_full(&self) -> bool {
+        self.named > MAXIMUM_NAMED
+    }
+
+    /// Adds a host to a group. A port behind its name counts only where the host is new.
+    pub(super) fn add_host(&mut self, name: &str, port: Option<Variable>, group: &str, place: &Place) {
+        if !self.hosts.iter().any(|host| host.name == name) {
             self.hosts.push(Host {
                 name: name.to_owned(),
                 place: place.clone(),
-                variables: Variables::new(),
+                variables: port
+                    .into_iter()
+                    .map(|port| ("ansible_port".to_owned(), port))
+                    .collect(),
                 beside: Variables::new(),
             });
-            self.hosts.len() - 1
-        });
-        &mut self.hosts[at]
+        }
+        let hosts = &mut self.group(group).hosts;
+        if !hosts.iter().any(|known| known == name) {
+            hosts.push(name.to_owned());
+        }
+    }
+
+    /// Gives a host variables; where a group has the same name, Ansible gives them to the group.
+    pub(super) fn set_variables(&mut self, host: &str, variables: Variables) {
+        if let Some(group) = self.groups.get_mut(host) {
+            group.variables.extend(variables);
+        } else if let Some(host) = self.hosts.iter_mut().find(|known| known.name == host) {
+            host.variables.extend(variables);
+        }
     }
 
     /// The group of this name, made if it is new.
@@ -86,48 +135,76 @@ impl Inventory {
         self.groups.entry(name.to_owned()).or_default()
     }
 
-    /// The hosts of these groups and of the groups in them, in the order of the inventory.
-    pub(super) fn members(&self, groups: &[&str]) -> Vec<String> {
-        let within = self.within(groups);
-        self.hosts
+    /// Puts a group into another one.
+    ///
+    /// # Errors
+    /// Where it would lie in itself.
+    pub(super) fn add_child(&mut self, group: &str, child: &str) -> Result<(), &'static str> {
+        if self.descendants(child).contains(&group) || group == child {
+            return Err("the group would lie in itself");
+        }
+        let children = &mut self.group(group).children;
+        if !children.iter().any(|known| known == child) {
+            children.push(child.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes hosts that are in a group out of `ungrouped`, and puts those in that are in none.
+    pub(super) fn reconcile(&mut self) {
+        let grouped: BTreeSet<&str> = self
+            .groups
             .iter()
-            .filter(|host| within.contains(host.name.as_str()))
-            .map(|host| host.name.clone())
-            .collect()
+            .filter(|(name, _)| ![ALL, UNGROUPED].contains(&name.as_str()))
+            .flat_map(|(_, group)| group.hosts.iter().map(String::as_str))
+            .collect();
+        let alone: Vec<String> = self
+            .hosts()
+            .filter(|name| !grouped.contains(name))
+            .map(str::to_owned)
+            .collect();
+        self.group(UNGROUPED).hosts = alone;
     }
 
-    /// The names of the hosts of these groups and of the groups in them.
-    fn within(&self, groups: &[&str]) -> BTreeSet<&str> {
-        let mut found = BTreeSet::new();
-        for group in groups {
-            self.descend(group, &mut found);
-        }
-        let groups = found.iter().filter_map(|group| self.groups.get(*group));
+    /// The hosts of these groups and of the groups in them, in the order of the groups.
+    pub(super) fn members(&self, groups: &[&str]) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let groups = groups.iter().flat_map(|group| self.descendants(group));
         groups
-            .flat_map(|group| group.hosts.iter().map(String::as_str))
+            .flat_map(|group| &self.groups[group].hosts)
+            .filter(|host| seen.insert(host.as_str()))
+            .cloned()
             .collect()
     }
 
-    fn descend<'i>(&'i self, group: &str, found: &mut BTreeSet<&'i str>) {
-        let Some((name, group)) = self.groups.get_key_value(group) else {
-            return;
-        };
-        // A group that is its own descendant is visited once.
-        if found.insert(name) {
-            for child in &group.children {
-                self.descend(child, found);
+    /// The group and those in it, level by level.
+    fn descendants<'i>(&'i self, group: &str) -> Vec<&'i str> {
+        let known = |name: &str| self.groups.get_key_value(name).map(|(name, _)| name.as_str());
+        let mut found: Vec<&str> = known(group).into_iter().collect();
+        let mut next = 0;
+        while let Some(group) = found.get(next) {
+            for child in self.groups[*group]
+                .children
+                .iter()
+                .filter_map(|child| known(child))
+            {
+                if !found.contains(&child) {
+                    found.push(child);
+                }
             }
+            next += 1;
         }
+        found
     }
 
     /// The variables of each host as Ansible ranks them: a host's own, then those of its groups, the deepest first, of
     /// groups that are equally deep the last by name, and `all` in the end; files beside the inventory before the inventory.
-    pub(super) fn layers(&self) -> Layers<'_> {
+    pub(super) fn layers<'i>(&'i self, configuration: &'i Variables) -> Layers<'i> {
         let depths = self.depths();
         let mut groups: Vec<(&str, &Group)> = self
             .groups
             .iter()
-            .filter(|(name, _)| *name != "all")
+            .filter(|(name, _)| *name != ALL)
             .map(|(name, group)| (name.as_str(), group))
             .collect();
         let rank = |(name, group): &(&str, &Group)| {
@@ -138,8 +215,11 @@ impl Inventory {
             (depths.get(name).copied().unwrap_or(1), priority)
         };
         groups.sort_by(|one, other| (rank(other), other.0).cmp(&(rank(one), one.0)));
-        let members: Vec<BTreeSet<&str>> = groups.iter().map(|(name, _)| self.within(&[name])).collect();
-        let all = self.groups.get("all");
+        let members: Vec<BTreeSet<String>> = groups
+            .iter()
+            .map(|(name, _)| self.members(&[name]).into_iter().collect())
+            .collect();
+        let all = self.groups.get(ALL);
         let layers = self.hosts.iter().map(|host| {
             let name = host.name.as_str();
             let own: Vec<&Group> = groups
@@ -155,20 +235,23 @@ impl Inventory {
             layers.extend(all.map(|all| &all.variables));
             (name, layers)
         });
-        Layers(layers.collect())
+        Layers {
+            of_hosts: layers.collect(),
+            configuration,
+        }
     }
 
     /// How many groups each group lies in, one in the other.
     fn depths(&self) -> BTreeMap<&str, usize> {
         let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
-        // A group cannot lie in more groups than there are, but in itself.
+        // No group lies in itself, so this comes to an end.
         for _ in 0..self.groups.len() {
             let mut changed = false;
-            for (name, group) in self.groups.iter().filter(|(name, _)| *name != "all") {
+            for (name, group) in self.groups.iter().filter(|(name, _)| *name != ALL) {
                 let below = depths.get(name.as_str()).copied().unwrap_or(1) + 1;
                 for child in &group.children {
                     let depth = depths.entry(child).or_insert(1);
-                    if *depth < below && below <= self.groups.len() {
+                    if *depth < below {
                         *depth = below;
                         changed = true;
                     }
@@ -179,122 +262,5 @@ impl Inventory {
             }
         }
         depths
-    }
-}
-
-/// The name or pattern, and the port behind it; behind an address of IPv6 one stands only where brackets keep them apart.
-pub(super) fn with_port(pattern: &str) -> (&str, Option<&str>) {
-    let port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if let Some((address, after)) = bracketed(pattern) {
-        return (address, after.strip_prefix(':').filter(|text| port(text)));
-    }
-    // Colons in brackets are of ranges.
-    let mut depth = 0_usize;
-    let colons = pattern.chars().filter(|character| {
-        match character {
-            '[' => depth += 1,
-            ']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0 && *character == ':'
-    });
-    let one = colons.count() == 1;
-    match pattern.rsplit_once(':') {
-        Some((name, text)) if one && port(text) => (name, Some(text)),
-        _ => (pattern, None),
-    }
-}
-
-/// An address of IPv6 in brackets, and what follows it.
-pub(super) fn bracketed(text: &str) -> Option<(&str, &str)> {
-    let (inside, after) = text.strip_prefix('[')?.split_once(']')?;
-    inside.parse::<Ipv6Addr>().is_ok().then_some((inside, after))
-}
-
-/// The names that a pattern such as `edge-[01:12]` or `rack-[a:c]-[1:9:2]` stands for; `None` where it is no pattern.
-pub(super) fn names(pattern: &str) -> Option<Vec<String>> {
-    let Some((before, rest)) = pattern.split_once('[') else {
-        return Some(vec![pattern.to_owned()]);
-    };
-    let (range, after) = rest.split_once(']')?;
-    let tails = names(after)?;
-    let mut all = Vec::new();
-    for middle in range_values(range)? {
-        for tail in &tails {
-            all.push(format!("{before}{middle}{tail}"));
-            if all.len() > MAXIMUM_HOSTS {
-                return None;
-            }
-        }
-    }
-    Some(all)
-}
-
-/// What a range stands for; one that runs backwards is none.
-fn range_values(range: &str) -> Option<Vec<String>> {
-    let mut parts = range.split(':');
-    let (first, last) = (parts.next()?, parts.next()?);
-    let step: usize = parts.next().map_or(Some(1), |step| step.parse().ok())?;
-    if parts.next().is_some() || step == 0 {
-        return None;
-    }
-    if let (Ok(from), Ok(to)) = (first.parse::<u32>(), last.parse::<u32>()) {
-        // A leading zero gives all numbers the same width.
-        let width = if first.starts_with('0') { first.len() } else { 0 };
-        let values = (from..=to).step_by(step).take(MAXIMUM_HOSTS + 1);
-        return (from <= to).then(|| values.map(|number| format!("{number:0width$}")).collect());
-    }
-    let letter = |text: &str| match text.as_bytes() {
-        [letter] if letter.is_ascii_alphabetic() => Some(*letter),
-        _ => None,
-    };
-    let (from, to) = (letter(first)?, letter(last)?);
-    let values = (from..=to).step_by(step);
-    (from <= to && from.is_ascii_lowercase() == to.is_ascii_lowercase())
-        .then(|| values.map(|letter| char::from(letter).to_string()).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{names, with_port};
-
-    #[test]
-    fn patterns_stand_for_names() {
-        let of = |pattern: &str| names(pattern).unwrap_or_default().join(" ");
-        assert_eq!(of("edge-[1:3]"), "edge-1 edge-2 edge-3");
-        assert_eq!(of("edge-[08:10].x"), "edge-08.x edge-09.x edge-10.x");
-        assert_eq!(of("r[a:b]-[1:5:2]"), "ra-1 ra-3 ra-5 rb-1 rb-3 rb-5");
-        assert_eq!(of("R[A:C]"), "RA RB RC");
-        assert_eq!(of("plain"), "plain");
-        for bad in [
-            "a[1:2",
-            "a[1]",
-            "a[1:2:0]",
-            "a[1:x]",
-            "a[0:99999]",
-            "a[3:1]",
-            "a[c:a]",
-            "a[A:c]",
-        ] {
-            assert_eq!(names(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_port_is_what_stands_behind_one_colon_or_behind_brackets() {
-        for (pattern, name, port) in [
-            ("n1", "n1", None),
-            ("n1:2222", "n1", Some("2222")),
-            ("10.0.0.1:2222", "10.0.0.1", Some("2222")),
-            ("n[1:3]", "n[1:3]", None),
-            ("n[1:3]:2222", "n[1:3]", Some("2222")),
-            ("2001:db8::1", "2001:db8::1", None),
-            ("fe80::22", "fe80::22", None),
-            ("[2001:db8::5]:2222", "2001:db8::5", Some("2222")),
-            ("[2001:db8::5]", "2001:db8::5", None),
-            ("n1:", "n1:", None),
-        ] {
-            assert_eq!(with_port(pattern), (name, port), "{pattern}");
-        }
     }
 }

@@ -2,15 +2,22 @@
 
 mod agreed;
 mod assemble;
+mod configuration;
+mod connection;
+mod groups;
 mod ini;
 mod inventory;
+mod letters;
+mod literal;
 mod naming;
-mod origin;
+pub(crate) mod own;
+mod pattern;
 mod told;
 mod variable;
+mod words;
 mod yaml;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::site::Role;
 use crate::spec::source::Source;
 pub use inventory::Inventory;
@@ -47,8 +54,10 @@ pub enum Owner<'b> {
 /// What an inventory does not say.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'w> {
-    /// The name of the site.
-    pub name: &'w str,
+    /// The name of the site, whatever the inventory says.
+    pub name: Option<&'w str>,
+    /// The name where nobody names another.
+    pub usual_name: &'w str,
     /// The release to install.
     pub release: &'w str,
     /// The bundle.
@@ -61,6 +70,8 @@ pub struct Wanted<'w> {
     pub identity: Option<&'w str>,
     /// Addresses and roles of hosts, whatever the inventory says.
     pub hosts: &'w [HostChoice<'w>],
+    /// The `ansible.cfg` that Ansible would read, if there is one.
+    pub configuration: Option<File<'w>>,
 }
 
 /// What the user says about a host of the inventory.
@@ -96,7 +107,21 @@ pub fn read(files: &[File<'_>]) -> Result<Inventory, Diagnostics> {
     if problems.has_errors() {
         return Err(problems);
     }
+    inventory.reconcile();
     Ok(inventory)
+}
+
+/// The text with line feeds for line ends of other kinds, each at its old place: a lone carriage return ends a line for
+/// Ansible too.
+#[must_use]
+pub fn with_line_feeds(text: &str) -> String {
+    let mut letters = text.chars().peekable();
+    let mut changed = String::with_capacity(text.len());
+    while let Some(letter) = letters.next() {
+        let ends = letter == '\r' && letters.peek() != Some(&'\n');
+        changed.push(if ends { '\n' } else { letter });
+    }
+    changed
 }
 
 /// Makes a site file of an inventory and the files beside it, the weaker of two for one owner first.
@@ -112,7 +137,14 @@ pub fn import(
     for beside in beside {
         read_beside(&mut inventory, beside, &mut problems);
     }
-    match assemble::site(&inventory, wanted, &mut problems) {
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    let configuration = wanted.configuration.map_or_else(Default::default, |file| {
+        configuration::read(&Source::new(file.text, file.file))
+    });
+    let layers = inventory.layers(&configuration);
+    match assemble::site(&inventory, &layers, wanted, &mut problems) {
         Some(text) => Ok(Imported {
             text,
             warnings: problems,
@@ -123,45 +155,91 @@ pub fn import(
 
 type Reader = fn(&Source<'_>, &mut Inventory, &mut Diagnostics);
 
-/// Reads a file in the form that it seems to have, and in the other one where only that can be read.
+/// Reads a file as Ansible does: as YAML where its name allows that, else as INI.
 fn read_file(inventory: &mut Inventory, file: &File<'_>, problems: &mut Diagnostics) {
     let source = Source::new(file.text, file.file);
-    let forms: [Reader; 2] = if is_yaml(file.text, file.file) {
-        [yaml::read, ini::read]
-    } else {
-        [ini::read, yaml::read]
-    };
+    if inventory::is_encrypted(file.text) {
+        problems.push(
+            Diagnostic::error("IEC0831", "all of this inventory is encrypted with ansible-vault, and IEC does not ask for its passphrase")
+                .at(&source.place(0..0))
+                .hint(format!("{DYNAMIC}, with --ask-vault-pass, gives one that IEC reads")),
+        );
+        return;
+    }
+    if ending(file.file) == "toml" {
+        problems.push(foreign(&source, "it is TOML, which Ansible reads by a plugin"));
+        return;
+    }
     let attempt = |form: Reader| {
         let (mut read, mut found) = (inventory.clone(), Diagnostics::new());
         form(&source, &mut read, &mut found);
         (read, found)
     };
-    let (read, found) = attempt(forms[0]);
-    if !found.has_errors() {
+    let may_be_yaml = ["", "yml", "yaml", "json"].contains(&ending(file.file));
+    let as_yaml = may_be_yaml.then(|| attempt(yaml::read));
+    if let Some((read, found)) = as_yaml.as_ref().filter(|(_, found)| !found.has_errors()) {
+        *inventory = read.clone();
+        inventory.warnings.extend(found.clone());
+        return;
+    }
+    let (read, found) = attempt(ini::read);
+    let looks_like_yaml = may_be_yaml && is_yaml(file.text, file.file);
+    // What is YAML but for a mistake might pass for a list of hosts; a heading could not.
+    let has_heading = || {
+        file.text
+            .lines()
+            .map(str::trim)
+            .any(|line| line.starts_with('[') && line.contains(']') && !line.contains(','))
+    };
+    if !found.has_errors() && (!looks_like_yaml || has_heading()) {
         *inventory = read;
         return;
     }
-    let (other, others) = attempt(forms[1]);
-    // A list of YAML's could pass for hosts; a heading could not. Ansible never takes a file named .ini for YAML.
-    let lines = file.text.lines().map(str::trim);
-    let is_other = if is_yaml(file.text, file.file) {
-        lines
-            .into_iter()
-            .any(|line| line.starts_with('[') && line.contains(']') && !line.contains(','))
-    } else {
-        !ends(file.file, ".ini")
-    };
-    if is_other && !others.has_errors() {
-        *inventory = other;
-    } else {
-        problems.extend(found);
+    if let Some(reason) = dynamic(file.text) {
+        problems.push(foreign(&source, reason));
+        return;
     }
+    problems.extend(match as_yaml {
+        Some((_, found)) if looks_like_yaml => found,
+        _ => found,
+    });
 }
 
-/// Adds the variables of a file; one that cannot be read is told, and left out.
+/// What makes an inventory that IEC reads of one that only Ansible reads.
+const DYNAMIC: &str = "ansible-inventory -i FILE --list -y > hosts.yaml";
+
+fn foreign(source: &Source<'_>, reason: &str) -> Diagnostic {
+    Diagnostic::error(
+        "IEC0839",
+        format!("this is no inventory in INI or YAML: {reason}"),
+    )
+    .at(&source.place(0..0))
+    .hint(format!("{DYNAMIC} makes one of it; give that to --from-ansible"))
+}
+
+/// What a text is that Ansible takes for an inventory and IEC does not.
+fn dynamic(text: &str) -> Option<&'static str> {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if text.starts_with("#!") {
+        return Some("it is a program that prints one");
+    }
+    if text.starts_with('{')
+        && (text.contains("\"_meta\"") || text.contains("\"hostvars\"") || text.contains("\"hosts\""))
+    {
+        return Some("it is the JSON that programs print");
+    }
+    let is_plugin = |line: &str| line.starts_with("plugin:");
+    text.lines()
+        .any(is_plugin)
+        .then_some("it is the configuration of a plugin that asks for the hosts")
+}
+
+/// Adds the variables of a file. One that cannot be read whole is refused, as Ansible refuses it; one of which all is
+/// encrypted is told, and left out.
 fn read_beside(inventory: &mut Inventory, beside: &Beside<'_>, problems: &mut Diagnostics) {
-    let file = beside.file.escape_debug();
     if inventory::is_encrypted(beside.text) {
+        let file = beside.file.escape_debug();
+        inventory.sealed.push(beside.file.to_owned());
         problems.push(told::left_out(format!(
             "{file} is left out: all of it is encrypted, and IEC does not ask for a passphrase of ansible-vault"
         )));
@@ -171,17 +249,10 @@ fn read_beside(inventory: &mut Inventory, beside: &Beside<'_>, problems: &mut Di
     if beside.text.lines().map(str::trim).all(has_nothing) {
         return;
     }
-    let mut found = Diagnostics::new();
     let source = Source::new(beside.text, beside.file);
-    let variables = yaml::variables(&source, inventory, &mut found);
-    // Without a place: what is drawn there would be of another file, and might be a password.
-    for problem in &found {
-        let line = problem.place.as_ref().map_or(1, |place| place.line);
-        problems.push(told::left_out(format!(
-            "a part of {file} is left out, line {line} cannot be read"
-        )));
-    }
-    let Some(variables) = variables else { return };
+    let Some(variables) = yaml::variables(&source, inventory, problems) else {
+        return;
+    };
     match beside.of {
         Owner::Group(name) => inventory.group(name).beside.extend(variables),
         Owner::Host(name) => {
@@ -196,13 +267,18 @@ fn read_beside(inventory: &mut Inventory, beside: &Beside<'_>, problems: &mut Di
 fn is_yaml(text: &str, file: &str) -> bool {
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
-    let looks = |line: &str| line == "---" || line.ends_with(':');
-    [".yml", ".yaml", ".json"].iter().any(|ending| ends(file, ending))
-        || first.is_some_and(|line| line.starts_with('{') || (!ends(file, ".ini") && looks(line)))
+    !ending(file).is_empty()
+        || first.is_some_and(|line| line.starts_with('{') || line == "---" || line.ends_with(':'))
 }
 
-fn ends(file: &str, ending: &str) -> bool {
-    file.to_ascii_lowercase().ends_with(ending)
+/// What stands behind the last dot of a file's name, as Python's `splitext` has it.
+fn ending(file: &str) -> &str {
+    let name = file
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches('.');
+    name.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
 #[cfg(test)]

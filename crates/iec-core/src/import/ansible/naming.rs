@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::letters::shown;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::name::HostName;
-use crate::site::rule::{printable, tamed};
+use crate::site::rule::tamed;
 
 /// A name that a site may have for each of these, in their order; those that are others are told.
 pub(super) fn site_names(hosts: &[&str], problems: &mut Diagnostics) -> Vec<String> {
@@ -24,7 +25,7 @@ pub(super) fn site_names(hosts: &[&str], problems: &mut Diagnostics) -> Vec<Stri
         problems.push(
             Diagnostic::warning(
                 "IEC0819",
-                format!("the host {} of the inventory is called {name} in the site", printable(host)),
+                format!("the host {} of the inventory is called {name} in the site", shown(host)),
             )
             .hint("hosts have small letters, digits and `-` in their names; change `name` in the site file to call it otherwise"),
         );

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::inventory::{Host, Inventory};
+use super::letters::shown;
+use super::own;
 use super::variable::{Layers, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::site::rule::printable;
 
 /// Variables that hold a password.
-const PASSWORDS: [&str; 6] = [
+const PASSWORDS: [&str; 7] = [
     "ansible_password",
     "ansible_ssh_pass",
+    "ansible_ssh_password",
     "ansible_become_password",
     "ansible_become_pass",
     "ansible_sudo_pass",
@@ -18,7 +21,7 @@ const PASSWORDS: [&str; 6] = [
 ];
 
 /// Variables of which the site has the meaning.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 15] = [
     "ansible_host",
     "ansible_ssh_host",
     "ip",
@@ -31,6 +34,9 @@ const TAKEN: [&str; 12] = [
     "ansible_group_priority",
     "kube_pods_subnet",
     "kube_service_addresses",
+    "ansible_connection",
+    own::SITE,
+    own::HOST,
 ];
 
 /// As many names as a person reads.
@@ -51,15 +57,8 @@ pub(super) fn tell(
     inventory: &Inventory,
     layers: &Layers<'_>,
     control_planes: &[String],
-    without_group: &[&str],
     problems: &mut Diagnostics,
 ) {
-    if !without_group.is_empty() {
-        problems.push(left_out(format!(
-            "{} left out: in no group of control planes or nodes",
-            are(without_group)
-        )));
-    }
     let elsewhere = inventory.members(&["etcd"]);
     let elsewhere: Vec<&str> = elsewhere
         .iter()
@@ -85,6 +84,41 @@ pub(super) fn tell(
         )));
     }
     tell_settings(inventory, problems);
+}
+
+/// Says which hosts the site will not have: `elsewhere` those that Ansible does not reach over SSH, with how it does.
+pub(super) fn tell_without(
+    without_group: &[&str],
+    unused_groups: &[&str],
+    elsewhere: &[(&str, &str)],
+    problems: &mut Diagnostics,
+) {
+    if !without_group.is_empty() {
+        let message = format!(
+            "{} left out: in no group of control planes or nodes",
+            are(without_group)
+        );
+        let mut problem = Diagnostic::warning("IEC0833", message)
+            .hint("--host NAME=ADDRESS:worker takes one in; keep the inventory if another tool needs it");
+        if !unused_groups.is_empty() {
+            problem = problem.evidence(format!(
+                "groups of such general names do not count beside those of the cluster: {}",
+                named(unused_groups)
+            ));
+        }
+        problems.push(problem);
+    }
+    for (host, plugin) in elsewhere {
+        let message = format!(
+            "{} is left out: Ansible reaches it by `{}`, IEC logs in over SSH",
+            shown(host),
+            printable(plugin)
+        );
+        problems.push(Diagnostic::warning("IEC0833", message).hint(format!(
+            "--host {}=ADDRESS takes it in, with the address of its SSH server",
+            shown(host)
+        )));
+    }
 }
 
 /// Names the variables that are not taken over; never their values.
@@ -121,8 +155,8 @@ pub(super) fn tell_unknown(
     for name in TAKEN.iter().filter(|name| !decided.contains(name)) {
         let variables = hosts.iter().filter_map(|host| layers.variable(host, name));
         for variable in variables.filter(|variable| variable.text().is_none()) {
-            // Encrypted ones are told by their names.
-            if !matches!(variable.value, Value::Encrypted) {
+            // Encrypted ones are told by their names; these two are mappings.
+            if !matches!(variable.value, Value::Encrypted) && ![own::SITE, own::HOST].contains(name) {
                 told.insert((*name, variable.shown(name)));
             }
         }
@@ -162,13 +196,13 @@ pub(super) fn tell_of_others(chosen: &str, others: &[&str], problems: &mut Diagn
 
 fn are(names: &[&str]) -> String {
     match names {
-        [one] => format!("{} is", printable(one)),
+        [one] => format!("{} is", shown(one)),
         some => format!("{} are", named(some)),
     }
 }
 
 pub(super) fn named(names: &[&str]) -> String {
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| shown(name)).collect();
     let shown = shown.join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => shown,

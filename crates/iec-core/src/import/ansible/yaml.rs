@@ -1,18 +1,28 @@
 //! An inventory in the YAML form.
 
-use super::inventory::{Inventory, is_encrypted, names, with_port};
-use super::told;
+use std::rc::Rc;
+
+use super::inventory::{Inventory, is_encrypted};
+use super::letters::shown;
 use super::variable::{Value, Variable, Variables};
+use super::{literal, pattern, told};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::site::rule::printable;
 use crate::spec::source::Source;
-use crate::spec::tree::{self, Content, Entry, Node};
+use crate::spec::tree::{self, Content, Entry, Node, Repeated};
 
 const INVENTORY: tree::Kind = tree::Kind {
     called: "an Ansible inventory",
     one_document: "give the file that has the hosts and their groups",
     merge_keys: true,
     tags: true,
+    repeated: Repeated::LastCounts,
+};
+
+const VARIABLES: tree::Kind = tree::Kind {
+    called: "a file of variables",
+    one_document: "Ansible reads one document of it and refuses a second; put all into one",
+    ..INVENTORY
 };
 
 /// Reads the groups; what cannot be read is reported.
@@ -20,7 +30,11 @@ pub(super) fn read(source: &Source<'_>, inventory: &mut Inventory, problems: &mu
     let Some(root) = tree::parse(source, INVENTORY, problems) else {
         return;
     };
-    for entry in mapping(&root, "a mapping of groups", problems) {
+    let groups = mapping(&root, "a mapping of groups", problems);
+    if groups.is_empty() && !problems.has_errors() {
+        problems.push(Diagnostic::error("IEC0831", "the inventory is empty").at(&root.place));
+    }
+    for entry in groups {
         group(inventory, entry, problems);
     }
 }
@@ -36,9 +50,12 @@ fn group(inventory: &mut Inventory, entry: &Entry, problems: &mut Diagnostics) {
         match part.key.as_str() {
             "hosts" => hosts(inventory, name, &part.value, problems),
             "children" => {
-                for child in mapping(&part.value, "a mapping of groups", problems) {
-                    group(inventory, child, problems);
-                    inventory.group(name).children.insert(child.key.clone());
+                for child in named(&part.value, "a mapping of groups", problems) {
+                    group(inventory, &child, problems);
+                    if let Err(reason) = inventory.add_child(name, &child.key) {
+                        let message = format!("{} cannot be in {}: {reason}", shown(&child.key), shown(name));
+                        problems.push(Diagnostic::error("IEC0831", message).at(&child.key_place));
+                    }
                 }
             }
             "vars" => {
@@ -49,7 +66,7 @@ fn group(inventory: &mut Inventory, entry: &Entry, problems: &mut Diagnostics) {
                 let message = format!(
                     "`{}` of the group {} is left out: a group has `hosts`, `children` and `vars`",
                     printable(other),
-                    printable(name)
+                    shown(name)
                 );
                 let place = told::line(&part.key_place);
                 inventory.warnings.push(told::left_out(message).evidence(place));
@@ -58,11 +75,13 @@ fn group(inventory: &mut Inventory, entry: &Entry, problems: &mut Diagnostics) {
     }
 }
 
-fn hosts(inventory: &mut Inventory, group: &str, node: &Node, problems: &mut Diagnostics) {
-    for entry in mapping(node, "a mapping of hosts", problems) {
-        let (pattern, port) = with_port(&entry.key);
-        let Some(names) = names(pattern) else {
-            let message = format!("the range in the name {} is none, or far too long", entry.key);
+fn hosts(inventory: &mut Inventory, group: &str, node: &Rc<Node>, problems: &mut Diagnostics) {
+    for entry in named(node, "a mapping of hosts", problems) {
+        let Some((names, port)) = pattern::hosts(&entry.key) else {
+            let message = format!(
+                "the range in the name {} is none, or far too long",
+                shown(&entry.key)
+            );
             problems.push(
                 Diagnostic::error("IEC0831", message)
                     .at(&entry.key_place)
@@ -70,18 +89,19 @@ fn hosts(inventory: &mut Inventory, group: &str, node: &Node, problems: &mut Dia
             );
             continue;
         };
+        if let Err(reason) = inventory.count(names.len()) {
+            let message = format!("the inventory cannot be read: {reason}");
+            problems.push(Diagnostic::error("IEC0831", message).at(&entry.key_place));
+            return;
+        }
         let variables = read_variables(&entry.value, inventory, problems);
         for name in names {
-            let host = inventory.host(&name, &entry.key_place);
-            if let Some(port) = port {
-                let port = Variable {
-                    value: Value::Text(port.to_owned()),
-                    place: entry.key_place.clone(),
-                };
-                host.variables.insert("ansible_port".to_owned(), port);
-            }
-            host.variables.extend(variables.clone());
-            inventory.group(group).hosts.insert(name);
+            let port = port.clone().map(|port| Variable {
+                value: Value::Text(port),
+                place: entry.key_place.clone(),
+            });
+            inventory.add_host(&name, port, group, &entry.key_place);
+            inventory.set_variables(&name, variables.clone());
         }
     }
 }
@@ -92,7 +112,11 @@ pub(super) fn variables(
     inventory: &mut Inventory,
     problems: &mut Diagnostics,
 ) -> Option<Variables> {
-    let root = tree::parse(source, INVENTORY, problems)?;
+    let root = tree::parse(source, VARIABLES, problems)?;
+    // To Ansible an empty list is as good as an empty file.
+    if matches!(&root.content, Content::Sequence(items) if items.is_empty()) {
+        return None;
+    }
     Some(read_variables(&root, inventory, problems))
 }
 
@@ -114,18 +138,30 @@ fn read_variables(node: &Node, inventory: &mut Inventory, problems: &mut Diagnos
     variables
 }
 
-fn value(node: &Node) -> Value {
+fn value(node: &Rc<Node>) -> Value {
     match &node.content {
-        Content::Scalar { text, plain: true } if is_null(text) => Value::Text(String::new()),
-        Content::Scalar { text, .. } if !is_encrypted(text) => Value::Text(text.clone()),
-        // Of a tag nobody knows what it makes of the value: a weaker one must not come through.
-        Content::Scalar { .. } | Content::Refused => Value::Encrypted,
-        Content::Sequence(_) | Content::Mapping(_) => Value::Structure,
+        Content::Scalar { text, .. } if is_encrypted(text) => Value::Encrypted,
+        Content::Scalar { text, plain: true } => literal::of_yaml(text),
+        Content::Scalar { text, plain: false } => Value::Text(text.clone()),
+        Content::Refused => Value::Encrypted,
+        Content::Sequence(_) | Content::Mapping(_) => Value::Structure(Some(node.clone())),
     }
 }
 
 fn is_null(text: &str) -> bool {
-    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+    matches!(literal::of_yaml(text), Value::Null)
+}
+
+/// The entries of a mapping, or the one name that stands in its place.
+fn named(node: &Rc<Node>, expected: &str, problems: &mut Diagnostics) -> Vec<Entry> {
+    match &node.content {
+        Content::Scalar { text, plain } if !(*plain && is_null(text)) => vec![Entry {
+            key: text.clone(),
+            key_place: node.place.clone(),
+            value: Rc::new(Node::absent(node.place.clone())),
+        }],
+        _ => mapping(node, expected, problems).to_vec(),
+    }
 }
 
 /// The entries of a mapping; nothing in it is as good as an empty one.

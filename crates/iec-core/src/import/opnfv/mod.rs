@@ -77,6 +77,7 @@ const PDF: tree::Kind = tree::Kind {
     one_document: "give the file that has `details`, `jumphost` and `nodes`",
     merge_keys: true,
     tags: false,
+    repeated: tree::Repeated::Refused,
 };
 
 const IDF: tree::Kind = tree::Kind {
@@ -84,6 +85,7 @@ const IDF: tree::Kind = tree::Kind {
     one_document: "give the file that has `idf`",
     merge_keys: true,
     tags: false,
+    repeated: tree::Repeated::Refused,
 };
 
 fn read<T>(

@@ -3,16 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use super::file_name;
+use crate::import::ansible::own;
 use crate::plan::HostPart;
 use crate::render::{Secrets, Subject};
-use crate::site::{Role, SiteHost};
+use crate::site::{Role, SiteHost, further_of_host, further_of_site};
 use crate::spec::is_safe_plain;
 
 /// How ssh knows a host of which the site names the key: by that key and no other.
 const PINNED: &str =
     "-o 'UserKnownHostsFile=\"{{ inventory_dir }}/known_hosts\"' -o StrictHostKeyChecking=yes";
 
-/// The hosts by role, with how they are reached.
+/// The hosts by role, with how they are reached; and what Ansible has no word for, so that `iec init --from-ansible` makes
+/// the same site of it. Helm's releases are named only: their values may be secrets.
 pub(super) fn inventory(subject: &Subject<'_>) -> String {
     let group = |role: Role| {
         let hosts: Map<String, Value> = subject
@@ -28,7 +30,18 @@ pub(super) fn inventory(subject: &Subject<'_>) -> String {
     if subject.site.workers().next().is_some() {
         children.insert("iec_workers".to_owned(), group(Role::Worker));
     }
-    document(&json!({ "all": { "children": children } }))
+    let mut own = further_of_site(subject.site);
+    own.insert(own::NAME.to_owned(), json!(subject.site.name()));
+    if !subject.site.helm().is_empty() {
+        let releases: Vec<&str> = subject
+            .site
+            .helm()
+            .iter()
+            .map(|release| release.name().as_str())
+            .collect();
+        own.insert(own::WITHOUT_HELM.to_owned(), json!(releases));
+    }
+    document(&json!({ "all": { "vars": { own::SITE: own }, "children": children } }))
 }
 
 /// The keys of the hosts that the site names, as ssh reads them.
@@ -60,6 +73,10 @@ fn reach(subject: &Subject<'_>, host: &SiteHost) -> Value {
     }
     if host.host_key().is_some() {
         reach.insert("ansible_ssh_common_args".to_owned(), json!(PINNED));
+    }
+    let further = further_of_host(host);
+    if !further.is_empty() {
+        reach.insert(own::HOST.to_owned(), Value::Object(further));
     }
     Value::Object(reach)
 }

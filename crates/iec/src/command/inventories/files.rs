@@ -1,9 +1,10 @@
 //! The files of an inventory, and those with variables beside it, as Ansible finds them.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use iec_core::import::ansible::{Beside, File, Owner};
+use iec_core::import::ansible::{Beside, File, Owner, with_line_feeds};
 
 use crate::error::{CliError, unreadable};
 use crate::text_file;
@@ -107,6 +108,48 @@ pub(super) fn folder_of(inventory: &Path) -> &Path {
     }
 }
 
+/// What stands around an inventory's folder.
+pub(super) struct Around {
+    /// The nearest `ansible.cfg`.
+    pub(super) configuration: Option<Found>,
+    /// Folders of variables in the folders above, which Ansible reads for playbooks there.
+    pub(super) variables: Vec<PathBuf>,
+}
+
+/// The file that configures Ansible in the folder from which it is run.
+const CONFIGURATION: &str = "ansible.cfg";
+/// A project's folder is rarely further above its inventory, and never above the folder that git keeps.
+const HIGHEST: usize = 4;
+
+/// Looks in the inventory's folder and in those above it, as far as they are of one project.
+pub(super) fn around(folder: &Path) -> Result<Around, CliError> {
+    let folder = std::fs::canonicalize(Path::new(".").join(folder))
+        .map_err(|error| unreadable("IEC0834", "folder of the inventory", folder, &error))?;
+    let mut around = Around {
+        configuration: None,
+        variables: Vec::new(),
+    };
+    for (above, ancestor) in folder.ancestors().take(HIGHEST).enumerate() {
+        let path = ancestor.join(CONFIGURATION);
+        if around.configuration.is_none() && path.is_file() && !is_open_to_all(ancestor) {
+            around.configuration = Some(read(&path, "configuration of Ansible")?);
+        }
+        let folders = [GROUPS, HOSTS].map(|kind| ancestor.join(kind));
+        around
+            .variables
+            .extend(folders.into_iter().filter(|path| above > 0 && path.is_dir()));
+        if ancestor.join(".git").exists() {
+            break;
+        }
+    }
+    Ok(around)
+}
+
+/// Whether everybody may write into a folder: Ansible takes no configuration from there.
+fn is_open_to_all(folder: &Path) -> bool {
+    std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o002 != 0)
+}
+
 /// Reads the variables of these groups and hosts, the weaker of one owner first.
 pub(super) fn variables<'n>(
     folder: &Path,
@@ -187,6 +230,6 @@ fn read(path: &Path, what: &str) -> Result<Found, CliError> {
         .map_err(|error| unreadable("IEC0834", what, path, &error))?;
     Ok(Found {
         name: path.to_string_lossy().into_owned(),
-        text,
+        text: with_line_feeds(&text),
     })
 }

@@ -108,7 +108,7 @@ fn a_host_without_an_account_does_not_get_another_one_s() {
     assert_eq!(site.hosts()[1].user(), None);
     let warnings = warnings.to_string();
     assert!(
-        warnings.contains("n2 has no known ansible_user, as others have: IEC logs in there as edge"),
+        warnings.contains("no account for n2 that IEC can read: it logs in as edge"),
         "{warnings}"
     );
 }
@@ -207,10 +207,14 @@ kube_pods_subnet=10.233.64.0
         assert!(problems.contains(part), "{part} in {problems}");
     }
     assert!(!problems.contains("site.yaml"), "{problems}");
-    // What is wrong with the user's own words is no fault of the inventory.
+    // What is wrong with the user's own words is no fault of the inventory: it has no place there.
     let wanted = Wanted {
-        name: "Shop",
+        name: Some("Shop"),
         ..WANTED
     };
-    assert!(import("[kube_control_plane]\n10.0.0.1\n", "hosts.ini", &[], &wanted).is_ok());
+    let problems = refused("[kube_control_plane]\n10.0.0.1\n", "hosts.ini", &wanted);
+    assert!(
+        problems.starts_with("error[IEC") && problems.contains("it would be `name: Shop`"),
+        "{problems}"
+    );
 }
