@@ -4,6 +4,7 @@ mod bench;
 mod conformance;
 mod e2e;
 mod interrupt;
+mod inventories;
 mod packages;
 mod program;
 mod proof;
@@ -58,6 +59,10 @@ const TASKS: &[(&str, &str)] = &[
         "hosts and operator die at random moments of an apply; writes docs/tested.md",
     ),
     (
+        "proof inventories [--seed N] [--rounds N]",
+        "inventories of all kinds, read by IEC and by Ansible itself; writes docs/tested.md",
+    ),
+    (
         "proof requirements [ROLE] [memory|processors]",
         "find the smallest hosts that work; writes docs/requirements.md",
     ),
@@ -94,6 +99,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["e2e", words @ ..] => e2e::run(&root, &e2e::Options::parse(words)?),
         ["proof", "reproducible"] => proof::reproducible(&root),
         ["proof", "conformance", words @ ..] => conformance::run(&root, words),
+        ["proof", "inventories", words @ ..] => inventories::proof(&root, words),
         ["proof", "requirements", words @ ..] => requirements::run(&root, words),
         ["proof", name, words @ ..] => proof::scenario(&root, name, words),
         ["bench", "figures"] => bench::figures(&root, 3),

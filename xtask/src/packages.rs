@@ -25,7 +25,7 @@ const FOLDERS: [&str; 6] = [
 const CLOUD_INIT_OFF: &str = "/etc/cloud/cloud-init.disabled";
 
 /// What must be there (a program, or a path), the package that brings it, and who needs it.
-const NEEDED: [(&str, &str, &str); 28] = [
+const NEEDED: [(&str, &str, &str); 29] = [
     ("cc", "gcc", "Rust's linker; the bundle's runc and pause"),
     ("/usr/include/stdio.h", "libc6-dev", "Rust's linker"),
     ("git", "git", "tidy"),
@@ -61,6 +61,11 @@ const NEEDED: [(&str, &str, &str); 28] = [
     ("mke2fs", "e2fsprogs", "media for first boots"),
     ("losetup", "mount", "media for first boots"),
     ("ansible-playbook", "ansible-core", "the method by Ansible"),
+    (
+        "/var/lib/dpkg/info/python3-venv.list",
+        "python3-venv",
+        "Ansible's own answer about inventories",
+    ),
     ("xorriso", "xorriso", "images of media"),
 ];
 

@@ -105,7 +105,7 @@ pub(crate) fn scenario(root: &Path, name: &str, words: &[&str]) -> anyhow::Resul
     let shown = SCENARIOS.iter().find(|shown| shown.proof == name);
     let shown = shown.with_context(|| {
         let names = SCENARIOS.each_ref().map(|shown| shown.proof).join(", ");
-        format!("there is no proof {name}; there are conformance, reproducible, requirements, {names}")
+        format!("there is no proof {name}; there are conformance, inventories, reproducible, requirements, {names}")
     })?;
     let run = record::Run::now(root)?;
     let proof = e2e::proof(root, shown.scenario, words)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 use crate::stage::{Count, Stages};
-use crate::{e2e, packages, terminal, tidy, workspace};
+use crate::{e2e, inventories, packages, terminal, tidy, workspace};
 
 /// How much to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> anyhow::Result<bool> {
             count
         })
     });
+    good &= stages.run("inventories", || inventories::stage(root, &interrupt));
     if extent == Extent::All {
         e2e::stages(root, &e2e::Options::all(), &mut stages, good, &interrupt);
     }

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-use self::chance::Chance;
+pub(crate) use self::chance::Chance;
 pub(crate) use self::cut::events;
 pub(crate) use self::lab::{Host, Lab, Machine};
 use self::scenario::Scenario;
