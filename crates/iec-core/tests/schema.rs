@@ -230,7 +230,26 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcICQoLDA0ODxAREhMUFRYXG
 const COMMENTED: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUm root@edge-1";
 
-const PATTERNS: [Pattern; 10] = [
+const VLANS: &[&str] = &["native", "1", "4094", "1000-1999", "native|101", "101,102-104"];
+const NO_VLANS: &[&str] = &[
+    "", "0", "4095", "5000", "abc", "01", "-1", "1-", "1|", "1 2", "0-5",
+];
+
+const PATTERNS: [Pattern; 12] = [
+    (
+        ("FacilityNetwork", "vlan"),
+        "/spec/facility/networks/0",
+        "IEC0810",
+        VLANS,
+        NO_VLANS,
+    ),
+    (
+        ("Interface", "vlan"),
+        "/spec/hosts/0/hardware/interfaces/0",
+        "IEC0810",
+        VLANS,
+        NO_VLANS,
+    ),
     (
         ("Metadata", "name"),
         "/metadata",
@@ -348,6 +367,30 @@ fn patterns_are_those_that_are_accepted() {
                 "{definition}.{key}: {text}: {codes:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_controller_that_speaks_redfish_has_a_url_in_the_schema_too() {
+    let schema = schema();
+    let management = &schema["$defs"]["Management"];
+    assert_eq!(management["if"]["properties"]["protocol"]["const"], "redfish");
+    let pattern = management["then"]["properties"]["address"]["pattern"].as_str();
+    let pattern = regex::Regex::new(pattern.expect("a pattern")).expect("an expression");
+    for (address, accepted) in [
+        ("https://10.9.0.12/redfish/v1/Systems/1", true),
+        ("idrac-virtualmedia+https://bmc:8443/redfish/v1", true),
+        ("10.9.0.12", false),
+        ("https://", false),
+        ("https://a b", false),
+        ("bmc.example.com", false),
+    ] {
+        assert_eq!(pattern.is_match(address), accepted, "{address}");
+        let mut document = document();
+        document["spec"]["hosts"][0]["hardware"]["management"] =
+            json!({ "protocol": "redfish", "address": address });
+        let codes = load(&document).err().unwrap_or_default();
+        assert_eq!(!codes.contains(&"IEC0808"), accepted, "{address}: {codes:?}");
     }
 }
 

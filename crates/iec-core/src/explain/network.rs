@@ -75,6 +75,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "pods: 8.8.0.0/16",
     ),
     row(
+        "IEC0311",
+        "a network of the place overlaps with pods or services",
+        "Packets to machines in that network would go to a pod or to a service instead.",
+        "Choose another network for pods or services, as the hint says, or correct that of the place.",
+        "pods: 192.168.0.0/16\nfacility: {networks: [{name: lan, cidr: 192.168.7.0/24}]}     # inside the pods' network",
+    ),
+    row(
+        "IEC0312",
+        "pods or services hide a machine of the place",
+        "A gateway or a name server with such an address could not be asked any more. For a management controller this is a warning: the cluster need not reach it.",
+        "Choose another network for pods or services, as the hint says, or correct the address.",
+        "",
+    ),
+    row(
         "IEC0401",
         "the endpoint is not `host:port`",
         "Every node finds the API server by this name and port.",

@@ -249,4 +249,18 @@ pub(super) const ROWS: &[Explanation] = &[
         "Write `ID` and `VERSION_ID` of /etc/os-release, joined by `-`.",
         "assume: {distribution: debian-12}",
     ),
+    row(
+        "IEC0216",
+        "an address at an end of its network",
+        "The first address of a network is the network itself, the last one is for everybody in it. No machine answers to either, except in a /31 and a /32, which have no such ends.",
+        "Give the host an address between the two, or correct the length of the network.",
+        "facility: {networks: [{name: lan, cidr: 10.0.0.0/24}]}\nhosts: [{name: edge-1, address: 10.0.0.255, role: control-plane}]     # wrong",
+    ),
+    row(
+        "IEC0217",
+        "a host has the gateway's address",
+        "Two machines would answer to it, and everything that leaves the network would go to the host.",
+        "Give the host its own address, or correct `gateway` of the network.",
+        "",
+    ),
 ];

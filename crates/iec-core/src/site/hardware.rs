@@ -65,7 +65,7 @@ pub struct FacilityNetwork {
     /// Which interface of every host is connected to it, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<usize>,
-    /// Its VLAN: `native`, a number, or a range of them.
+    /// Its VLAN: `native`, a number from 1 to 4094, a range, or several of them, joined by `|` or `,`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vlan: Option<String>,
     /// The router.
@@ -77,6 +77,26 @@ pub struct FacilityNetwork {
     /// The addresses that may be given to machines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<AddressRange>,
+}
+
+/// Whether this is what a VLAN may be: `native`, a number from 1 to 4094, a range of them, or several, joined by `|` or `,`.
+/// 0 and 4095 are no VLANs: the first stands for none, the last is reserved.
+pub(crate) fn is_vlan(text: &str) -> bool {
+    let number = |text: &str| {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        text.parse::<u16>()
+            .ok()
+            .filter(|id| is_plain && (1..=4094).contains(id))
+    };
+    text.split(['|', ',']).all(|one| {
+        one == "native"
+            || match one.split_once('-') {
+                Some((first, last)) => number(first)
+                    .zip(number(last))
+                    .is_some_and(|(first, last)| first <= last),
+                None => number(one).is_some(),
+            }
+    })
 }
 
 /// Addresses from one to another.
@@ -289,7 +309,7 @@ pub struct Interface {
     /// Its address, with the length of its network if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<InterfaceAddress>,
-    /// Its VLAN: `native`, a number, or several, joined by `|`.
+    /// Its VLAN: `native`, a number from 1 to 4094, a range, or several of them, joined by `|` or `,`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vlan: Option<String>,
     /// `1gb`, `10gb`, `25gb` or `40gb`.
@@ -416,6 +436,26 @@ mod tests {
             "+1:58:d0:5d:ab:6a",
         ] {
             assert!(text.parse::<MacAddress>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn vlans_are_numbers_that_a_tag_can_have() {
+        for text in [
+            "native",
+            "1",
+            "4094",
+            "1000-1999",
+            "7-7",
+            "native|101",
+            "101,102-104",
+        ] {
+            assert!(is_vlan(text), "{text}");
+        }
+        for text in [
+            "", "0", "4095", "5000", "abc", "01", "+1", "-1", "1-", "20-10", "1|", "1 2", "0-5", "99999",
+        ] {
+            assert!(!is_vlan(text), "{text}");
         }
     }
 

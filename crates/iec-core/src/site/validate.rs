@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::rule::addressing::Addressing;
 use super::rule::host::Seen;
-use super::rule::{self, cluster, cni, document, endpoint, fleet, hardware, helm, host, network};
+use super::rule::{self, cluster, cni, document, endpoint, facility, fleet, helm, host, network};
 use super::{ControlPlane, Facility, Kubelet, Network, Runtime, Site, SiteHost};
 use crate::diagnostic::{Diagnostics, Place};
 use crate::name::SiteName;
@@ -80,7 +81,21 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
         fleet::check_unique(&hosts.seen, usual_port, problems);
         fleet::check_quorum(&hosts.seen, hosts.complete, schedulable, hosts.place, problems);
     }
-    let network = all_networks(&body.value.network, hosts.as_ref(), kubelet.as_ref(), problems);
+    let (seen_networks, facility) = match facility {
+        Field::Absent => (Vec::new(), Some(Facility::default())),
+        Field::Broken => (Vec::new(), None),
+        Field::Given(given) => facility::facility(&given.value, problems),
+    };
+    let given_hosts = body.value.hosts.value().map_or(&[][..], |list| &list.items);
+    let addressing = Addressing::new(seen.unwrap_or_default(), given_hosts, &seen_networks);
+    addressing.check(problems);
+    let network = all_networks(
+        &body.value.network,
+        hosts.as_ref(),
+        &addressing,
+        kubelet.as_ref(),
+        problems,
+    );
     let given_endpoint = body
         .value
         .control_plane
@@ -96,13 +111,6 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
             .map(|take_over| Runtime { take_over })
     });
     let helm = rule::optional(helm, Vec::new(), |given| helm::releases(&given.value, problems));
-    let facility = rule::optional(facility, Facility::default(), |given| {
-        hardware::facility(&given.value, problems)
-    });
-    if let Some(hosts) = body.value.hosts.value() {
-        let networks = facility.as_ref().map_or(&[][..], |facility| &facility.networks);
-        hardware::check_together(hosts, networks, problems);
-    }
     let accept = rule::optional(accept, BTreeSet::new(), |given| {
         cluster::accepted(&given.value, problems)
     });
@@ -188,6 +196,7 @@ pub(super) const DEFAULT_SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(1
 fn all_networks(
     field: &Field<NetworkSpec>,
     hosts: Option<&Hosts<'_>>,
+    addressing: &Addressing<'_>,
     kubelet: Option<&Kubelet>,
     problems: &mut Diagnostics,
 ) -> Option<Network> {
@@ -215,9 +224,15 @@ fn all_networks(
     if let (Some(pods), Some(services)) = (named_pods, named_services) {
         network::check_overlap(pods, services, problems);
     }
+    for (named, other) in [(named_pods, services), (named_services, pods)] {
+        if let Some(named) = named {
+            addressing.check_hidden(named, other, problems);
+        }
+    }
     let cni = cni::cni(cni_field, hosts.map(|hosts| &hosts.seen[..]), problems);
     if let Some(hosts) = hosts {
-        let addresses = addresses(&hosts.seen);
+        let mut addresses = addresses(&hosts.seen);
+        addresses.extend(addressing.further_addresses());
         for (named, other) in [(named_pods, services), (named_services, pods)] {
             if let Some(named) = named {
                 network::check_hosts_outside(named, other, &addresses, problems);

@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use super::field::{Field, List};
 use super::read::read_mapping;
 
+/// The form of VLANs.
+const VLAN: &str = "^(native|([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4])(-([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4]))?)([|,](native|([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4])(-([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4]))?))*$";
+
 /// The place where the hosts stand: whose it is, and its networks.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[schemars(rename = "Facility", rename_all = "camelCase", deny_unknown_fields)]
@@ -12,7 +15,7 @@ pub struct FacilitySpec {
     /// Who the site belongs to.
     #[schemars(default)]
     pub owner: Field<String>,
-    /// The e-mail address of whoever looks after it.
+    /// The e-mail address of whoever looks after it, or several, joined by commas.
     #[schemars(default)]
     pub contact: Field<String>,
     /// What the laboratory, shop or plant is called.
@@ -48,24 +51,24 @@ read_mapping! {
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[schemars(rename = "FacilityNetwork", rename_all = "camelCase", deny_unknown_fields)]
 pub struct FacilityNetworkSpec {
-    /// What it is called: `admin`, `oob`, `public`.
+    /// What it is called: `admin`, `oob`, `public`. No other network has this name.
     pub name: Field<String>,
-    /// Its addresses, such as `10.1.0.0/24`.
+    /// Its addresses, such as `10.1.0.0/24`: none of them belongs to pods or services.
     #[schemars(default)]
     pub cidr: Field<String>,
     /// Which interface of every host is connected to it, counted from 0 in `hardware.interfaces`.
     #[schemars(default, range(min = 0, max = 63))]
     pub interface: Field<i64>,
-    /// Its VLAN: `native`, a number in quotes, or a range of them.
-    #[schemars(default)]
+    /// Its VLAN: `native`, a number from 1 to 4094 in quotes, a range, or several of them, joined by `|`.
+    #[schemars(default, extend("pattern" = VLAN))]
     pub vlan: Field<String>,
-    /// The router.
+    /// The router: an address in `cidr`, and no host's.
     #[schemars(default, extend("format" = "ipv4"))]
     pub gateway: Field<String>,
     /// The name servers.
-    #[schemars(default)]
+    #[schemars(default, extend("items" = {"type": "string", "format": "ipv4"}))]
     pub nameservers: Field<List<String>>,
-    /// The addresses that may be given to machines: `10.1.0.10-10.1.0.99`.
+    /// The addresses in `cidr` that may be given to machines: `10.1.0.10-10.1.0.99`.
     #[schemars(default)]
     pub range: Field<String>,
 }
@@ -135,7 +138,15 @@ read_mapping! {
 
 /// The management controller of a host, by which it is switched on and off. Its password is never in a site file.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(rename = "Management", rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(
+    rename = "Management",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    extend(
+        "if" = {"properties": {"protocol": {"const": "redfish"}}},
+        "then" = {"properties": {"address": {"pattern": "^[A-Za-z][A-Za-z0-9+.-]*://[^/\\s][^\\s]*$"}}}
+    )
+)]
 pub struct ManagementSpec {
     /// What it speaks.
     #[schemars(extend("enum" = ["ipmi", "amt", "libvirt", "redfish"]))]
@@ -143,7 +154,7 @@ pub struct ManagementSpec {
     /// The versions of the protocol, in quotes.
     #[schemars(default)]
     pub versions: Field<List<String>>,
-    /// Where it is: an address, with the length of its network if that is known, or a URL.
+    /// Where it is: an address, with the length of its network if that is known, or a name; of Redfish, a URL such as `https://10.9.0.12/redfish/v1/Systems/1`. No other host has the same.
     pub address: Field<String>,
     /// The port, where it is not the protocol's own.
     #[schemars(default, range(min = 1, max = 65535))]
@@ -204,8 +215,8 @@ pub struct InterfaceSpec {
     /// Its address, with the length of its network if that is known.
     #[schemars(default)]
     pub address: Field<String>,
-    /// Its VLAN: `native`, a number in quotes, or several, joined by `|`.
-    #[schemars(default)]
+    /// Its VLAN: `native`, a number from 1 to 4094 in quotes, a range, or several of them, joined by `|`.
+    #[schemars(default, extend("pattern" = VLAN))]
     pub vlan: Field<String>,
     /// How fast it is.
     #[schemars(default, extend("enum" = ["1gb", "10gb", "25gb", "40gb"]))]

@@ -2,6 +2,7 @@
 //!
 //! Every case is the site below with some lines replaced (line 14 and later: added).
 
+mod facility;
 mod hosts;
 mod networks;
 mod parts;
@@ -77,6 +78,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         reading::CASES,
         hosts::CASES,
         networks::CASES,
+        facility::CASES,
         parts::CASES,
         values::CASES,
     ]

@@ -10,7 +10,7 @@ use super::form::deviation;
 use super::idf::{Idf, IdfNetwork};
 use super::pdf::{Pdf, PdfNode};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::site::rule::hardware::{outside, repeated};
+use crate::site::rule::addressing::{outside, repeated};
 use crate::site::rule::printable;
 use crate::site::{Facility, MacAddress};
 

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::form::{Form, Item, Keys, Mapping};
-use crate::diagnostic::Place;
+use crate::diagnostic::{Diagnostic, Place};
+use crate::site::rule::hardware::is_vlan;
 use crate::site::rule::network::written;
 use crate::site::{AddressRange, FacilityNetwork};
 use crate::spec::Spanned;
@@ -182,7 +183,7 @@ fn network(name: &str, item: &Item<'_>, form: &mut Form<'_>) -> Option<IdfNetwor
                     .and_then(|index| usize::try_from(index).ok());
                 interface_place = Some(item.place().clone());
             }
-            "vlan" => network.vlan = item.scalar().map(|text| text.value).filter(|text| is_plain(text)),
+            "vlan" => network.vlan = vlan(&item, form),
             "network" => address = item.address(form),
             "mask" => mask = item.number(32, form).and_then(|mask| u8::try_from(mask).ok()),
             "gateway" => {
@@ -224,6 +225,27 @@ fn network(name: &str, item: &Item<'_>, form: &mut Form<'_>) -> Option<IdfNetwor
         gateway_place,
         range_place,
     })
+}
+
+/// The VLAN of a network; the schema leaves it open, a site does not.
+fn vlan(item: &Item<'_>, form: &mut Form<'_>) -> Option<String> {
+    let text = item.scalar()?;
+    if is_vlan(&text.value) {
+        return Some(text.value);
+    }
+    // Some pods write 0 where packets have no tag.
+    if text.value == "0" {
+        let message = format!("`{}` is 0, which is read as `native`", item.way);
+        let problem = Diagnostic::warning("IEC0819", message).at(item.place());
+        form.report(problem.hint("write `native` for packets without a tag"));
+        return Some("native".to_owned());
+    }
+    form.left_out(
+        &format!("`{}`", item.way),
+        item.place(),
+        "a VLAN is `native`, a number from 1 to 4094, a range, or several of them",
+    );
+    None
 }
 
 /// Whether this is a text of one line with something in it.

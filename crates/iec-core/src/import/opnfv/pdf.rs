@@ -3,7 +3,7 @@
 use super::form::{Form, Item, Keys, Mapping};
 use super::management::management;
 use crate::diagnostic::{Diagnostic, Place};
-use crate::site::rule::hardware::is_size;
+use crate::site::rule::hardware::{is_size, is_vlan as site_vlan};
 use crate::site::{Disk, Facility, Hardware, Interface, InterfaceAddress, MacAddress};
 use crate::spec::Spanned;
 use crate::spec::tree::Node;
@@ -138,6 +138,7 @@ fn facility(given: &Mapping<'_>, form: &mut Form<'_>) -> Facility {
         let text = item.text(form)?;
         if !is_contact(&text.value) {
             item.not_allowed(form, "an e-mail address, or several of them");
+            return None;
         }
         Some(text.value)
     });
@@ -336,10 +337,10 @@ fn interface(
         if !is_vlan(&text.value) {
             item.not_allowed(
                 form,
-                "`native`, a number from 1 to 4095, or several of them, joined by `|`",
+                "`native`, a number from 1 to 4094, or several of them, joined by `|`",
             );
         }
-        known(Some(text.value))
+        known(Some(text.value)).filter(|text| site_vlan(text))
     });
     let speed = match given.get("speed") {
         Some(_) => given
@@ -374,6 +375,6 @@ fn interface(
 /// Whether this is a VLAN as the schema has it.
 pub(crate) fn is_vlan(text: &str) -> bool {
     text.split('|').all(|one| {
-        one == "native" || (!one.starts_with('0') && one.parse::<u16>().is_ok_and(|id| id <= 4095))
+        one == "native" || (!one.starts_with(['0', '+']) && one.parse::<u16>().is_ok_and(|id| id <= 4094))
     })
 }

@@ -1,78 +1,15 @@
-//! Rules about machines and the place where they stand.
+//! Rules about machines: what each is made of.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use ipnet::Ipv4Net;
-
-use super::{PORTS, line, number, optional, printable, required, word};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+use super::{PORTS, controller, facility, line, network, number, optional, printable, required, word};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+pub(crate) use crate::site::hardware::is_vlan;
 use crate::site::hardware::{
-    AddressRange, Disk, Facility, FacilityNetwork, Hardware, Interface, InterfaceAddress, MacAddress,
-    Management, ManagementProtocol,
+    Disk, Hardware, Interface, InterfaceAddress, MacAddress, Management, ManagementProtocol,
 };
-use crate::spec::{
-    DiskSpec, FacilityNetworkSpec, FacilitySpec, Field, HardwareSpec, HostSpec, InterfaceSpec, List,
-    ManagementSpec, Spanned,
-};
-
-/// What a site says about the place.
-pub(in crate::site) fn facility(given: &FacilitySpec, problems: &mut Diagnostics) -> Option<Facility> {
-    let text = |field: &Field<String>, key: &str, problems: &mut Diagnostics| {
-        optional(field, None, |given| line(given, key, problems).map(Some))
-    };
-    let owner = text(&given.owner, "owner", problems);
-    let contact = text(&given.contact, "contact", problems);
-    let lab = text(&given.lab, "lab", problems);
-    let location = text(&given.location, "location", problems);
-    let link = text(&given.link, "link", problems);
-    let purpose = optional(&given.purpose, None, |given| {
-        choice(given, "use", &Facility::PURPOSES, problems).map(Some)
-    });
-    let networks = list(&given.networks, |item| network(item, problems));
-    Some(Facility {
-        owner: owner?,
-        contact: contact?,
-        lab: lab?,
-        location: location?,
-        link: link?,
-        purpose: purpose?,
-        networks: networks?,
-    })
-}
-
-fn network(given: &Spanned<FacilityNetworkSpec>, problems: &mut Diagnostics) -> Option<FacilityNetwork> {
-    let spec = &given.value;
-    let name =
-        required(&spec.name, "name", &given.place, problems).and_then(|given| line(given, "name", problems));
-    let cidr = optional(&spec.cidr, None, |given| {
-        super::network::network(given, "cidr", problems).map(Some)
-    });
-    let interface = optional(&spec.interface, None, |given| {
-        number::<u8>(given, "interface", 0..=63, problems).map(|index| Some(usize::from(index)))
-    });
-    let vlan = optional(&spec.vlan, None, |given| line(given, "vlan", problems).map(Some));
-    let gateway = optional(&spec.gateway, None, |given| {
-        parsed::<Ipv4Addr>(given, "gateway", "an IPv4 address", problems).map(Some)
-    });
-    let nameservers = list(&spec.nameservers, |given| {
-        parsed::<Ipv4Addr>(given, "nameservers", "an IPv4 address", problems)
-    });
-    let range = optional(&spec.range, None, |given| {
-        parsed::<AddressRange>(given, "range", "two IPv4 addresses, joined by `-`", problems).map(Some)
-    });
-    Some(FacilityNetwork {
-        name: name?,
-        cidr: cidr?,
-        interface: interface?,
-        vlan: vlan?,
-        gateway: gateway?,
-        nameservers: nameservers?,
-        range: range?,
-    })
-}
+use crate::spec::{DiskSpec, Field, HardwareSpec, InterfaceSpec, List, ManagementSpec, Spanned};
 
 /// What a site says about a machine.
 pub(in crate::site) fn hardware(given: &HardwareSpec, problems: &mut Diagnostics) -> Option<Hardware> {
@@ -121,7 +58,7 @@ fn management(given: &ManagementSpec, place: &Place, problems: &mut Diagnostics)
         .and_then(|given| word(given, "protocol", &ManagementProtocol::WORDS, problems));
     let versions = list(&given.versions, |given| line(given, "versions", problems));
     let address = required(&given.address, "address", place, problems)
-        .and_then(|given| line(given, "address", problems));
+        .and_then(|given| controller::address(given, protocol, problems));
     let port = optional(&given.port, None, |given| {
         number(given, "port", PORTS, problems).map(Some)
     });
@@ -176,10 +113,11 @@ fn interface(given: &InterfaceSpec, problems: &mut Diagnostics) -> Option<Interf
     let name = optional(&given.name, None, |given| line(given, "name", problems).map(Some));
     let mac = optional(&given.mac, None, |given| mac(given, problems).map(Some));
     let address = optional(&given.address, None, |given| {
-        let what = "an IPv4 address, perhaps with the length of its network";
-        parsed::<InterfaceAddress>(given, "address", what, problems).map(Some)
+        interface_address(given, problems).map(Some)
     });
-    let vlan = optional(&given.vlan, None, |given| line(given, "vlan", problems).map(Some));
+    let vlan = optional(&given.vlan, None, |given| {
+        facility::vlan(given, problems).map(Some)
+    });
     let speed = optional(&given.speed, None, |given| {
         choice(given, "speed", &Interface::SPEEDS, problems).map(Some)
     });
@@ -200,73 +138,21 @@ fn interface(given: &InterfaceSpec, problems: &mut Diagnostics) -> Option<Interf
     })
 }
 
-/// Reports hardware addresses that two machines share (one may have one twice: a card and its VLANs), and addresses of interfaces that lie in no network of the place.
-pub(in crate::site) fn check_together(
-    hosts: &List<HostSpec>,
-    networks: &[FacilityNetwork],
-    problems: &mut Diagnostics,
-) {
-    let known: Vec<Ipv4Net> = networks.iter().filter_map(|network| network.cidr).collect();
-    let mut first: BTreeMap<MacAddress, (usize, &Place)> = BTreeMap::new();
-    for (index, host) in hosts.items.iter().enumerate() {
-        let Some(hardware) = host.value.hardware.value() else {
-            continue;
-        };
-        let interfaces = hardware.interfaces.value();
-        let interfaces: Vec<&InterfaceSpec> = interfaces
-            .into_iter()
-            .flat_map(|list| &list.items)
-            .map(|item| &item.value)
-            .collect();
-        let management = hardware.management.value().map(|management| &management.mac);
-        let cards = management
-            .into_iter()
-            .chain(interfaces.iter().map(|card| &card.mac));
-        for given in cards.filter_map(Field::given) {
-            let Ok(mac) = given.value.parse::<MacAddress>() else {
-                continue;
-            };
-            let (owner, earlier) = *first.entry(mac).or_insert((index, &given.place));
-            if owner != index && !mac.is_zero() {
-                problems.push(repeated(mac, &given.place, earlier));
-            }
-        }
-        for given in interfaces.iter().filter_map(|card| card.address.given()) {
-            if let Ok(read) = given.value.parse::<InterfaceAddress>()
-                && let Some(mut problem) = outside(read.address, &known, &given.place)
-            {
-                // Installing over SSH does not depend on it.
-                problem.severity = Severity::Warning;
-                problems.push(problem);
-            }
-        }
-    }
-}
-
-/// A hardware address that two machines have.
-pub(crate) fn repeated(mac: MacAddress, place: &Place, first: &Place) -> Diagnostic {
-    Diagnostic::error("IEC0802", format!("two machines have the hardware address {mac}"))
-        .at(place)
-        .label(first, "the first one")
-        .hint("read it from the card (`ip link`), and correct one of the two")
-}
-
-/// An address that lies in none of the networks, where there are any.
-pub(crate) fn outside(address: Ipv4Addr, networks: &[Ipv4Net], place: &Place) -> Option<Diagnostic> {
-    if networks.is_empty() || networks.iter().any(|network| network.contains(&address)) {
+/// The address of an interface, and the length of its network if that is given.
+fn interface_address(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<InterfaceAddress> {
+    if network::refuse_ipv6(given, "address", problems) {
         return None;
     }
-    let known: Vec<String> = networks.iter().map(ToString::to_string).collect();
-    Some(
-        Diagnostic::error("IEC0803", format!("{address} lies in no network of the place"))
-            .at(place)
-            .evidence(format!("the networks are {}", known.join(", ")))
-            .hint("correct the address, or add its network"),
-    )
+    let what = "an IPv4 address, perhaps with the length of its network";
+    let read = parsed::<InterfaceAddress>(given, "address", what, problems)?;
+    network::check_usable(read.address, "address", &given.place, problems).then_some(read)
 }
 
 /// What `read` makes of every item, if nothing about the list is wrong.
-fn list<T, U>(field: &Field<List<T>>, mut read: impl FnMut(&Spanned<T>) -> Option<U>) -> Option<Vec<U>> {
+pub(super) fn list<T, U>(
+    field: &Field<List<T>>,
+    mut read: impl FnMut(&Spanned<T>) -> Option<U>,
+) -> Option<Vec<U>> {
     optional(field, Vec::new(), |given| {
         let items: Vec<Option<U>> = given.value.items.iter().map(&mut read).collect();
         let whole: Option<Vec<U>> = items.into_iter().collect();
@@ -275,7 +161,7 @@ fn list<T, U>(field: &Field<List<T>>, mut read: impl FnMut(&Spanned<T>) -> Optio
 }
 
 /// One of several known words, as the word itself.
-fn choice(
+pub(super) fn choice(
     given: &Spanned<String>,
     key: &str,
     known: &[&'static str],
@@ -295,7 +181,7 @@ fn mac(given: &Spanned<String>, problems: &mut Diagnostics) -> Option<MacAddress
 }
 
 /// A text as a value of another type, or a report that it is none.
-fn parsed<T: FromStr<Err: Display>>(
+pub(super) fn parsed<T: FromStr<Err: Display>>(
     given: &Spanned<String>,
     key: &str,
     what: &str,

@@ -2,10 +2,13 @@
 //!
 //! A rule reports every problem that it finds and answers `None` where there is no value to go on with.
 
+pub(crate) mod addressing;
 pub(super) mod cluster;
 pub(super) mod cni;
+mod controller;
 pub(super) mod document;
 pub(super) mod endpoint;
+pub(crate) mod facility;
 pub(super) mod fleet;
 pub(crate) mod hardware;
 pub(super) mod helm;

@@ -8,11 +8,14 @@ use super::printable;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::spec::Spanned;
 
+/// What [`special_range`] calls addresses that count on one link only.
+pub(super) const LINK_LOCAL: &str = "link-local addresses";
+
 /// Address ranges that no host, pod or service can have, and what they are for.
 const SPECIAL: [([u8; 4], u8, &str); 5] = [
     ([0, 0, 0, 0], 8, "no addresses of hosts"),
     ([127, 0, 0, 0], 8, "loopback addresses"),
-    ([169, 254, 0, 0], 16, "link-local addresses"),
+    ([169, 254, 0, 0], 16, LINK_LOCAL),
     ([224, 0, 0, 0], 4, "multicast addresses"),
     ([240, 0, 0, 0], 4, "reserved addresses"),
 ];
@@ -43,6 +46,57 @@ pub fn special_range(network: Ipv4Net) -> Option<&'static str> {
         .into_iter()
         .find(|(address, prefix, _)| overlap(network, range(*address, *prefix)))
         .map(|(_, _, what)| what)
+}
+
+/// What is special about this address, if no interface can have it; on one link, link-local addresses are as good as others.
+pub(super) fn unusable(address: Ipv4Addr) -> Option<&'static str> {
+    match address.octets()[0] {
+        0 | 240.. => Some("no machine can have it"),
+        127 => Some("every machine takes it for itself"),
+        224..240 => Some("it is a multicast address"),
+        _ => None,
+    }
+}
+
+/// Reports an address that no interface can have.
+pub(super) fn check_usable(address: Ipv4Addr, key: &str, place: &Place, problems: &mut Diagnostics) -> bool {
+    let Some(cause) = unusable(address) else {
+        return true;
+    };
+    problems.push(
+        Diagnostic::error("IEC0206", format!("`{key}` cannot be {address}: {cause}"))
+            .at(place)
+            .hint("give the address that others use for it, or remove it where nobody knows one"),
+    );
+    false
+}
+
+/// The first and the last address of a network, which no host can have.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(super) network: Ipv4Addr,
+    pub(super) broadcast: Ipv4Addr,
+}
+
+impl Bounds {
+    /// Why a host cannot have this address.
+    pub(crate) fn cause(&self, address: Ipv4Addr) -> Option<&'static str> {
+        if address == self.network {
+            Some("is the network's own address, its first")
+        } else if address == self.broadcast {
+            Some("is the network's broadcast address, its last")
+        } else {
+            None
+        }
+    }
+}
+
+/// The bounds of a network; one of a single address (/32) or of two ends of a line (/31) has none.
+pub(crate) fn bounds(network: Ipv4Net) -> Option<Bounds> {
+    (network.prefix_len() < 31).then(|| Bounds {
+        network: network.network(),
+        broadcast: network.broadcast(),
+    })
 }
 
 /// Whether the whole network is private.
@@ -249,7 +303,7 @@ pub(in crate::site) struct Named<'s> {
 }
 
 impl Named<'_> {
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let default = if self.place.is_none() {
             " (the default)"
         } else {
