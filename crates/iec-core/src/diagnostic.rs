@@ -273,6 +273,25 @@ impl Diagnostics {
         }
     }
 
+    /// The same without errors of these codes at places that have another error too, which says more about the same value.
+    #[must_use]
+    pub(crate) fn settled(self, codes: &[&str]) -> Self {
+        let is_settled = |diagnostic: &Diagnostic| codes.contains(&diagnostic.code);
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+        let told: std::collections::BTreeSet<(Arc<str>, usize, usize)> = self
+            .iter()
+            .filter(is_error)
+            .filter(|diagnostic| !is_settled(diagnostic))
+            .filter_map(|diagnostic| diagnostic.place.as_ref().map(key_of))
+            .collect();
+        let mut sorted = self.sorted;
+        sorted.retain(|diagnostic| {
+            let place = diagnostic.place.as_ref().map(key_of);
+            !is_settled(diagnostic) || place.is_none_or(|place| !told.contains(&place))
+        });
+        Self { sorted }
+    }
+
     /// Whether anything in here stops the work.
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -348,6 +367,10 @@ impl Diagnostics {
             Ok((value, self))
         }
     }
+}
+
+fn key_of(place: &Place) -> (Arc<str>, usize, usize) {
+    (place.file.clone(), place.span.start, place.span.end)
 }
 
 impl Extend<Diagnostic> for Diagnostics {

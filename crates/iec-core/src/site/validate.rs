@@ -33,6 +33,8 @@ pub fn load(text: &str, file: &str) -> Result<(Site, Diagnostics), Diagnostics> 
 pub fn validate(spec: &Spec) -> Result<(Site, Diagnostics), Diagnostics> {
     let mut problems = spec.problems().clone();
     let site = site(spec, &mut problems);
+    // A value of the wrong type that would break a rule in quotes too: what the rule says is what is to be done.
+    let problems = problems.settled(&["IEC0005", "IEC0006"]);
     match site {
         Some(site) => problems.accept(site),
         None => {

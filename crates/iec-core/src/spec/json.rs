@@ -1,7 +1,7 @@
 //! Values that IEC passes on without looking at them, such as those of Helm charts, as JSON has them.
 
 use super::field::Field;
-use super::read::{Read, Reader, node_entries};
+use super::read::{Read, Reader, Wanted, node_entries};
 use super::scalar;
 use super::tree::{Content, Node};
 
@@ -54,7 +54,7 @@ impl Read for serde_json::Map<String, serde_json::Value> {
 /// A plain scalar as JSON has it.
 fn json_scalar(node: &Node, text: &str, reader: &mut Reader<'_>) -> Option<serde_json::Value> {
     if scalar::is_old_boolean(text) || scalar::has_leading_zero(text) {
-        reader.ambiguous(node, text);
+        reader.ambiguous(node, text, Wanted::Either);
         return None;
     }
     if scalar::is_null(text) {

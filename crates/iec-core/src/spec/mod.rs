@@ -223,7 +223,7 @@ mod tests {
             problems.iter().map(|problem| problem.code).collect::<Vec<_>>(),
             ["IEC0005", "IEC0003"]
         );
-        let spec = parse_leniently("kind: 1\n", "site.yaml").expect("something can be read");
+        let spec = parse_leniently("kind: [1]\n", "site.yaml").expect("something can be read");
         assert!(spec.document().kind.is_broken() && spec.document().metadata.is_absent());
     }
 }

@@ -2,9 +2,11 @@
 
 use super::field::{Entries, Field, List, Spanned};
 use super::scalar;
+use super::source::{invisible_in, is_invisible};
 use super::tree::{Content, Entry, Node};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::nearest::nearest;
+use crate::site::rule::printable;
 
 /// What reading needs to report a problem.
 pub(crate) struct Reader<'p> {
@@ -69,20 +71,22 @@ impl<'p> Reader<'p> {
         );
     }
 
-    /// Reports a plain word that YAML 1.1 and YAML 1.2 read differently.
-    pub(crate) fn ambiguous(&mut self, node: &Node, text: &str) {
-        let (what, hint) = if scalar::is_old_boolean(text) {
+    /// Reports a plain word that YAML 1.1 and YAML 1.2 read differently; `wanted` is what may stand there.
+    pub(crate) fn ambiguous(&mut self, node: &Node, text: &str, wanted: Wanted) {
+        let (what, value) = if scalar::is_old_boolean(text) {
             let meant = text.to_ascii_lowercase();
             let meant = meant.starts_with('y') || meant == "on";
-            (
-                "a boolean in YAML 1.1 and text in YAML 1.2",
-                format!("write {meant}, or \"{text}\" if text is meant"),
-            )
+            ("a boolean in YAML 1.1 and text in YAML 1.2", meant.to_string())
         } else {
             (
                 "an octal number in YAML 1.1 and a decimal one in YAML 1.2",
-                format!("remove the leading zero, or write \"{text}\" if text is meant"),
+                without_zeros(text),
             )
+        };
+        let hint = match wanted {
+            Wanted::Text => format!("write \"{text}\""),
+            Wanted::Value => format!("write {value}"),
+            Wanted::Either => format!("write {value}, or \"{text}\" if text is meant"),
         };
         self.report(
             Diagnostic::error(
@@ -92,6 +96,29 @@ impl<'p> Reader<'p> {
             .at(&node.place)
             .hint(hint),
         );
+    }
+}
+
+/// What may stand where a word was found that is read differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Text alone.
+    Text,
+    /// A boolean or a number alone.
+    Value,
+    /// Any of them.
+    Either,
+}
+
+/// The number without the zeros before it.
+fn without_zeros(text: &str) -> String {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.trim_start_matches('+')),
+    };
+    match digits.trim_start_matches('0') {
+        "" => "0".to_owned(),
+        digits => format!("{sign}{digits}"),
     }
 }
 
@@ -105,7 +132,8 @@ fn type_hint(node: &Node, wanted: &str) -> String {
             format!("put quotes around it: \"{text}\"")
         }
         Content::Scalar { text, plain: false }
-            if scalar::is_number(text) || scalar::boolean(text).is_some() =>
+            if (wanted == i64::WANTED && text.parse::<i64>().is_ok() && !scalar::has_leading_zero(text))
+                || (wanted == bool::WANTED && scalar::boolean(text).is_some()) =>
         {
             "what stands in quotes is text; remove the quotes".to_owned()
         }
@@ -140,15 +168,20 @@ impl Read for String {
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         match &node.content {
+            // What is meant is known all the same: the rules say in the same run whether quotes would be enough.
             Content::Scalar { text, plain: true } if scalar::is_old_boolean(text) => {
-                reader.ambiguous(node, text);
+                reader.ambiguous(node, text, Wanted::Text);
+                Some(text.clone())
+            }
+            Content::Scalar { text, plain: true } if scalar::is_null(text) => {
+                reader.wrong_type(node, Self::WANTED);
                 None
             }
             Content::Scalar { text, plain: true }
-                if scalar::is_null(text) || scalar::boolean(text).is_some() || scalar::is_number(text) =>
+                if scalar::boolean(text).is_some() || scalar::is_number(text) =>
             {
                 reader.wrong_type(node, Self::WANTED);
-                None
+                Some(text.clone())
             }
             Content::Scalar { text, .. } => Some(text.clone()),
             Content::Sequence(_) | Content::Mapping(_) | Content::Refused => {
@@ -168,7 +201,7 @@ impl Read for bool {
                 return Some(value);
             }
             if scalar::is_old_boolean(text) {
-                reader.ambiguous(node, text);
+                reader.ambiguous(node, text, Wanted::Value);
                 return None;
             }
         }
@@ -183,15 +216,18 @@ impl Read for i64 {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         if let Content::Scalar { text, plain: true } = &node.content {
             if scalar::has_leading_zero(text) {
-                reader.ambiguous(node, text);
-                return None;
+                reader.ambiguous(node, text, Wanted::Value);
+                return text.parse().ok();
             }
             if let Ok(value) = text.parse() {
                 return Some(value);
             }
         }
         reader.wrong_type(node, Self::WANTED);
-        None
+        match &node.content {
+            Content::Scalar { text, plain: false } => text.parse().ok(),
+            _ => None,
+        }
     }
 }
 
@@ -315,9 +351,19 @@ impl Reader<'_> {
         } else {
             format!(" in `{}`", self.path)
         };
-        let near = nearest(key, known.iter().copied());
+        let visible: String = key.chars().filter(|letter| !is_invisible(*letter)).collect();
+        let near = known.iter().copied().find(|known| *known == visible);
+        let near = near.or_else(|| nearest(key, known.iter().copied()));
         let hint = match near {
+            Some(near) if visible == near => format!(
+                "write `{near}` without {}, which looks like a space or like nothing",
+                invisible_in(key)
+            ),
             Some(near) => format!("did you mean `{near}`?"),
+            None if visible.len() < key.len() => format!(
+                "there is {} in it, which looks like a space or like nothing: indent with the space bar",
+                invisible_in(key)
+            ),
             None => match crate::schema::mappings_with(key) {
                 elsewhere if elsewhere.is_empty() => format!("known keys here: {}", known.join(", ")),
                 elsewhere => format!(
@@ -326,7 +372,7 @@ impl Reader<'_> {
                 ),
             },
         };
-        let message = format!("unknown key `{key}`{inside}");
+        let message = format!("unknown key `{}`{inside}", printable(key));
         self.report(Diagnostic::error("IEC0003", message).at(place).hint(hint));
         near
     }

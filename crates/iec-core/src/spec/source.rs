@@ -31,6 +31,18 @@ impl<'t> Source<'t> {
         })
     }
 
+    /// Where the first letter stands that looks like a space before a line and is none to YAML.
+    pub(crate) fn first_odd_indentation(&self) -> Option<(usize, char)> {
+        self.line_starts.iter().find_map(|&start| {
+            let line = &self.text[start..];
+            let spaces = line.len() - line.trim_start_matches(' ').len();
+            // A byte-order mark may stand before the first line.
+            let first = line[spaces..].chars().next()?;
+            let is_mark = start + spaces == 0 && first == '\u{feff}';
+            (is_invisible(first) && !is_mark).then_some((start + spaces, first))
+        })
+    }
+
     /// The place of a stretch of bytes; offsets outside the text, or inside a character, are moved to the left.
     pub(crate) fn place(&self, span: Range<usize>) -> Place {
         let start = self.text.floor_char_boundary(span.start);
@@ -47,6 +59,38 @@ impl<'t> Source<'t> {
             span: start..end,
         }
     }
+}
+
+/// Whether nobody sees that this letter is no space, or sees it at all.
+pub(crate) fn is_invisible(letter: char) -> bool {
+    !letter.is_ascii()
+        && (letter.is_whitespace()
+            || matches!(letter, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}'))
+}
+
+/// The letters of a text that nobody sees, with their code points: `U+00A0 (a no-break space)`.
+pub(crate) fn invisible_in(text: &str) -> String {
+    let mut named: Vec<String> = text
+        .chars()
+        .filter(|letter| is_invisible(*letter))
+        .map(named)
+        .collect();
+    named.dedup();
+    named.join(", ")
+}
+
+/// A letter's code point, and what people call it.
+pub(crate) fn named(letter: char) -> String {
+    let point = u32::from(letter);
+    let called = match letter {
+        '\u{a0}' => " (a no-break space)",
+        '\u{202f}' => " (a narrow no-break space)",
+        '\u{200b}' => " (a space of no width)",
+        '\u{feff}' => " (a byte-order mark)",
+        '\u{3000}' => " (an ideographic space)",
+        _ => "",
+    };
+    format!("U+{point:04X}{called}")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag, options};
 
 use super::key::{Key, key_of, with_merged};
-use super::source::Source;
+use super::source::{Source, named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 
 /// The largest text that is read, in bytes.
@@ -120,6 +120,7 @@ pub(crate) fn parse(source: &Source<'_>, kind: Kind, problems: &mut Diagnostics)
         problems,
         open: Vec::new(),
         anchors: BTreeMap::new(),
+        aliases: false,
         documents: 0,
         root: None,
     };
@@ -176,6 +177,13 @@ fn syntax_problem(error: &ScanError, source: &Source<'_>) -> Diagnostic {
             .at(&source.place(tab..tab + 1))
             .hint("indent with spaces");
     }
+    // To YAML it is a letter like any other; what it complains about is the next line.
+    if let Some((at, letter)) = source.first_odd_indentation() {
+        let message = format!("this is not YAML: the line is indented with {}", named(letter));
+        return Diagnostic::error("IEC0001", message)
+            .at(&source.place(at..at + letter.len_utf8()))
+            .hint("indent with the spaces of the space bar, U+0020");
+    }
     Diagnostic::error("IEC0001", format!("this is not YAML: {}", error.info()))
         .at(&place)
         .hint("look at the indentation, quotes and brackets here and on the line above")
@@ -222,9 +230,13 @@ struct Builder<'b, 't> {
     problems: &'b mut Diagnostics,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Rc<Node>>,
+    /// Whether anything is repeated by an alias.
+    aliases: bool,
     documents: usize,
     root: Option<Rc<Node>>,
 }
+
+const ALIAS_HINT: &str = "no site needs that; look for an alias that repeats an alias";
 
 impl Builder<'_, '_> {
     fn event(&mut self, event: &Event<'_>, span: Range<usize>) -> Result<(), GivenUp> {
@@ -270,7 +282,10 @@ impl Builder<'_, '_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
             Event::Alias(anchor) => match self.anchors.get(anchor).cloned() {
-                Some(node) => self.attach(node)?,
+                Some(node) => {
+                    self.aliases = true;
+                    self.attach(node)?;
+                }
                 None => self.dead_alias(span, "this alias stands inside the value that it repeats")?,
             },
             Event::UnresolvedAlias(name) => {
@@ -344,7 +359,8 @@ impl Builder<'_, '_> {
 
     fn begin(&mut self, start: Range<usize>, anchor: usize, content: OpenContent) -> Result<(), GivenUp> {
         if self.open.len() >= MAXIMUM_DEPTH {
-            return Err(self.too_large(start, "nested more deeply than", MAXIMUM_DEPTH, "levels"));
+            let hint = "no site needs that; count the brackets and the indentation";
+            return Err(self.too_large(start, "nested more deeply than", MAXIMUM_DEPTH, "levels", hint));
         }
         self.open.push(Open {
             start: start.start,
@@ -421,24 +437,25 @@ impl Builder<'_, '_> {
             },
         }
         if nodes > MAXIMUM_NODES {
-            return Err(self.too_large(
-                at,
-                "larger, with its aliases followed, than",
-                MAXIMUM_NODES,
-                "values",
-            ));
+            let (how, hint) = if self.aliases {
+                ("larger, with its aliases followed, than", ALIAS_HINT)
+            } else {
+                ("larger than", "keep large content in files of its own")
+            };
+            return Err(self.too_large(at, how, MAXIMUM_NODES, "values", hint));
         }
         if levels > MAXIMUM_DEPTH + 1 {
-            return Err(self.too_large(at, "nested more deeply than", MAXIMUM_DEPTH, "levels"));
+            let how = "nested, with its aliases followed, more deeply than";
+            return Err(self.too_large(at, how, MAXIMUM_DEPTH, "levels", ALIAS_HINT));
         }
         Ok(())
     }
 
-    fn too_large(&mut self, at: Range<usize>, how: &str, limit: usize, unit: &str) -> GivenUp {
+    fn too_large(&mut self, at: Range<usize>, how: &str, limit: usize, unit: &str, hint: &str) -> GivenUp {
         self.problems.push(
             Diagnostic::error("IEC0008", format!("the document is {how} {limit} {unit}"))
                 .at(&self.source.place(at))
-                .hint("no site needs that; look for an alias that repeats an alias"),
+                .hint(hint),
         );
         GivenUp
     }

@@ -2,6 +2,7 @@
 //!
 //! Every case is the site below with some lines replaced (line 14 and later: added).
 
+mod cures;
 mod facility;
 mod hosts;
 mod networks;

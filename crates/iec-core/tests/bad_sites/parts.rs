@@ -136,7 +136,7 @@ pub(crate) const CASES: &[Case] = &[
             (13, "    cni: contiv"),
         ],
         &[
-            "1:13 IEC0005",
+            "1:13 IEC0010",
             "5:12 IEC0005",
             "6:18 IEC0103",
             "8:14 IEC0102",

@@ -1,8 +1,10 @@
 //! Problems of a text, drawn with the lines that they speak about.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use iec_core::diagnostic::{Diagnostic, Diagnostics, Severity};
+use iec_core::explain::explain;
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan,
     ThemeCharacters, ThemeStyles,
@@ -11,7 +13,10 @@ use miette::{
 /// Longer lines are not drawn, and longer texts are cut: what is wrong would be lost in what is not.
 const LONGEST_LINE: usize = 2000;
 
-/// Draws all problems, one after the other. `text` is what their places point into, unless `further` has their file.
+/// So many problems of one kind are drawn in full; who has seen them knows what the others are.
+const IN_FULL: usize = 10;
+
+/// Draws all problems, one after the other; of a kind with many, the first ones and how many there are. `text` is what their places point into, unless `further` has their file.
 pub(super) fn draw(
     diagnostics: &Diagnostics,
     text: &str,
@@ -32,7 +37,14 @@ pub(super) fn draw(
         .with_width(width)
         .with_links(false);
     let mut drawn = String::new();
+    let mut kinds: BTreeMap<(&str, Severity), Kind> = BTreeMap::new();
     for diagnostic in diagnostics {
+        let kind = kinds.entry((diagnostic.code, diagnostic.severity)).or_default();
+        kind.count += 1;
+        if kind.count > IN_FULL {
+            kind.leave_out(diagnostic);
+            continue;
+        }
         let file: &str = diagnostic.place.as_ref().map_or("", |place| &place.file);
         let own = further.iter().find(|(name, _)| name == file);
         let text = own.map_or(text, |(_, text)| text);
@@ -45,7 +57,51 @@ pub(super) fn draw(
             .expect("writing to a string does not fail");
         drawn.push('\n');
     }
+    for ((code, severity), kind) in &kinds {
+        drawn.extend(kind.rest(code, *severity));
+    }
     drawn
+}
+
+/// What is known about all problems of one code.
+#[derive(Default)]
+struct Kind {
+    count: usize,
+    /// The lines of those that are not drawn, by their files.
+    lines: BTreeMap<String, (usize, usize)>,
+}
+
+impl Kind {
+    fn leave_out(&mut self, diagnostic: &Diagnostic) {
+        let Some(place) = &diagnostic.place else { return };
+        let lines = self
+            .lines
+            .entry(place.file.to_string())
+            .or_insert((place.line, place.line));
+        *lines = (lines.0.min(place.line), lines.1.max(place.line));
+    }
+
+    /// One line about those that are not drawn.
+    fn rest(&self, code: &str, severity: Severity) -> Option<String> {
+        let more = self.count.checked_sub(IN_FULL).filter(|more| *more > 0)?;
+        let title = explain(code).map_or("", |explanation| explanation.title);
+        let lines = self
+            .lines
+            .iter()
+            .map(|(file, (first, last))| match first == last {
+                true => format!("{file} line {first}"),
+                false => format!("{file} lines {first} to {last}"),
+            });
+        let lines: Vec<String> = lines.collect();
+        let at = if lines.is_empty() {
+            String::new()
+        } else {
+            format!(", in {}", lines.join(" and "))
+        };
+        Some(format!(
+            "{severity}[{code}]: {title}: {more} more of this kind{at}\n\n"
+        ))
+    }
 }
 
 /// Whether the lines that a problem speaks about, and those beside them, can be drawn.

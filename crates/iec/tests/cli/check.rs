@@ -140,6 +140,27 @@ fn colour_is_used_only_when_it_is_wanted() {
 }
 
 #[test]
+fn of_many_problems_of_a_kind_the_first_are_drawn_and_the_others_counted() {
+    let sandbox = Sandbox::new();
+    let unknown: String = (0..10_000).map(|key| format!("unknown{key}: 1\n")).collect();
+    sandbox.write("site.yaml", &format!("{unknown}kind: Cluster\n"));
+    let shown = sandbox.run(&["check", "site.yaml"]);
+    assert!(shown.len() < 20_000, "{} bytes", shown.len());
+    assert!(
+        shown.contains("unknown9`") && !shown.contains("unknown key `unknown11`"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("error[IEC0003]: unknown key: 9990 more of this kind, in site.yaml lines 11 to 10000"),
+        "{shown}"
+    );
+    // What there is one of is not lost among them, and programs get all of it.
+    assert!(shown.contains("IEC0011"), "{shown}");
+    let json = sandbox.run(&["check", "site.yaml", "-o", "json"]);
+    assert_eq!(json.matches("IEC0003").count(), 10_000);
+}
+
+#[test]
 fn a_line_that_is_far_too_long_is_named_and_not_drawn() {
     let sandbox = Sandbox::new();
     sandbox.write(

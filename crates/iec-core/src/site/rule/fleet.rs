@@ -178,10 +178,18 @@ pub fn refused_control_planes(control_planes: usize) -> Option<Diagnostic> {
                 "etcd then needs {majority} of them and survives the loss of {tolerated}, as with {fewer}"
             )
         };
-        let hint = format!(
-            "make one of them a worker; {} will do the same",
-            counted(fewer, "control plane")
-        );
+        // One less may still be more than can be installed: what the hint says must be true of the next try.
+        let possible = fewer.min(SUPPORTED_CONTROL_PLANES);
+        let hint = match control_planes - possible {
+            1 => format!(
+                "make one of them a worker; {} will do the same",
+                counted(possible, "control plane")
+            ),
+            more => format!(
+                "make {more} of them workers: this version of IEC installs {}",
+                counted(possible, "control plane")
+            ),
+        };
         let message = format!("the site has {control_planes} control planes: {cause}");
         return Some(Diagnostic::error("IEC0210", message).hint(hint));
     }

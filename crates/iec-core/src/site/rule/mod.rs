@@ -23,7 +23,7 @@ use std::ops::RangeInclusive;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::name::NameError;
 use crate::nearest::nearest;
-use crate::spec::{Field, Spanned};
+use crate::spec::{Field, Spanned, is_safe_plain};
 
 /// The value of a key that must be there; a missing one is reported at `parent`.
 pub(super) fn required<'s, T>(
@@ -141,7 +141,8 @@ fn name<T>(
     let tame = tamed(&given.value);
     let hint = match kind.hint {
         Some(hint) => hint.to_owned(),
-        None if make(tame.clone()).is_ok() => format!("`{tame}` would do"),
+        None if make(tame.clone()).is_ok() && is_safe_plain(&tame) => format!("`{tame}` would do"),
+        None if make(tame.clone()).is_ok() => format!("`\"{tame}\"` would do"),
         None => format!("choose another text for {}", kind.what),
     };
     let message = format!("`{}` cannot be {}: {reason}", printable(&given.value), kind.what);
