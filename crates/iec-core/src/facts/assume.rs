@@ -64,11 +64,24 @@ impl Facts {
             if assumptions.user.is_empty() {
                 assumptions.user = site.access().user().to_string();
             }
+            if assumptions.nameservers.is_empty() {
+                assumptions.nameservers = nameservers(site, host);
+            }
             let known = HostFacts::assume(&assumptions);
             facts.insert(host.name().as_str(), HostAnswer::Known(Box::new(known)));
         }
         facts
     }
+}
+
+/// The name servers that the site's networks have for a host of which the site file assumes none.
+fn nameservers(site: &Site, host: &SiteHost) -> Vec<String> {
+    let cards = host.hardware().interfaces.iter();
+    let addresses = [host.address(), host.node_address()]
+        .into_iter()
+        .chain(cards.filter_map(|card| card.address.map(|known| known.address)));
+    let servers = site.facility().nameservers_for(addresses);
+    servers.iter().map(ToString::to_string).collect()
 }
 
 impl HostFacts {
@@ -221,6 +234,38 @@ mod tests {
         let two = facts.host("two").unwrap();
         assert_eq!(two.kernel.architecture(), Some(Architecture::Amd64));
         assert_eq!(facts.assumed().len(), 2 * HostFacts::SECTIONS.len());
+    }
+
+    #[test]
+    fn name_servers_are_those_of_the_hosts_own_networks_where_nobody_assumes_others() {
+        let site = |networks: &str| {
+            format!(
+                "apiVersion: iec.dev/v1alpha1\nkind: Site\nmetadata: {{name: a}}\nspec:\n  release: \"1.36\"\n  access: {{user: e}}\n  facility: {{networks: [{networks}]}}\n  hosts:\n    - {{name: one, address: 10.1.0.1, nodeAddress: 10.2.0.1, role: control-plane}}\n    - {{name: two, address: 10.1.0.2, role: worker, assume: {{nameservers: [9.9.9.9]}}}}\n"
+            )
+        };
+        let oob = "{name: oob, cidr: 10.9.0.0/24, nameservers: [10.9.0.53]}";
+        let lan = "{name: lan, cidr: 10.1.0.0/24, interface: 0, nameservers: [10.1.0.53, 10.1.0.54]}";
+        let cluster = "{name: cluster, cidr: 10.2.0.0/24, interface: 1, nameservers: [10.2.0.53]}";
+        let far = "{name: far, cidr: 10.7.0.0/24, interface: 2, nameservers: [10.7.0.53]}";
+        for (networks, one) in [
+            (
+                format!("{oob}, {cluster}, {lan}"),
+                Some("nameserver 10.1.0.53\nnameserver 10.1.0.54\n"),
+            ),
+            (format!("{oob}, {far}, {cluster}"), Some("nameserver 10.2.0.53\n")),
+            (format!("{oob}, {far}"), Some("nameserver 10.7.0.53\n")),
+            (oob.to_owned(), Some("nameserver 10.9.0.53\n")),
+            (
+                "{name: lan, cidr: 10.1.0.0/24, gateway: 10.1.0.254}".to_owned(),
+                None,
+            ),
+        ] {
+            let (site, _) = crate::site::load(&site(&networks), "site.yaml").unwrap();
+            let facts = Facts::assume(&site);
+            let file = |name: &str| facts.host(name).unwrap().pod_resolver_file();
+            assert_eq!(file("one").as_deref(), one, "{networks}");
+            assert_eq!(file("two").as_deref(), Some("nameserver 9.9.9.9\n"));
+        }
     }
 
     #[test]

@@ -51,6 +51,21 @@ impl Facility {
             .iter()
             .find(|network| network.cidr.is_some_and(|cidr| cidr.contains(&address)))
     }
+
+    /// The name servers of the first network that has any: of those that these addresses belong to, in their order, else of
+    /// those that hosts are connected to, else of any; the management network of a place has hosts' controllers only.
+    #[must_use]
+    pub fn nameservers_for(&self, addresses: impl IntoIterator<Item = Ipv4Addr>) -> &[Ipv4Addr] {
+        let own = addresses
+            .into_iter()
+            .filter_map(|address| self.network_of(address));
+        let connected = self.networks.iter().filter(|network| network.interface.is_some());
+        own.chain(connected)
+            .chain(&self.networks)
+            .map(|network| network.nameservers.as_slice())
+            .find(|servers| !servers.is_empty())
+            .unwrap_or_default()
+    }
 }
 
 /// A network that the hosts are connected to.
