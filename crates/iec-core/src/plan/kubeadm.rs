@@ -13,7 +13,7 @@ pub(crate) const INIT_FILE: &str = "/etc/iec/kubeadm.yaml";
 /// The folder of patches that make the kubelets' common configuration fit this host.
 pub(crate) const PATCHES: &str = "/etc/iec/kubeadm-patches";
 /// The name server file that pods inherit.
-pub(super) const RESOLVER_FILE: &str = "/etc/iec/resolv.conf";
+pub(crate) const RESOLVER_FILE: &str = "/etc/iec/resolv.conf";
 /// Where kubeadm keeps certificates.
 pub(super) const PKI: &str = "/etc/kubernetes/pki";
 /// The runtime's socket.

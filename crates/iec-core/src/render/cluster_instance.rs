@@ -9,6 +9,7 @@ use super::controller::{self, Start};
 use super::first_network::{self, Card};
 use super::header::{Description, Header};
 use super::machine::{Machine, machines};
+use super::namespace::namespace;
 use super::{Files, Subject};
 use crate::architecture::Architecture;
 use crate::site::Role;
@@ -17,6 +18,12 @@ use crate::site::Role;
 const MASTER: &str = "master";
 /// The machine of a controller that has one, as many makers call it.
 const FIRST_SYSTEM: &str = "/redfish/v1/Systems/1";
+
+/// What the operator's templates put before the key of a label, to make an annotation of it.
+const LABEL_ANNOTATION: &str = "bmac.agent-install.openshift.io.node-label.";
+/// How long the name of an annotation may be, and what stands before its `/`.
+const MOST_NAME: usize = 63;
+const MOST_PREFIX: usize = 253;
 
 const HEADER: Header = Header {
     what: "A ClusterInstance (siteconfig.open-cluster-management.io/v1alpha1)",
@@ -49,11 +56,14 @@ pub(super) fn files(subject: &Subject<'_>) -> Files {
         let mut whole = instance.clone();
         whole["spec"]["nodes"] = json!(nodes);
         instance["spec"]["nodes"] = json!(alone);
-        description.file("cluster-instance.yaml", vec![instance]);
-        description.file("cluster-instance-with-workers.yaml", vec![whole]);
+        description.file("cluster-instance.yaml", vec![namespace(subject), instance]);
+        description.file(
+            "cluster-instance-with-workers.yaml",
+            vec![namespace(subject), whole],
+        );
     } else {
         instance["spec"]["nodes"] = json!(nodes);
-        description.file("cluster-instance.yaml", vec![instance]);
+        description.file("cluster-instance.yaml", vec![namespace(subject), instance]);
     }
     description.files()
 }
@@ -160,9 +170,9 @@ fn node(subject: &Subject<'_>, machine: &Machine<'_>, description: &mut Descript
         "templateRefs",
         json!([{ "name": "ai-node-templates-v1", "namespace": "open-cluster-management" }]),
     );
-    let labels = machine.host.labels();
+    let labels = labels(machine, description);
     if !labels.is_empty() {
-        put("nodeLabels", json!(labels));
+        put("nodeLabels", Value::Object(labels));
     }
     if !machine.host.taints().is_empty() {
         description.note(format!("the taints of {name} are not in this file"));
@@ -176,6 +186,28 @@ fn node(subject: &Subject<'_>, machine: &Machine<'_>, description: &mut Descript
         )),
     }
     Value::Object(node)
+}
+
+/// The labels of the node. The operator's templates make annotations of the machine's object of them, whose names may not be
+/// longer than Kubernetes takes; an object with a longer one would be refused whole.
+fn labels(machine: &Machine<'_>, description: &mut Description<'_>) -> Map<String, Value> {
+    let mut labels = Map::new();
+    for (key, value) in machine.host.labels() {
+        let (first, most) = match key.as_str().split_once('/') {
+            Some((prefix, _)) => (prefix, MOST_PREFIX),
+            None => (key.as_str(), MOST_NAME),
+        };
+        let most = most - LABEL_ANNOTATION.len();
+        if first.len() <= most {
+            labels.insert(key.to_string(), json!(value));
+        } else {
+            description.note(format!(
+                "{}: the label {key} is left out: the operator would make an annotation {LABEL_ANNOTATION}{key} of it, and of {first} it takes {most} characters at most; kubectl label sets it when the node is there",
+                machine.name()
+            ));
+        }
+    }
+    labels
 }
 
 /// The address of the management controller; the object cannot be without one.

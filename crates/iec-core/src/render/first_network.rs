@@ -47,7 +47,8 @@ pub(super) fn network(subject: &Subject<'_>, host: &SiteHost, facts: &HostFacts)
         match card.tag {
             Some(tag) => {
                 let link = card.id.clone();
-                ethernets.insert(link.clone(), Value::Object(settings));
+                // The card may have addresses of its own besides.
+                ethernets.entry(link.clone()).or_insert(Value::Object(settings));
                 let mut settings = addresses(card);
                 settings.insert("id".to_owned(), json!(tag));
                 settings.insert("link".to_owned(), json!(link));
@@ -99,14 +100,15 @@ fn observed(host: &SiteHost, facts: &HostFacts) -> Vec<Card> {
         };
         let nets = interface.addresses.iter().filter(|net| net.addr() == address);
         let addresses = nets.map(ToString::to_string);
-        if let Some(card) = cards.iter_mut().find(|card| card.id == interface.name) {
+        let (id, tag) = card_and_tag(facts, &interface.name);
+        if let Some(card) = cards.iter_mut().find(|card| card.id == id && card.tag == tag) {
             card.addresses.extend(addresses);
             continue;
         }
         cards.push(Card {
-            id: interface.name.clone(),
+            id: id.to_owned(),
             mac: interface.mac.as_ref().map(|mac| mac.to_lowercase()),
-            tag: None,
+            tag,
             addresses: addresses.collect(),
             gateway: route
                 .filter(|route| route.interface.as_deref() == Some(interface.name.as_str()))
@@ -119,6 +121,16 @@ fn observed(host: &SiteHost, facts: &HostFacts) -> Vec<Card> {
         first.servers = servers.into_iter().map(str::to_owned).collect();
     }
     cards
+}
+
+/// The card under an interface, and the number of its tagged network, where it is one of those that are called `CARD.NUMBER`.
+fn card_and_tag<'a>(facts: &HostFacts, interface: &'a str) -> (&'a str, Option<u16>) {
+    let has = |name: &str| facts.network.interfaces.iter().any(|known| known.name == name);
+    interface
+        .rsplit_once('.')
+        .filter(|(card, _)| has(card))
+        .and_then(|(card, number)| Some((card, Some(number.parse().ok()?))))
+        .unwrap_or((interface, None))
 }
 
 /// The cards that the site file describes, as far as they have an address and one can tell which they are.

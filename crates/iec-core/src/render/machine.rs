@@ -26,6 +26,9 @@ const MADE: [&str; 11] = [
     "lo", "veth", "cali", "docker", "br-", "cni", "flannel", "vxlan", "tunl", "kube", "virbr",
 ];
 
+/// The largest packet of a card of which nobody has said more, in bytes.
+pub(super) const USUAL_MTU: u32 = 1500;
+
 /// The machines of all present hosts, in the order of the site.
 pub(super) fn machines<'a>(subject: &Subject<'a>) -> Vec<Machine<'a>> {
     let site = subject.site;
@@ -115,6 +118,44 @@ impl Machine<'_> {
         self.interface_of(self.host.address())
             .and_then(known)
             .or_else(|| self.hardware.interfaces.iter().find_map(known))
+    }
+
+    /// The largest packet on the card of this address, in bytes: as the host told, else what Calico's packets between hosts
+    /// need, where that is more than every card sends. Nothing where nobody says either.
+    pub(super) fn packet_size(&self, subject: &Subject<'_>, address: Ipv4Addr) -> Option<u32> {
+        let facts = subject.facts.host(self.name());
+        if let Some(told) = facts.and_then(|facts| facts.network.mtu_of(address.into())) {
+            return Some(told);
+        }
+        let calico = subject.site.network().cni().calico()?;
+        let needed = u32::from(calico.mtu()?) + calico.encapsulation().overhead();
+        (address == self.host.node_address() && needed > USUAL_MTU).then_some(needed)
+    }
+
+    /// Every address that it has, as far as somebody says them: that by which it is reached first.
+    pub(super) fn addresses(&self) -> Vec<Ipv4Addr> {
+        let cards = self.hardware.interfaces.iter();
+        let cards = cards.filter_map(|card| card.address.map(|known| known.address));
+        let mut addresses: Vec<Ipv4Addr> = Vec::new();
+        for address in [self.host.address(), self.host.node_address()]
+            .into_iter()
+            .chain(cards)
+        {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        addresses
+    }
+
+    /// The card by which it starts from the network, counted from 0: that of [`Self::boot_mac`].
+    pub(super) fn boot_card(&self) -> usize {
+        let mac = self.boot_mac();
+        let is_it = |card: &Interface| match mac {
+            Some(_) => card.mac == mac,
+            None => card.address.is_some_and(|own| own.address == self.host.address()),
+        };
+        self.hardware.interfaces.iter().position(is_it).unwrap_or(0)
     }
 
     /// The network of this address: of the place, else as its interface has it.

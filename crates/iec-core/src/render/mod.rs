@@ -14,6 +14,7 @@ mod header;
 mod machine;
 mod medium;
 mod metal3;
+mod namespace;
 mod pdf_idf;
 pub mod runbook;
 mod script;

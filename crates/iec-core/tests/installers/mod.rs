@@ -1,5 +1,8 @@
 //! What other installers refuse, or take silently for something else: each a sentence of their own sources.
 
+mod airship;
+mod metal3;
+
 use std::collections::BTreeMap;
 
 use iec_core::render::Format;
@@ -45,51 +48,16 @@ fn metal3_finds_the_node_of_every_machine_by_its_label() {
         assert!(configurations.len() >= 2, "{name}");
         for configuration in configurations {
             let arguments = &configuration["nodeRegistration"]["kubeletExtraArgs"];
-            let label = json!({ "name": "node-labels", "value": "metal3.io/uuid={{ ds.meta_data.uuid }}" });
             let list = arguments.as_array().expect("arguments");
-            assert_eq!(
-                list.iter().filter(|argument| **argument == label).count(),
-                1,
-                "{name}"
+            let own = list.iter().filter(|argument| argument["name"] == "node-labels");
+            let labels: Vec<&str> = own.filter_map(|argument| argument["value"].as_str()).collect();
+            assert_eq!(labels.len(), 1, "{name}");
+            assert!(
+                labels[0].starts_with("metal3.io/uuid={{ ds.meta_data.uuid }}"),
+                "{name}: {labels:?}"
             );
         }
     }
-}
-
-#[test]
-fn promenade_has_a_certificate_of_its_own_for_each_member_and_authority() {
-    let files = rendered(&site("three-hosts"), Format::Airship);
-    let authorities = &object(&files, "promenade/PKICatalog/v1")["data"]["certificate_authorities"];
-    let of = |authority: &str| names(&authorities[authority]["certificates"], "document_name");
-    let first = site("three-hosts")
-        .control_planes()
-        .next()
-        .expect("one")
-        .name()
-        .to_string();
-    assert_eq!(
-        of("kubernetes-etcd"),
-        [
-            "apiserver-etcd".to_owned(),
-            "kubernetes-etcd-genesis".to_owned(),
-            format!("kubernetes-etcd-{first}")
-        ]
-    );
-    assert_eq!(
-        of("kubernetes-etcd-peer"),
-        [
-            "kubernetes-etcd-genesis-peer".to_owned(),
-            format!("kubernetes-etcd-{first}-peer")
-        ]
-    );
-    let mut all: Vec<String> = ["kubernetes", "kubernetes-etcd", "kubernetes-etcd-peer"]
-        .iter()
-        .flat_map(|name| of(name))
-        .collect();
-    let count = all.len();
-    all.sort();
-    all.dedup();
-    assert_eq!(all.len(), count, "two certificates have one name: {all:?}");
 }
 
 #[test]
@@ -223,7 +191,7 @@ fn a_single_node_is_installed_before_its_workers() {
     let worker = "name: w, address: 10.0.0.2, role: worker";
     let files = rendered(&site_of(&[CONTROL_PLANE, worker], ""), Format::ClusterInstance);
     let of = |file: &str| {
-        let object = &documents(&files[file])[0];
+        let object = &documents(&files[file])[1];
         (
             object["spec"]["clusterType"].clone(),
             names(&object["spec"]["nodes"], "hostName"),
@@ -248,7 +216,7 @@ fn a_node_network_has_the_addresses_of_its_cards_or_is_left_out() {
         &site_of(&[CONTROL_PLANE, tagged, unknown], facility),
         Format::ClusterInstance,
     );
-    let nodes = &documents(&files["cluster-instance-with-workers.yaml"])[0]["spec"]["nodes"];
+    let nodes = &documents(&files["cluster-instance-with-workers.yaml"])[1]["spec"]["nodes"];
     let static_v4 =
         |ip: &str| json!({ "enabled": true, "dhcp": false, "address": [{ "ip": ip, "prefix-length": 24 }] });
     assert_eq!(
@@ -271,6 +239,48 @@ fn a_node_network_has_the_addresses_of_its_cards_or_is_left_out() {
     assert_eq!(config["dns-resolver"]["config"]["server"], json!(["10.5.0.9"]));
     assert_eq!(nodes[2]["nodeNetwork"], Value::Null);
     assert!(files["cluster-instance.yaml"].contains("# - x: the site does not say which card"));
+}
+
+#[test]
+fn labels_that_no_annotation_can_carry_are_left_out_by_name() {
+    let prefix = |length: usize| "p".repeat(63) + "." + &"q".repeat(length - 64);
+    let labels = [
+        "abcdefghij0123456789".to_owned(),
+        "abcdefghij01234567890".to_owned(),
+        format!("example.org/{}", "n".repeat(63)),
+    ];
+    let long = [
+        format!("{}.{}/a", prefix(127), "r".repeat(63)),
+        format!("{}.{}.{}/a", prefix(127), "r".repeat(63), "s".repeat(40)),
+    ];
+    let all: Vec<String> = labels
+        .iter()
+        .chain(&long)
+        .map(|key| format!("\"{key}\": x"))
+        .collect();
+    let host = format!(
+        "name: cp, address: 10.0.0.1, role: control-plane, labels: {{{}}}",
+        all.join(", ")
+    );
+    let files = rendered(&site_of(&[&host], ""), Format::ClusterInstance);
+    let nodes = &object(&files, "ClusterInstance")["spec"]["nodes"];
+    let carried: Vec<&String> = nodes[0]["nodeLabels"]
+        .as_object()
+        .expect("labels")
+        .keys()
+        .collect();
+    let mut expected = vec![&labels[0], &labels[2], &long[0]];
+    expected.sort();
+    assert_eq!(carried, expected);
+    for key in carried {
+        let annotation = format!("bmac.agent-install.openshift.io.node-label.{key}");
+        let (before, name) = annotation.split_once('/').unwrap_or(("", &annotation));
+        assert!(before.len() <= 253 && name.len() <= 63, "{annotation}");
+    }
+    for left_out in [&labels[1], &long[1]] {
+        let note = format!("# - cp: the label {left_out} is left out");
+        assert!(files["cluster-instance.yaml"].contains(&note), "{note}");
+    }
 }
 
 /// Drydock's checks DD1007, DD2004 and DD2005, for every link and node of these documents.

@@ -182,6 +182,16 @@ pub(crate) fn try_plan_from(
     facts: &Facts,
     change: impl FnOnce(&mut Manifest),
 ) -> Result<Plan, Diagnostics> {
+    planned(site, facts, Some(CALICO), change)
+}
+
+/// The same, with this manifest of Calico, or none where there is no bundle.
+pub(crate) fn planned(
+    site: &Site,
+    facts: &Facts,
+    calico_manifest: Option<&str>,
+    change: impl FnOnce(&mut Manifest),
+) -> Result<Plan, Diagnostics> {
     let release = Release::bundled(site.release()).expect("a release of the program");
     let mut content = manifest(&release);
     change(&mut content);
@@ -197,7 +207,7 @@ pub(crate) fn try_plan_from(
         release: &release,
         credentials: &credentials,
         content: &content,
-        calico_manifest: Some(CALICO),
+        calico_manifest,
         charts: &charts,
         token_life: TOKEN_LIFE,
     };

@@ -84,19 +84,28 @@ impl Content {
         settings: &Settings,
         ui: &Ui,
     ) -> Result<Self, CliError> {
-        let is_of_use = match iec_bundle::open(&folder_of(file, settings)) {
-            Ok(bundle) => architectures(&file.site, facts)
-                .iter()
-                .all(|architecture| bundle.manifest.architectures.contains(architecture)),
-            Err(BundleError::NotABundle { .. }) => false,
-            Err(_) => true,
+        let found = match iec_bundle::open(&folder_of(file, settings)) {
+            Ok(bundle) => Some(bundle),
+            Err(BundleError::NotABundle { .. }) => None,
+            Err(_) => return Self::open(file, settings, ui),
         };
-        if is_of_use {
+        let is_for_hosts = |bundle: &Bundle| {
+            architectures(&file.site, facts)
+                .iter()
+                .all(|architecture| bundle.manifest.architectures.contains(architecture))
+        };
+        if found.as_ref().is_some_and(is_for_hosts) {
             return Self::open(file, settings, ui);
         }
         let release = release(file.site.release())?;
+        // Calico's manifest is of no architecture: a bundle that is for other hosts has it too.
+        let calico_manifest = found
+            .filter(|bundle| bundle.manifest.release == release.name)
+            .filter(|bundle| bundle.manifest.manifest(calico_name(file)).is_some())
+            .map(|bundle| calico_manifest(&bundle, file, &settings.trust()))
+            .transpose()?;
         let bundle = iec_bundle::unbundled(&release);
-        Self::of(release, bundle, None, file, settings)
+        Self::of(release, bundle, calico_manifest, file, settings)
     }
 
     fn of(
@@ -241,12 +250,17 @@ fn folder_of(file: &SiteFile, settings: &Settings) -> PathBuf {
     )
 }
 
-fn calico_manifest(bundle: &Bundle, file: &SiteFile, trust: &Path) -> Result<String, CliError> {
+/// What the bundle calls Calico's manifest for the site's datastore.
+fn calico_name(file: &SiteFile) -> &'static str {
     let Cni::Calico(calico) = file.site.network().cni();
-    let name = match calico.datastore() {
+    match calico.datastore() {
         Datastore::Kubernetes => "calico-vxlan.yaml",
         Datastore::Etcd => "calico-etcd.yaml",
-    };
+    }
+}
+
+fn calico_manifest(bundle: &Bundle, file: &SiteFile, trust: &Path) -> Result<String, CliError> {
+    let name = calico_name(file);
     let item = bundle.manifest.manifest(name).ok_or_else(|| {
         CliError::refused(
             "IEC2906",

@@ -1,5 +1,7 @@
 //! `iec render`: what is refused before anything is written.
 
+use iec_core::content::{Digest, MANIFEST_FILE, SUMS_FILE, Sums};
+
 use crate::run::Sandbox;
 
 const SITE: &str = include_str!("../../../../sites/three-hosts/site.yaml");
@@ -90,4 +92,55 @@ fn hosts_fetch_from_an_address_of_the_web_only() {
         let shown = sandbox.run(&["render", "cloud-init", "--out", "out", "--plain-secrets", &url]);
         assert!(shown.contains("error[IEC3933]"), "{url}: {shown}");
     }
+}
+
+/// What the plan changes of Calico's manifest.
+const CALICO: &str = "\
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: calico-config, namespace: kube-system}
+data: {veth_mtu: \"0\"}
+---
+kind: DaemonSet
+apiVersion: apps/v1
+metadata: {name: calico-node, namespace: kube-system}
+spec: {template: {spec: {containers: [{name: calico-node, env: []}]}}}
+";
+
+#[test]
+fn calico_comes_from_a_bundle_that_is_for_other_hosts_too() {
+    let sandbox = crate::bundle::with_bundle();
+    let arm = "role: worker\n      assume: {architecture: arm64}";
+    let site = SITE.replacen("role: worker", arm, 1);
+    sandbox.write("site.yaml", &site);
+    let missing = "# - Calico is not in these files: its manifest is in a bundle";
+    assert!(
+        sandbox
+            .run(&["render", "metal3", "--out", "without"])
+            .starts_with("exit code: 0\n")
+    );
+    assert!(sandbox.read("without/2-cluster.yaml").contains(missing));
+
+    let digest = Digest::of(CALICO.as_bytes());
+    let mut manifest: serde_json::Value =
+        serde_json::from_str(&sandbox.read(&format!("bundle/{MANIFEST_FILE}"))).unwrap();
+    manifest["items"].as_array_mut().unwrap().push(serde_json::json!({
+        "name": "calico-vxlan.yaml",
+        "kind": { "type": "manifest" },
+        "digest": digest.to_string(),
+        "size": CALICO.len(),
+        "origin": [],
+    }));
+    let manifest = manifest.to_string();
+    sandbox
+        .write(&format!("bundle/{}", digest.blob_path()), CALICO)
+        .write(&format!("bundle/{MANIFEST_FILE}"), &manifest)
+        .write(
+            &format!("bundle/{SUMS_FILE}"),
+            &Sums::of(manifest.as_bytes(), b"").to_text(),
+        );
+    let shown = sandbox.run(&["render", "metal3", "--out", "with"]);
+    assert!(shown.starts_with("exit code: 0\n"), "{shown}");
+    assert!(!sandbox.read("with/2-cluster.yaml").contains(missing));
+    assert!(sandbox.read("with/5-calico.yaml").contains("name: calico-node"));
 }

@@ -1,30 +1,71 @@
 //! The certificates that Promenade makes, as its catalog lists them.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Value, json};
 
 use super::document;
 use crate::plan::kubeadm::INIT_FILE;
 use crate::render::Subject;
+use crate::render::header::Description;
 use crate::site::SiteHost;
 
 /// What Promenade calls the first control plane while it is the only one.
 const GENESIS: &str = "genesis";
+/// The authorities of the two etcds; each has a second one for its members among themselves, with this ending.
+const ETCD: &str = "kubernetes-etcd";
+const CALICO_ETCD: &str = "calico-etcd";
+const PEER: &str = "-peer";
+/// Which address of the service network Calico's etcd gets, counted from the network's own; the last one in smaller networks.
+const CALICO_ETCD_NUMBER: u32 = 136;
 
 /// The catalog; the names of the API server are those in IEC's kubeadm configuration.
-pub(super) fn pki_catalog(subject: &Subject<'_>) -> Value {
+pub(super) fn pki_catalog(subject: &Subject<'_>, description: &mut Description<'_>) -> Value {
+    let service = calico_etcd_service(subject);
+    description.note(format!(
+        "the certificates of Calico's etcd are for the service address {service}: charts of Calico with an etcd must have it as theirs; those without one do not use these certificates"
+    ));
     let mut etcd = vec![json!({ "document_name": "apiserver-etcd", "common_name": "apiserver" })];
-    etcd.extend(members(subject, ""));
+    etcd.push(anchor(ETCD));
+    etcd.extend(members(subject, ETCD, ""));
+    let mut calico = vec![anchor(CALICO_ETCD)];
+    calico.extend(members(subject, CALICO_ETCD, ""));
+    calico.push(named("calico-node"));
+    let mut calico_peer = members(subject, CALICO_ETCD, PEER);
+    calico_peer.push(named("calico-node-peer"));
     let data = json!({
         "certificate_authorities": {
             "kubernetes": { "description": "Authority of the Kubernetes components", "certificates": components(subject) },
-            "kubernetes-etcd": { "description": "Authority of etcd's servers", "certificates": etcd },
-            "kubernetes-etcd-peer": {
-                "description": "Authority between etcd's members", "certificates": members(subject, "-peer"),
+            ETCD: { "description": "Authority of etcd's servers", "certificates": etcd },
+            format!("{ETCD}{PEER}"): {
+                "description": "Authority between etcd's members", "certificates": members(subject, ETCD, PEER),
+            },
+            CALICO_ETCD: { "description": "Authority of the servers of Calico's etcd", "certificates": calico },
+            format!("{CALICO_ETCD}{PEER}"): {
+                "description": "Authority between members of Calico's etcd", "certificates": calico_peer,
             },
         },
         "keypairs": [{ "name": "service-account", "description": "Signs the tokens of service accounts" }],
     });
     document("promenade/PKICatalog/v1", "cluster-certificates", &data)
+}
+
+/// The certificate of what puts an etcd's members where they belong; a client only.
+fn anchor(etcd: &str) -> Value {
+    json!({ "document_name": format!("{etcd}-anchor"), "description": "anchor", "common_name": "anchor" })
+}
+
+/// A client by its name.
+fn named(name: &str) -> Value {
+    json!({ "document_name": name, "common_name": name })
+}
+
+/// Where Calico's etcd is reached; nothing else of the site has this address.
+fn calico_etcd_service(subject: &Subject<'_>) -> Ipv4Addr {
+    let services = subject.site.network().services();
+    let last = services.broadcast().to_bits().saturating_sub(1);
+    let own = services.network().to_bits().saturating_add(CALICO_ETCD_NUMBER);
+    Ipv4Addr::from_bits(own.min(last))
 }
 
 /// Those of the Kubernetes components.
@@ -74,17 +115,24 @@ fn components(subject: &Subject<'_>) -> Vec<Value> {
     certificates
 }
 
-/// Those of etcd's members: of each control plane, and once more of the first while it is Genesis. Promenade keeps one
-/// certificate for a name, whichever authority lists it, so that each authority has names of its own by this ending.
-fn members(subject: &Subject<'_>, ending: &str) -> Vec<Value> {
+/// Those of an etcd's members: of each control plane, and of Kubernetes' own once more of the first while it is Genesis.
+/// Promenade keeps one certificate for a name, whichever authority lists it, so that each authority has names of its own by
+/// this ending.
+fn members(subject: &Subject<'_>, etcd: &str, ending: &str) -> Vec<Value> {
     let control_planes = || subject.site.control_planes();
-    let first = control_planes().next().map(|first| (GENESIS, first));
+    let service = if etcd == CALICO_ETCD {
+        calico_etcd_service(subject).to_string()
+    } else {
+        format!("{etcd}.kube-system.svc.cluster.local")
+    };
+    let first = control_planes().next().filter(|_| etcd == ETCD);
+    let first = first.map(|first| (GENESIS, first));
     let own = control_planes().map(|host| (host.name().as_str(), host));
     first
         .into_iter()
         .chain(own)
         .map(|(name, host)| {
-            let name = format!("kubernetes-etcd-{name}{ending}");
+            let name = format!("{etcd}-{name}{ending}");
             json!({
                 "document_name": name,
                 "common_name": name,
@@ -93,7 +141,7 @@ fn members(subject: &Subject<'_>, ending: &str) -> Vec<Value> {
                     &host.node_address().to_string(),
                     "127.0.0.1",
                     "localhost",
-                    "kubernetes-etcd.kube-system.svc.cluster.local",
+                    &service,
                 ],
             })
         })

@@ -16,6 +16,18 @@ const HAPROXY_PORT: u16 = 6553;
 /// What the label of a worker says; Promenade takes a node without any for one whose labels were forgotten.
 const WORKER_LABEL: &str = "iec.dev/role=worker";
 
+/// What Promenade's charts and those around them select control planes by.
+const CONTROL_PLANE_LABELS: [&str; 6] = [
+    "coredns=enabled",
+    "kubernetes-apiserver=enabled",
+    "kubernetes-controller-manager=enabled",
+    "kubernetes-etcd=enabled",
+    "kubernetes-scheduler=enabled",
+    "ucp-control-plane=enabled",
+];
+/// The label of a host while the others grow from it.
+const GENESIS_LABEL: &str = "promenade-genesis=enabled";
+
 /// Refuses a site with a host whose name Promenade does not take: `^[a-z][a-z0-9-]+$`.
 pub(super) fn check_names(subject: &Subject<'_>) -> Result<(), Diagnostics> {
     let mut problems = Diagnostics::default();
@@ -45,7 +57,7 @@ pub(super) fn kubernetes(subject: &Subject<'_>, description: &mut Description<'_
         let mut data = json!({
             "hostname": host.name(),
             "ip": host.node_address(),
-            "labels": { "dynamic": labels(host) },
+            "labels": { "dynamic": labels(subject, host) },
         });
         if let Some(first) = first {
             data["join_ip"] = json!(first.node_address());
@@ -99,21 +111,15 @@ fn network(subject: &Subject<'_>) -> Value {
     document("promenade/KubernetesNetwork/v1", "kubernetes-network", &data)
 }
 
-fn labels(host: &SiteHost) -> Vec<String> {
+/// The labels by which the charts find the nodes that they are for, and the site's own.
+fn labels(subject: &Subject<'_>, host: &SiteHost) -> Vec<String> {
     let mut labels: Vec<String> = match host.role() {
-        Role::ControlPlane => [
-            "calico-etcd=enabled",
-            "kube-dns=enabled",
-            "kubernetes-apiserver=enabled",
-            "kubernetes-controller-manager=enabled",
-            "kubernetes-etcd=enabled",
-            "kubernetes-scheduler=enabled",
-            "promenade-genesis=enabled",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        Role::ControlPlane => CONTROL_PLANE_LABELS.map(str::to_owned).to_vec(),
         Role::Worker => vec![WORKER_LABEL.to_owned()],
     };
+    if host.role() == Role::ControlPlane && subject.site.network().has_calico_etcd() {
+        labels.push("calico-etcd=enabled".to_owned());
+    }
     labels.extend(host.labels().iter().map(|(key, value)| format!("{key}={value}")));
     labels
 }
@@ -121,6 +127,8 @@ fn labels(host: &SiteHost) -> Vec<String> {
 /// The first control plane, from which all others grow.
 fn genesis(subject: &Subject<'_>, first: &SiteHost, description: &mut Description<'_>) -> Value {
     let image = |name: &str| subject.release.image(name).unwrap_or_default();
+    let mut labels = labels(subject, first);
+    labels.push(GENESIS_LABEL.to_owned());
     description.note("the image of Armada in Genesis leads nowhere: name the one of your Airship");
     let data = json!({
         "hostname": first.name(),
@@ -132,7 +140,7 @@ fn genesis(subject: &Subject<'_>, first: &SiteHost, description: &mut Descriptio
                 format!("--service-cluster-ip-range={}", subject.site.network().services()),
             ],
         },
-        "labels": { "dynamic": labels(first) },
+        "labels": { "dynamic": labels },
         "images": {
             "armada": "registry.example.invalid/airshipit/armada:latest",
             "kubernetes": {

@@ -61,7 +61,6 @@ pub(super) fn profiles(
             .entry(name.clone())
             .or_insert_with(|| document("drydock/HostProfile/v1", &name, &data));
     }
-    description.note("hardware profiles of the names in host profiles, and the storage of machines, are not in these files");
     profiles.into_values().collect()
 }
 
@@ -69,6 +68,7 @@ pub(super) fn profiles(
 pub(super) fn node(
     subject: &Subject<'_>,
     machine: &Machine<'_>,
+    machines: &[Machine<'_>],
     networks: &[Network],
     links: &[Link<'_>],
     description: &mut Description<'_>,
@@ -86,12 +86,19 @@ pub(super) fn node(
         None => description.note(format!("{name}: nobody knows a hardware address; add boot_mac")),
     }
     metadata.insert("tags".to_owned(), json!([tag]));
+    let interfaces = interfaces(machine, links, description);
+    let connected: Vec<&str> = interfaces
+        .values()
+        .filter_map(|interface| interface["networks"].as_array())
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let data = json!({
         "host_profile": profile_name(subject, machine.architecture),
         // A profile is of an architecture; its machines may be in different networks.
         "primary_network": primary(machine, networks),
-        "addressing": addressing(machine, networks),
-        "interfaces": interfaces(machine, links, description),
+        "addressing": addressing(machine, machines, networks, &connected),
+        "interfaces": interfaces,
         "metadata": metadata,
     });
     let mut node = document("drydock/BaremetalNode/v1", name, &data);
@@ -100,7 +107,13 @@ pub(super) fn node(
 }
 
 /// The machine's addresses, one a network: Drydock takes the first that it finds.
-fn addressing(machine: &Machine<'_>, networks: &[Network]) -> Vec<Value> {
+/// Where it starts from a network without an address of its own there, it takes what it is given.
+fn addressing(
+    machine: &Machine<'_>,
+    machines: &[Machine<'_>],
+    networks: &[Network],
+    connected: &[&str],
+) -> Vec<Value> {
     let mut used: Vec<&str> = Vec::new();
     let mut addressing = Vec::new();
     let mut add = |address: Ipv4Addr| {
@@ -118,11 +131,25 @@ fn addressing(machine: &Machine<'_>, networks: &[Network]) -> Vec<Value> {
         .chain([machine.host.address(), machine.host.node_address()])
         .chain(cards.filter_map(|card| card.address.map(|known| known.address)))
         .for_each(&mut add);
+    let boots = networks.iter().filter(|network| {
+        network.boots(machine)
+            && network.boot_range(machines).is_some()
+            && connected.contains(&network.name.as_str())
+    });
+    for network in boots {
+        if !used.contains(&network.name.as_str()) {
+            addressing.push(json!({ "network": network.name, "address": "dhcp" }));
+        }
+    }
     addressing
 }
 
 /// The machine's cards with the link that each is on: of several for one card the one that has its address.
-fn interfaces(machine: &Machine<'_>, links: &[Link<'_>], description: &mut Description<'_>) -> Value {
+fn interfaces(
+    machine: &Machine<'_>,
+    links: &[Link<'_>],
+    description: &mut Description<'_>,
+) -> Map<String, Value> {
     let mut interfaces = Map::new();
     for (index, card) in machine.hardware.interfaces.iter().enumerate() {
         let own = |link: &&Link<'_>| {
@@ -153,5 +180,5 @@ fn interfaces(machine: &Machine<'_>, links: &[Link<'_>], description: &mut Descr
             json!({ "device_link": link.name, "slaves": [slave], "networks": link.networks() }),
         );
     }
-    Value::Object(interfaces)
+    interfaces
 }

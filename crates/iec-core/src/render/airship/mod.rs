@@ -20,7 +20,7 @@ const HEADER: Header = Header {
         "KubernetesNetwork, KubernetesNode, Genesis and PKICatalog, for Promenade",
     ],
     differs: &[
-        "only what belongs to the site is here: regions, racks, hardware profiles, boot actions, charts and the layers of type and global come from your own definitions",
+        "only what belongs to the site is here. Deckhand needs a LayeringPolicy besides; Promenade exactly one Docker, one HostSystem and one Kubelet, and Armada's manifest and charts; Drydock a Region, a HardwareProfile of each name in the host profiles and storage in these, racks and boot actions as your fleet has them",
         "Drydock installs the operating system by MAAS, which knows Ubuntu only",
         "Promenade makes certificates from the catalog; none of IEC's keys are used",
         "Promenade runs HAProxy in front of the API servers and takes Calico and CoreDNS from Armada's charts; IEC's kubeadm configuration, Calico manifest and Helm releases are not used",
@@ -38,6 +38,12 @@ pub(super) fn files(subject: &Subject<'_>) -> Result<Files, Diagnostics> {
     let machines = machines(subject);
     let networks = networks::networks(subject, &machines, &mut description);
     let links = networks::links(&networks, &mut description);
+    if networks
+        .iter()
+        .all(|network| network.boot_range(&machines).is_none())
+    {
+        description.note("no network has a range for DHCP, so that nothing boots by PXE: the site names no free addresses (`range`) of a network without a tag on the card that hosts start from; complete facility.networks, or add a range of the type dhcp");
+    }
     let mut documents: Vec<Value> = networks
         .iter()
         .map(|network| network.document(&machines))
@@ -48,12 +54,13 @@ pub(super) fn files(subject: &Subject<'_>) -> Result<Files, Diagnostics> {
     hosts.extend(
         machines
             .iter()
-            .map(|machine| machines::node(subject, machine, &networks, &links, &mut description)),
+            .map(|machine| machines::node(subject, machine, &machines, &networks, &links, &mut description)),
     );
     description.file("baremetal.yaml", hosts);
     let kubernetes = cluster::kubernetes(subject, &mut description);
     description.file("kubernetes.yaml", kubernetes);
-    description.file("pki-catalog.yaml", vec![certificates::pki_catalog(subject)]);
+    let catalog = certificates::pki_catalog(subject, &mut description);
+    description.file("pki-catalog.yaml", vec![catalog]);
     Ok(description.files())
 }
 

@@ -9,11 +9,9 @@ use super::document;
 use super::out_of_band::is_addressed;
 use crate::render::Subject;
 use crate::render::header::Description;
-use crate::render::machine::Machine;
-use crate::site::{FacilityNetwork, Management};
+use crate::render::machine::{Machine, USUAL_MTU};
+use crate::site::{AddressRange, FacilityNetwork, Management};
 
-/// The packet size of every network: the site says no other.
-const MTU: u16 = 1500;
 /// What a network of management controllers is called, by sites and here.
 const MANAGEMENT: [&str; 3] = ["oob", "ipmi", "bmc"];
 
@@ -23,6 +21,8 @@ pub(super) struct Network {
     pub(super) cidr: Ipv4Net,
     pub(super) name: String,
     management: bool,
+    /// The largest packet, in bytes.
+    mtu: u32,
 }
 
 /// The networks of the place; without any, those in which the addresses of hosts and controllers lie.
@@ -33,7 +33,7 @@ pub(super) fn networks(
 ) -> Vec<Network> {
     let mut networks: Vec<Network> = Vec::new();
     for given in &subject.site.facility().networks {
-        networks.extend(of_facility(given, description));
+        networks.extend(of_facility(subject, machines, given, description));
     }
     for machine in machines {
         let controller = machine.hardware.management.as_ref().and_then(controller_network);
@@ -64,6 +64,7 @@ pub(super) fn networks(
                 cidr,
                 name: free_name(name, &networks),
                 management: name == MANAGEMENT[0],
+                mtu: mtu(subject, machines, cidr),
             });
         }
     }
@@ -71,7 +72,12 @@ pub(super) fn networks(
 }
 
 /// A network that the site names, if Drydock has a form for it.
-fn of_facility(given: &FacilityNetwork, description: &mut Description<'_>) -> Option<Network> {
+fn of_facility(
+    subject: &Subject<'_>,
+    machines: &[Machine<'_>],
+    given: &FacilityNetwork,
+    description: &mut Description<'_>,
+) -> Option<Network> {
     let name = &given.name;
     let Some(cidr) = given.cidr else {
         description.note(format!(
@@ -93,7 +99,23 @@ fn of_facility(given: &FacilityNetwork, description: &mut Description<'_>) -> Op
         cidr,
         name: name.clone(),
         management: MANAGEMENT.contains(&name.as_str()),
+        mtu: mtu(subject, machines, cidr),
     })
+}
+
+/// The largest packet that every card in this network can send, as far as somebody says it.
+fn mtu(subject: &Subject<'_>, machines: &[Machine<'_>], cidr: Ipv4Net) -> u32 {
+    let addresses = machines.iter().flat_map(|machine| {
+        machine
+            .addresses()
+            .into_iter()
+            .map(move |address| (machine, address))
+    });
+    addresses
+        .filter(|(_, address)| cidr.contains(address))
+        .filter_map(|(machine, address)| machine.packet_size(subject, address))
+        .min()
+        .unwrap_or(USUAL_MTU)
 }
 
 /// The address of a controller that Drydock reaches over a network of its own, and the length of that network.
@@ -131,18 +153,16 @@ impl Network {
         if let Some(vlan) = self.vlan() {
             put("vlan", json!(vlan.to_string()));
         }
-        put("mtu", json!(MTU));
+        put("mtu", json!(self.mtu));
         if let Some(gateway) = self.given.gateway {
             put(
                 "routes",
                 json!([{ "subnet": "0.0.0.0/0", "gateway": gateway, "metric": 100 }]),
             );
         }
-        if let Some((first, last)) = self.addresses(machines) {
-            put(
-                "ranges",
-                json!([{ "type": "static", "start": first, "end": last }]),
-            );
+        let ranges = self.ranges(machines);
+        if !ranges.is_empty() {
+            put("ranges", json!(ranges));
         }
         if !self.given.nameservers.is_empty() {
             let servers: Vec<String> = self.given.nameservers.iter().map(ToString::to_string).collect();
@@ -151,24 +171,79 @@ impl Network {
         document("drydock/Network/v1", &self.name, &Value::Object(data))
     }
 
-    /// The first and the last of the addresses that machines have: as the site says, else as they have them.
-    fn addresses(&self, machines: &[Machine<'_>]) -> Option<(Ipv4Addr, Ipv4Addr)> {
-        if let Some(range) = self.given.range {
-            return Some((range.first, range.last));
+    /// Whether this machine starts from it: it has no tag, and is on the card of the machine's boot address.
+    pub(super) fn boots(&self, machine: &Machine<'_>) -> bool {
+        !self.management && self.vlan().is_none() && self.given.interface.unwrap_or(0) == machine.boot_card()
+    }
+
+    /// The addresses that machines get while they start from it: those of the site's range before or after all that
+    /// somebody has. Nothing where no machine starts from it, or where there are fewer than machines.
+    pub(super) fn boot_range(&self, machines: &[Machine<'_>]) -> Option<AddressRange> {
+        let range = self.given.range?;
+        let count = u32::try_from(machines.iter().filter(|machine| self.boots(machine)).count()).ok()?;
+        if count == 0 {
+            return None;
         }
-        let own = || {
-            let controllers = machines
-                .iter()
-                .filter_map(|machine| machine.hardware.management.as_ref())
-                .filter(|management| is_addressed(management))
-                .filter_map(Management::ip);
-            machines
-                .iter()
-                .flat_map(|machine| [machine.host.address(), machine.host.node_address()])
-                .chain(controllers)
-                .filter(|address| self.cidr.contains(address))
+        let within = |address: &Ipv4Addr| (range.first..=range.last).contains(address);
+        let taken = self.own(machines).into_iter().chain(self.given.gateway);
+        let taken: Vec<Ipv4Addr> = taken
+            .chain(self.given.nameservers.iter().copied())
+            .filter(within)
+            .collect();
+        let (first, last) = (range.first.to_bits(), range.last.to_bits());
+        let (least, most) = match (taken.iter().min(), taken.iter().max()) {
+            (Some(least), Some(most)) => (least.to_bits(), most.to_bits()),
+            _ => return (last - first >= count - 1).then_some(range),
         };
-        own().min().zip(own().max())
+        let (before, after) = (least - first, last - most);
+        let (first, length) = if before > after {
+            (first, before)
+        } else {
+            (most.saturating_add(1), after)
+        };
+        (length >= count).then(|| AddressRange {
+            first: first.into(),
+            last: (first + (length - 1)).into(),
+        })
+    }
+
+    /// The ranges: what machines start with, and on its sides the addresses that they have; elsewhere as the site says it,
+    /// else as machines have them.
+    fn ranges(&self, machines: &[Machine<'_>]) -> Vec<Value> {
+        let range = |kind: &str, first: Ipv4Addr, last: Ipv4Addr| json!({ "type": kind, "start": first, "end": last });
+        let own = self.own(machines);
+        let span = |own: Vec<Ipv4Addr>| own.iter().min().copied().zip(own.iter().max().copied());
+        let Some(boot) = self.boot_range(machines) else {
+            let known = self.given.range.map(|range| (range.first, range.last));
+            let known = known.or_else(|| span(own));
+            return known
+                .map(|(first, last)| range("static", first, last))
+                .into_iter()
+                .collect();
+        };
+        let (before, after) = own.into_iter().partition(|address| *address < boot.first);
+        let mut ranges: Vec<Value> = [before, after]
+            .into_iter()
+            .filter_map(span)
+            .map(|(first, last)| range("static", first, last))
+            .collect();
+        ranges.push(range("dhcp", boot.first, boot.last));
+        ranges
+    }
+
+    /// The addresses in it that machines and their controllers have.
+    fn own(&self, machines: &[Machine<'_>]) -> Vec<Ipv4Addr> {
+        let controllers = machines
+            .iter()
+            .filter_map(|machine| machine.hardware.management.as_ref())
+            .filter(|management| is_addressed(management))
+            .filter_map(Management::ip);
+        machines
+            .iter()
+            .flat_map(Machine::addresses)
+            .chain(controllers)
+            .filter(|address| self.cidr.contains(address))
+            .collect()
     }
 }
 
@@ -240,7 +315,8 @@ impl Link<'_> {
         }
         let data = json!({
             "bonding": { "mode": "disabled" },
-            "mtu": MTU,
+            // As large as its networks ask for.
+            "mtu": self.native.iter().chain(&self.tagged).map(|network| network.mtu).max(),
             "linkspeed": "auto",
             "trunking": trunking,
             "allowed_networks": self.networks(),

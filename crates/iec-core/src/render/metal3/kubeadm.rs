@@ -3,173 +3,96 @@
 use iec_sh::{Cmd, Expr, Program};
 use serde_json::{Map, Value, json};
 
-use crate::plan::kubeadm::{INIT_FILE, PATCHES};
+use super::group::Group;
+use crate::plan::kubeadm::{INIT_FILE, PATCHES, RESOLVER_FILE};
 use crate::plan::{HostPart, Op, Phase, SecretName};
 use crate::render::Subject;
 use crate::render::header::Description;
-use crate::render::machine::machines;
-use crate::site::{Datastore, Role};
+use crate::site::Datastore;
 
 /// Where a machine's own name and address are filled in.
 const NAME: &str = "{{ ds.meta_data.name }}";
 const ADDRESS: &str = "{{ ds.meta_data.nodeAddress }}";
+const LABELS: &str = "{{ ds.meta_data.nodeLabels }}";
 /// The label by which Metal3 finds the node of a machine, to give it its provider's name.
 const UUID_LABEL: &str = "metal3.io/uuid={{ ds.meta_data.uuid }}";
 
-/// What kubeadm is told on hosts that are configured alike.
-pub(super) struct Configuration {
-    /// What the group is called.
-    pub(super) group: String,
-    /// How many hosts it has.
-    pub(super) hosts: usize,
-    /// A `KubeadmConfigSpec`.
-    pub(super) spec: Value,
-    /// The architecture of the first host, for the name of an image.
-    pub(super) architecture: String,
-    /// The distribution of the first host, likewise.
-    pub(super) distribution: String,
-}
-
-impl Configuration {
-    /// That of the control planes.
-    pub(super) fn of_control_plane(subject: &Subject<'_>, description: &mut Description<'_>) -> Option<Self> {
-        let parts = parts(subject, Role::ControlPlane);
-        let first = parts.first()?;
-        let documents = documents(text_at(first, INIT_FILE)?);
-        let find = |kind: &str| {
-            documents
-                .iter()
-                .find(|document| document["kind"] == kind)
-                .cloned()
-        };
-        let mut cluster = find("ClusterConfiguration")?;
-        // Cluster and KubeadmControlPlane say these themselves.
-        without(
-            &mut cluster,
-            &[
-                "apiVersion",
-                "kind",
-                "clusterName",
-                "kubernetesVersion",
-                "networking",
-            ],
-        );
-        // A site whose endpoint is the address of its control plane names it twice.
-        if let Some(names) = cluster.pointer_mut("/apiServer/certSANs") {
-            once(names);
-        }
-        let mut init = find("InitConfiguration")?;
-        without(&mut init, &["apiVersion", "kind", "bootstrapTokens"]);
-        if let Some(endpoint) = init.get_mut("localAPIEndpoint") {
-            // kubeadm finds the address of the machine that it runs on.
-            without(endpoint, &["advertiseAddress"]);
-        }
-        init["nodeRegistration"] = registration(&init["nodeRegistration"]);
-        let join = json!({ "nodeRegistration": init["nodeRegistration"], "patches": init["patches"] });
-        let mut spec = common(subject, first, find("KubeletConfiguration").as_ref(), description);
-        spec.insert("clusterConfiguration".to_owned(), cluster);
-        spec.insert("initConfiguration".to_owned(), init);
-        spec.insert("joinConfiguration".to_owned(), join);
-        if let Some(proxy) = find("KubeProxyConfiguration")
-            && proxy.get("conntrack").is_some()
-        {
-            description.note("hosts of this site cannot set the size of the connection table: set conntrack.maxPerCore and conntrack.min of kube-proxy to 0");
-        }
-        Some(Self::of(subject, "control-plane".to_owned(), &parts, spec))
-    }
-
-    /// Those of the workers, one for each group of hosts that are configured alike.
-    pub(super) fn of_workers(subject: &Subject<'_>, description: &mut Description<'_>) -> Vec<Self> {
-        let control_plane = parts(subject, Role::ControlPlane);
-        let kubelet = control_plane
-            .first()
-            .and_then(|part| text_at(part, INIT_FILE))
-            .and_then(|text| {
-                documents(text)
-                    .into_iter()
-                    .find(|document| document["kind"] == "KubeletConfiguration")
-            });
-        groups(subject)
-            .into_iter()
-            .filter_map(|(group, parts)| {
-                let first = parts.first()?;
-                let mut spec = common(subject, first, kubelet.as_ref(), description);
-                spec.insert("joinConfiguration".to_owned(), join(first)?);
-                Some(Self::of(subject, group, &parts, spec))
-            })
-            .collect()
-    }
-
-    fn of(subject: &Subject<'_>, group: String, parts: &[&HostPart], spec: Map<String, Value>) -> Self {
-        let machines = machines(subject);
-        let first = parts
-            .first()
-            .and_then(|part| machines.iter().find(|machine| machine.host.name() == &part.host));
-        let architecture = first.and_then(|machine| machine.architecture);
-        let distribution = first.and_then(|machine| machine.distribution.clone());
-        Self {
-            group,
-            hosts: parts.len(),
-            spec: Value::Object(spec),
-            architecture: architecture.map_or_else(|| "amd64".to_owned(), |known| known.to_string()),
-            distribution: distribution.unwrap_or_else(|| "linux".to_owned()),
-        }
-    }
-}
-
-/// The group of a worker.
-pub(super) fn group_of(subject: &Subject<'_>, host: &str) -> String {
-    groups(subject)
-        .into_iter()
-        .find(|(_, parts)| parts.iter().any(|part| part.host.as_str() == host))
-        .map_or_else(|| "worker".to_owned(), |(group, _)| group)
-}
-
-fn parts<'a>(subject: &Subject<'a>, role: Role) -> Vec<&'a HostPart> {
-    subject
-        .plan
-        .hosts
-        .iter()
-        .filter(|part| part.role == role)
-        .collect()
-}
-
-/// The workers, grouped by what kubeadm is told on them, the patches of their kubelets, and the image that they need.
-fn groups<'a>(subject: &Subject<'a>) -> Vec<(String, Vec<&'a HostPart>)> {
-    let machines = machines(subject);
-    let image = |part: &HostPart| {
-        let machine = machines
-            .iter()
-            .find(|machine| machine.host.name() == &part.host)?;
-        let architecture = machine.architecture.map(|known| known.to_string());
-        Some((architecture, machine.distribution.clone()))
+/// The `KubeadmConfigSpec` of a group; nothing where the plan has none.
+pub(super) fn configuration(
+    subject: &Subject<'_>,
+    group: &Group<'_>,
+    description: &mut Description<'_>,
+) -> Option<Value> {
+    let documents = init_documents(subject);
+    let kubelet = find(&documents, "KubeletConfiguration");
+    let own = if group.is_control_plane() {
+        of_control_plane(&documents, group, description)?
+    } else {
+        let mut join = join(group.members.first()?.part)?;
+        join["nodeRegistration"] = registration(&join["nodeRegistration"], group.has_labels());
+        vec![("joinConfiguration", join)]
     };
-    let mut groups: Vec<(Option<Value>, Vec<&HostPart>)> = Vec::new();
-    for part in parts(subject, Role::Worker) {
-        let patches: Vec<&str> = part
-            .texts()
-            .filter(|(_, file, _)| file.path.starts_with(PATCHES))
-            .map(|(.., text)| text)
-            .collect();
-        let alike = join(part).map(|join| json!([join, patches, image(part)]));
-        match groups.iter_mut().find(|(known, _)| *known == alike) {
-            Some((_, parts)) => parts.push(part),
-            None => groups.push((alike, vec![part])),
-        }
+    let mut spec = common(subject, group, kubelet, description)?;
+    spec.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    Some(Value::Object(spec))
+}
+
+/// What only control planes are told.
+fn of_control_plane(
+    documents: &[Value],
+    group: &Group<'_>,
+    description: &mut Description<'_>,
+) -> Option<Vec<(&'static str, Value)>> {
+    let mut cluster = find(documents, "ClusterConfiguration")?;
+    // Cluster and KubeadmControlPlane say these themselves.
+    without(
+        &mut cluster,
+        &[
+            "apiVersion",
+            "kind",
+            "clusterName",
+            "kubernetesVersion",
+            "networking",
+        ],
+    );
+    // A site whose endpoint is the address of its control plane names it twice.
+    if let Some(names) = cluster.pointer_mut("/apiServer/certSANs") {
+        once(names);
     }
-    let one = groups.len() == 1;
-    groups
-        .into_iter()
-        .enumerate()
-        .map(|(index, (_, parts))| {
-            let name = if one {
-                "worker".to_owned()
-            } else {
-                format!("worker-{}", index + 1)
-            };
-            (name, parts)
-        })
-        .collect()
+    let mut init = find(documents, "InitConfiguration")?;
+    without(&mut init, &["apiVersion", "kind", "bootstrapTokens"]);
+    // By itself kubeadm would take the address of the default route's card, and etcd with it.
+    init["localAPIEndpoint"]["advertiseAddress"] = json!(ADDRESS);
+    init["nodeRegistration"] = registration(&init["nodeRegistration"], group.has_labels());
+    let join = json!({
+        "controlPlane": { "localAPIEndpoint": init["localAPIEndpoint"] },
+        "nodeRegistration": init["nodeRegistration"],
+        "patches": init["patches"],
+    });
+    if let Some(proxy) = find(documents, "KubeProxyConfiguration")
+        && proxy.get("conntrack").is_some()
+    {
+        description.note("hosts of this site cannot set the size of the connection table: set conntrack.maxPerCore and conntrack.min of kube-proxy to 0");
+    }
+    Some(vec![
+        ("clusterConfiguration", cluster),
+        ("initConfiguration", init),
+        ("joinConfiguration", join),
+    ])
+}
+
+/// The documents that the plan hands to kubeadm on the first control plane.
+fn init_documents(subject: &Subject<'_>) -> Vec<Value> {
+    let mut parts = subject.plan.hosts.iter();
+    parts
+        .find_map(|part| text_at(part, INIT_FILE))
+        .map(documents)
+        .unwrap_or_default()
+}
+
+fn find(documents: &[Value], kind: &str) -> Option<Value> {
+    let mut documents = documents.iter();
+    documents.find(|document| document["kind"] == kind).cloned()
 }
 
 fn text_at<'a>(part: &'a HostPart, path: &str) -> Option<&'a str> {
@@ -200,22 +123,32 @@ fn once(list: &mut Value) {
     }
 }
 
-/// What a worker is told when it joins, without token and certificate hashes: Cluster API has its own.
-fn join(part: &HostPart) -> Option<Value> {
+/// What the plan hands to kubeadm on a worker, without token and certificate hashes: Cluster API has its own.
+pub(super) fn join(part: &HostPart) -> Option<Value> {
     let secret = part.secrets.get(&SecretName::JoinConfiguration)?;
     let configuration = documents(secret.expose()).into_iter().next()?;
+    let mut registration = configuration["nodeRegistration"].clone();
+    fill_in(&mut registration);
     // Taken one by one, so that nothing secret can come along.
-    Some(json!({
-        "nodeRegistration": registration(&configuration["nodeRegistration"]),
-        "patches": configuration["patches"],
-    }))
+    Some(json!({ "nodeRegistration": registration, "patches": configuration["patches"] }))
 }
 
-/// How a node registers, with its own name and address to be filled in.
-fn registration(given: &Value) -> Value {
+/// Puts what each machine learns of its own in the place of what one host has.
+fn fill_in(registration: &mut Value) {
+    registration["name"] = json!(NAME);
+    let arguments = registration["kubeletExtraArgs"].as_array_mut();
+    for argument in arguments.into_iter().flatten() {
+        if argument["name"] == "node-ip" {
+            argument["value"] = json!(ADDRESS);
+        }
+    }
+}
+
+/// How a node registers: with its own name and address, the label by which Metal3 finds it, and the host's labels.
+fn registration(given: &Value, has_labels: bool) -> Value {
     let mut registration = given.clone();
+    fill_in(&mut registration);
     if let Some(object) = registration.as_object_mut() {
-        object.insert("name".to_owned(), json!(NAME));
         object.retain(|key, value| key == "taints" || value.as_array().is_none_or(|list| !list.is_empty()));
     }
     let mut arguments = registration["kubeletExtraArgs"]
@@ -223,18 +156,10 @@ fn registration(given: &Value) -> Value {
         .cloned()
         .unwrap_or_default();
     let mut labels = UUID_LABEL.to_owned();
-    for argument in &mut arguments {
-        if argument["name"] == "node-ip" {
-            argument["value"] = json!(ADDRESS);
-        }
+    if has_labels {
+        // A host without any has nothing here, which the kubelet reads over.
+        labels = format!("{labels},{LABELS}");
     }
-    arguments.retain(|argument| {
-        let own = argument["name"] == "node-labels";
-        if let (true, Some(given)) = (own, argument["value"].as_str()) {
-            labels = format!("{given},{labels}");
-        }
-        !own
-    });
     arguments.push(json!({ "name": "node-labels", "value": labels }));
     registration["kubeletExtraArgs"] = json!(arguments);
     registration
@@ -243,13 +168,23 @@ fn registration(given: &Value) -> Value {
 /// Files and commands that IEC's plan has for the host.
 fn common(
     subject: &Subject<'_>,
-    part: &HostPart,
-    kubelet: Option<&Value>,
+    group: &Group<'_>,
+    kubelet: Option<Value>,
     description: &mut Description<'_>,
-) -> Map<String, Value> {
+) -> Option<Map<String, Value>> {
+    let part = group.members.first()?.part;
+    let facts = subject.facts.host(part.host.as_str());
+    let resolves = facts.is_some_and(|facts| facts.pod_resolver_file().is_some());
+    if !resolves {
+        description.note(format!(
+            "nobody knows the name servers of {}: {RESOLVER_FILE} is left out, and pods inherit those of the host",
+            group.name
+        ));
+    }
     let mut files = Vec::new();
     for (step, file, text) in part.texts() {
         let wanted = match step.phase {
+            Phase::System if file.path == RESOLVER_FILE => resolves,
             Phase::System => !file.path.starts_with("/etc/apt/"),
             Phase::Kubernetes => file.path.starts_with(PATCHES),
             _ => false,
@@ -258,13 +193,15 @@ fn common(
             files.push(json!({
                 "path": file.path, "owner": "root:root", "permissions": format!("{:04o}", file.mode), "content": text,
             }));
-            note_differences(subject, part, &file.path, text, description);
+            note_differences(group, part, &file.path, text, description);
         }
     }
-    if let Some(kubelet) = kubelet {
+    if let Some(mut kubelet) = kubelet {
         // kubeadm has no other way to the kubelet's common configuration in Cluster API.
-        let mut kubelet = kubelet.clone();
         without(&mut kubelet, &["apiVersion", "kind"]);
+        if !resolves {
+            without(&mut kubelet, &["resolvConf"]);
+        }
         files.push(json!({
             "path": format!("{PATCHES}/kubeletconfiguration1+strategic.yaml"),
             "owner": "root:root",
@@ -297,22 +234,22 @@ fn common(
     let mut spec = Map::new();
     spec.insert("files".to_owned(), Value::Array(files));
     spec.insert("preKubeadmCommands".to_owned(), json!(commands));
-    spec
+    Some(spec)
 }
 
 /// Says which hosts would have another text in a file, where one text has to do for a group.
 fn note_differences(
-    subject: &Subject<'_>,
+    group: &Group<'_>,
     first: &HostPart,
     path: &str,
     text: &str,
     description: &mut Description<'_>,
 ) {
-    let others = parts(subject, first.role);
-    let differing: Vec<&str> = others
+    let differing: Vec<&str> = group
+        .members
         .iter()
-        .filter(|part| text_at(part, path) != Some(text))
-        .map(|part| part.host.as_str())
+        .filter(|member| text_at(member.part, path) != Some(text))
+        .map(|member| member.machine.name())
         .collect();
     if !differing.is_empty() && !path.starts_with(PATCHES) {
         description.note(format!(
@@ -340,7 +277,7 @@ pub(super) fn calico_manifest<'a>(
     });
     if manifest.is_none() {
         description.note(
-            "Calico is not in these files: its manifest is in the bundle, and there was none; iec bundle build makes one",
+            "Calico is not in these files: its manifest is in a bundle, and there is none for this release where the site has it; iec bundle build makes one",
         );
     }
     manifest.map(|(.., text)| text)

@@ -1,27 +1,31 @@
 //! Objects of Metal3 and Cluster API: the hosts as they are to be provisioned, and the cluster that kubeadm makes on them.
 
+mod group;
+mod host;
 mod kubeadm;
+mod network;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::controller::{self, Start};
 use super::header::{Description, Header};
-use super::machine::{Machine, machines};
+use super::machine::machines;
+use super::namespace::namespace;
 use super::{Files, Subject};
-use crate::site::{EndpointHost, Management, Role};
-use kubeadm::Configuration;
+use crate::architecture::Architecture;
+use crate::site::EndpointHost;
+use group::Group;
 
 const HEADER: Header = Header {
     what: "Objects of Metal3 (BareMetalHost v1alpha1, provider v1beta2) and Cluster API (v1beta2)",
     covers: &[
         "a BareMetalHost for each host, with its management controller, hardware address and architecture",
-        "the cluster: networks, endpoint, Kubernetes version, kubeadm's configuration, taints",
+        "the cluster: networks, endpoint, Kubernetes version, kubeadm's configuration, labels, taints",
         "the files that IEC's plan writes for kernel, names and kubelet, and its patches of the kubelet's configuration",
     ],
     differs: &[
         "Metal3 installs the operating system from an image; containerd, kubelet, kubeadm and the CNI plugins have to be in it, swap has to be off in it",
-        "the objects are those of version 1.13 of Metal3's provider of Cluster API, and of newer ones",
-        "Cluster API replaces a machine to change it; IEC changes what differs on the running host",
+        "the objects are those of version 1.14 of Metal3's provider of Cluster API, and of newer ones; 1.13 wants spec.clusterName in a Metal3DataTemplate besides",
+        "Cluster API replaces a machine to change it; IEC changes what differs on the running host. Every host is used, so that of workers one is taken away before another one is added",
         "Cluster API makes certificates and tokens itself; none of IEC's are used",
         "kube-proxy gets kubeadm's defaults: Cluster API has no place for its configuration",
         "images come from a registry or from the image of the machine, not from IEC's bundle",
@@ -29,35 +33,59 @@ const HEADER: Header = Header {
     ],
 };
 
+/// From so many control planes on Cluster API can remove one before it adds another.
+const LEAST_TO_SHRINK: usize = 3;
 /// The label by which machine templates find their hosts.
 const ROLE_LABEL: &str = "iec.dev/role";
-/// The annotation from which a machine learns the address that its kubelet uses.
-const ADDRESS_ANNOTATION: &str = "iec.dev/node-address";
 
 /// All objects, in the order in which they are applied.
 pub(super) fn files(subject: &Subject<'_>) -> Files {
     let mut description = Description::new(subject, HEADER);
     let machines = machines(subject);
-    let hosts = machines
-        .iter()
-        .map(|machine| bare_metal_host(subject, machine, &mut description))
-        .collect();
+    let groups = group::groups(subject, &machines, &mut description);
+    let mut hosts = vec![namespace(subject)];
+    for machine in &machines {
+        let found = groups.iter().find_map(|group| {
+            let mut members = group.members.iter();
+            let member = members.find(|member| member.machine.name() == machine.name())?;
+            Some((group, member))
+        });
+        hosts.extend(
+            found.map(|(group, member)| host::bare_metal_host(subject, group, member, &mut description)),
+        );
+    }
     description.file("1-hosts.yaml", hosts);
     let cluster = cluster(subject, &mut description);
     description.file("2-cluster.yaml", cluster);
     description.note("the images of Metal3MachineTemplates have addresses that lead nowhere: name your own");
-    description.note("cards get their addresses by DHCP or by the image; add networkData to Metal3DataTemplates for others");
-    if let Some(control_plane) = Configuration::of_control_plane(subject, &mut description) {
-        let documents = control_plane_objects(subject, &control_plane);
-        description.file("3-control-plane.yaml", documents);
+    let (mut control_plane, mut workers) = (Vec::new(), Vec::new());
+    for group in &groups {
+        let Some(configuration) = kubeadm::configuration(subject, group, &mut description) else {
+            continue;
+        };
+        let mut objects = if group.is_control_plane() {
+            control_plane_objects(subject, group, &configuration, &mut description)
+        } else {
+            worker_objects(subject, group, &configuration)
+        };
+        objects.extend(machine_template(subject, group));
+        objects.extend(network::pools(subject, group, &mut description));
+        if group.is_control_plane() {
+            control_plane = objects;
+        } else {
+            workers.extend(objects);
+        }
     }
-    let workers = Configuration::of_workers(subject, &mut description);
-    if !workers.is_empty() {
-        let documents = workers
-            .iter()
-            .flat_map(|group| worker_objects(subject, group))
-            .collect();
-        description.file("4-workers.yaml", documents);
+    if groups.iter().any(|group| group.shape().is_some()) {
+        description.covers("the cards that the site describes: VLANs, addresses, routers, name servers");
+    }
+    for (file, objects) in [
+        ("3-control-plane.yaml", control_plane),
+        ("4-workers.yaml", workers),
+    ] {
+        if !objects.is_empty() {
+            description.file(file, objects);
+        }
     }
     if let Some(calico) = kubeadm::calico_manifest(subject, &mut description) {
         description.covers("Calico, by the manifest that IEC applies, as a ClusterResourceSet");
@@ -72,68 +100,6 @@ fn name_of<'a>(subject: &Subject<'a>) -> &'a str {
 
 fn metadata(subject: &Subject<'_>, name: &str) -> Value {
     json!({ "name": name, "namespace": name_of(subject) })
-}
-
-fn bare_metal_host(subject: &Subject<'_>, machine: &Machine<'_>, description: &mut Description<'_>) -> Value {
-    let name = machine.name();
-    let mut spec = Map::new();
-    spec.insert("online".to_owned(), json!(true));
-    if let Some(architecture) = machine.architecture {
-        spec.insert("architecture".to_owned(), json!(architecture.uname()));
-    }
-    match machine.boot_mac() {
-        Some(mac) => {
-            spec.insert("bootMACAddress".to_owned(), json!(mac));
-        }
-        None => description.note(format!(
-            "{name}: nobody knows a hardware address; add bootMACAddress"
-        )),
-    }
-    spec.insert("automatedCleaningMode".to_owned(), json!("metadata"));
-    match machine
-        .hardware
-        .management
-        .as_ref()
-        .map(|management| address(management, name))
-    {
-        Some(Ok((address, credentials))) => {
-            let bmc = json!({ "address": address, "credentialsName": credentials });
-            spec.insert("bmc".to_owned(), bmc);
-        }
-        Some(Err(problem)) => description.note(problem),
-        None => description.note(format!(
-            "{name}: the site names no management controller; without `bmc` Metal3 cannot switch the host on"
-        )),
-    }
-    if !machine.host.labels().is_empty() {
-        description.note(format!(
-            "the node labels of {name} are not in these files: kubectl label sets them when its node is there"
-        ));
-    }
-    let mut metadata = metadata(subject, name);
-    metadata["labels"] = json!({ ROLE_LABEL: label(subject, machine) });
-    metadata["annotations"] = json!({ ADDRESS_ANNOTATION: machine.host.node_address() });
-    json!({ "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost", "metadata": metadata, "spec": spec })
-}
-
-/// The role of a host, and for workers the group of those that are configured alike.
-fn label(subject: &Subject<'_>, machine: &Machine<'_>) -> String {
-    match machine.host.role() {
-        Role::ControlPlane => "control-plane".to_owned(),
-        Role::Worker => kubeadm::group_of(subject, machine.name()),
-    }
-}
-
-/// The address of a management controller as Metal3 has it, and the name of its Secret.
-fn address(management: &Management, name: &str) -> Result<(String, String), String> {
-    let address = controller::address(management, Start::Network).map_err(|form| {
-        format!("{name}: Metal3 has no driver for a controller that speaks {form}, so `bmc` is left out; of a virtual machine sushy-tools and virtualbmc make one that speaks Redfish or IPMI")
-    })?;
-    let credentials = management
-        .credentials
-        .clone()
-        .unwrap_or_else(|| format!("{name}-bmc"));
-    Ok((address, credentials))
 }
 
 fn cluster(subject: &Subject<'_>, description: &mut Description<'_>) -> Vec<Value> {
@@ -180,34 +146,58 @@ fn cluster(subject: &Subject<'_>, description: &mut Description<'_>) -> Vec<Valu
     vec![cluster, infrastructure]
 }
 
-fn control_plane_objects(subject: &Subject<'_>, configuration: &Configuration) -> Vec<Value> {
-    let name = format!("{}-control-plane", name_of(subject));
-    let control_plane = json!({
+/// What the objects of a group are called.
+fn name_in_cluster(subject: &Subject<'_>, group: &Group<'_>) -> String {
+    format!("{}-{}", name_of(subject), group.name)
+}
+
+fn control_plane_objects(
+    subject: &Subject<'_>,
+    group: &Group<'_>,
+    configuration: &Value,
+    description: &mut Description<'_>,
+) -> Vec<Value> {
+    let name = name_in_cluster(subject, group);
+    let replicas = group.members.len();
+    let mut spec = json!({
+        "replicas": replicas,
+        "version": subject.release.kubernetes(),
+        "machineTemplate": { "spec": { "infrastructureRef": machine_template_reference(&name) } },
+        "kubeadmConfigSpec": configuration,
+    });
+    // Cluster API takes none away from fewer than three.
+    if replicas < LEAST_TO_SHRINK {
+        description.note(format!(
+            "a change to the control plane needs a spare host: Cluster API adds a machine before it removes one of fewer than {LEAST_TO_SHRINK}. It is a BareMetalHost with the label {ROLE_LABEL}: {}, with the annotations of its addresses, which its IPPools must have too; the endpoint then has to lead to it",
+            group.name
+        ));
+    } else {
+        spec["rollout"] = json!({ "strategy": {
+            "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0 },
+        } });
+    }
+    vec![json!({
         "apiVersion": "controlplane.cluster.x-k8s.io/v1beta2",
         "kind": "KubeadmControlPlane",
         "metadata": metadata(subject, &name),
-        "spec": {
-            "replicas": configuration.hosts,
-            "version": subject.release.kubernetes(),
-            "machineTemplate": { "spec": { "infrastructureRef": machine_template_reference(&name) } },
-            "kubeadmConfigSpec": configuration.spec,
-        },
-    });
-    let mut objects = vec![control_plane];
-    objects.extend(machine_template(subject, &name, "control-plane", configuration));
-    objects
+        "spec": spec,
+    })]
 }
 
-fn worker_objects(subject: &Subject<'_>, configuration: &Configuration) -> Vec<Value> {
-    let name = format!("{}-{}", name_of(subject), configuration.group);
-    let labels = json!({ "iec.dev/group": configuration.group });
+fn worker_objects(subject: &Subject<'_>, group: &Group<'_>, configuration: &Value) -> Vec<Value> {
+    let name = name_in_cluster(subject, group);
+    let labels = json!({ "iec.dev/group": group.name });
     let deployment = json!({
         "apiVersion": "cluster.x-k8s.io/v1beta2",
         "kind": "MachineDeployment",
         "metadata": metadata(subject, &name),
         "spec": {
             "clusterName": name_of(subject),
-            "replicas": configuration.hosts,
+            "replicas": group.members.len(),
+            // Every host is used: there is none for a machine more.
+            "rollout": { "strategy": {
+                "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 },
+            } },
             "selector": { "matchLabels": labels },
             "template": {
                 "metadata": { "labels": labels },
@@ -226,62 +216,51 @@ fn worker_objects(subject: &Subject<'_>, configuration: &Configuration) -> Vec<V
         "apiVersion": "bootstrap.cluster.x-k8s.io/v1beta2",
         "kind": "KubeadmConfigTemplate",
         "metadata": metadata(subject, &name),
-        "spec": { "template": { "spec": configuration.spec } },
+        "spec": { "template": { "spec": configuration } },
     });
-    let mut objects = vec![deployment, template];
-    objects.extend(machine_template(
-        subject,
-        &name,
-        &configuration.group,
-        configuration,
-    ));
-    objects
+    vec![deployment, template]
 }
 
 fn machine_template_reference(name: &str) -> Value {
     json!({ "apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "Metal3MachineTemplate", "name": name })
 }
 
-/// The template of machines for hosts of this label, and where they learn their names and addresses.
-fn machine_template(
-    subject: &Subject<'_>,
-    name: &str,
-    label: &str,
-    configuration: &Configuration,
-) -> [Value; 2] {
+/// The template of machines for the hosts of a group, and where they learn what is each host's own.
+fn machine_template(subject: &Subject<'_>, group: &Group<'_>) -> Vec<Value> {
+    let name = name_in_cluster(subject, group);
+    let first = group.members.first().map(|member| member.machine);
+    let architecture = first.and_then(|machine| machine.architecture);
     let image = format!(
         "http://images.example.invalid/{}-{}-kubernetes-{}.qcow2",
-        configuration.distribution,
-        configuration.architecture,
+        first
+            .and_then(|machine| machine.distribution.as_deref())
+            .unwrap_or("linux"),
+        architecture.unwrap_or(Architecture::Amd64),
         subject.release.kubernetes()
     );
     let template = json!({
         "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2",
         "kind": "Metal3MachineTemplate",
-        "metadata": metadata(subject, name),
+        "metadata": metadata(subject, &name),
         "spec": { "template": { "spec": {
             "image": {
                 "url": image, "checksum": format!("{image}.sha256"), "checksumType": "sha256", "diskFormat": "qcow2",
             },
-            "hostSelector": { "matchLabels": { ROLE_LABEL: label } },
+            "hostSelector": { "matchLabels": { ROLE_LABEL: group.name } },
             "dataTemplate": { "name": name },
         } } },
     });
+    let mut spec = json!({ "metaData": host::meta_data(group) });
+    if let Some(shape) = group.shape() {
+        spec["networkData"] = shape.network_data(&group.name);
+    }
     let data = json!({
         "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2",
         "kind": "Metal3DataTemplate",
-        "metadata": metadata(subject, name),
-        "spec": {
-            "clusterName": name_of(subject),
-            "metaData": {
-                "objectNames": [{ "key": "name", "object": "baremetalhost" }],
-                "fromAnnotations": [
-                    { "key": "nodeAddress", "object": "baremetalhost", "annotation": ADDRESS_ANNOTATION },
-                ],
-            },
-        },
+        "metadata": metadata(subject, &name),
+        "spec": spec,
     });
-    [template, data]
+    vec![template, data]
 }
 
 fn calico_objects(subject: &Subject<'_>, manifest: &str) -> Vec<Value> {
