@@ -30,7 +30,7 @@ const TASKS: &[(&str, &str)] = &[
     ("test fast", "the same without real hosts"),
     (
         "e2e [NAME…]",
-        "run scenarios on real hosts: refusals, power-cut, script-faults, three-hosts, one-host, worker-leaves, methods",
+        "run scenarios on real hosts: exports (which needs none), refusals, power-cut, script-faults, three-hosts, one-host, worker-leaves, methods",
     ),
     ("e2e --keep", "leave the hosts for inspection"),
     (
@@ -38,6 +38,10 @@ const TASKS: &[(&str, &str)] = &[
         "look at this method of installation; may be given again",
     ),
     ("e2e --program F --bundle F", "test this program with this bundle"),
+    (
+        "e2e --schemas FOLDER exports",
+        "let the API server know these kinds too, such as Metal3's from a checkout",
+    ),
     (
         "proof reproducible",
         "build the bundle twice and compare; writes docs/tested.md",

@@ -29,6 +29,8 @@ pub(crate) struct Machine {
     pub(crate) keep: bool,
     /// The methods of installation to look at, instead of all.
     pub(crate) methods: Vec<String>,
+    /// Folders of schemas more than those that package registries have.
+    pub(crate) schemas: Vec<PathBuf>,
     /// What the choices of a scenario that has any depend on.
     pub(crate) seed: u64,
     /// How often such a scenario is run through.

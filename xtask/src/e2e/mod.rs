@@ -2,6 +2,7 @@
 
 mod chance;
 mod cut;
+mod exports;
 mod inventory;
 mod lab;
 mod main_job;
@@ -46,6 +47,8 @@ pub(crate) struct Options {
     program: Option<PathBuf>,
     /// The bundle to install from, instead of the one in the cache.
     bundle: Option<PathBuf>,
+    /// Folders of schemas more than those that package registries have, for the scenario of exports.
+    schemas: Vec<PathBuf>,
     /// What the choices of a scenario that has any depend on.
     seed: Option<u64>,
     /// How often such a scenario is run through.
@@ -80,6 +83,7 @@ impl Options {
                 "--method" => options.methods.push((*value()?).to_owned()),
                 "--program" => options.program = Some(std::path::absolute(value()?)?),
                 "--bundle" => options.bundle = Some(std::path::absolute(value()?)?),
+                "--schemas" => options.schemas.push(std::path::absolute(value()?)?),
                 "--seed" => options.seed = Some(value()?.parse().context("a seed is a number")?),
                 "--rounds" => options.rounds = Some(value()?.parse().context("rounds are a number")?),
                 name => options.scenarios.push(Scenario::find(name)?),
@@ -169,12 +173,13 @@ pub(crate) fn stages(root: &Path, options: &Options, all: &mut Stages, good: boo
         stage("bundle", &mut || bundle(root, options, interrupt));
     }
     for scenario in &options.scenarios {
-        stage(&format!("real hosts: {}", scenario.name), &mut || {
+        stage(&scenario.title(), &mut || {
             let mut machine = machine(root, scenario.name, interrupt)?;
             machine.iec = options.program.clone().unwrap_or(machine.iec);
             machine.bundle.clone_from(&options.bundle);
             machine.keep = options.keep;
             machine.methods.clone_from(&options.methods);
+            machine.schemas.clone_from(&options.schemas);
             machine.seed = options.seed.unwrap_or(machine.seed);
             machine.rounds = options.rounds.unwrap_or(machine.rounds);
             Ok(scenario.run(&machine))
@@ -243,6 +248,7 @@ pub(crate) fn machine(root: &Path, scenario: &str, interrupt: &Interrupt) -> any
         bundle: None,
         keep: false,
         methods: Vec::new(),
+        schemas: Vec::new(),
         seed: Chance::seed(),
         rounds: ROUNDS,
         interrupt: interrupt.clone(),

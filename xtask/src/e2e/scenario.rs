@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::lab::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
-use super::{main_job, methods, power_cut, power_cuts, refusals, script_faults, worker_leaves};
+use super::{exports, main_job, methods, power_cut, power_cuts, refusals, script_faults, worker_leaves};
 use crate::stage::Count;
 use crate::terminal;
 
@@ -20,7 +20,11 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// The scenarios that CI runs, the short ones first.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self {
+            name: exports::NAME,
+            steps: exports::steps,
+        },
         Self {
             name: "refusals",
             steps: refusals::steps,
@@ -73,6 +77,15 @@ impl Scenario {
             steps: power_cuts::steps,
         },
     ];
+
+    /// What its stage is called.
+    pub(crate) fn title(&self) -> String {
+        match self.name {
+            // It needs no hosts.
+            exports::NAME => "exports".to_owned(),
+            name => format!("real hosts: {name}"),
+        }
+    }
 
     /// The scenario of this name.
     ///
