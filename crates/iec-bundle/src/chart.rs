@@ -150,8 +150,10 @@ pub fn chart(path: &Path) -> Result<Chart, ChartError> {
             return Err(no_chart("the folder holds no Chart.yaml".to_owned()));
         }
         packed(path).map_err(unreadable)?
-    } else {
+    } else if fs::metadata(path).map_err(unreadable)?.is_file() {
         fs::read(path).map_err(unreadable)?
+    } else {
+        return Err(no_chart("it is neither a file nor a folder".to_owned()));
     };
     let Described { text, inside } = described(&archive)
         .map_err(|error| no_chart(format!("it is no tar that gzip has compressed ({error})")))?;

@@ -130,6 +130,45 @@ fn a_sudo_that_reads_along_is_known_by_its_pipes() {
 }
 
 #[test]
+fn what_is_no_file_or_has_no_end_does_not_hold_it_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("coreutils");
+    assert!(made.success());
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&pipe, &link).expect("a link");
+    let long = folder.path().join("long");
+    let made = Command::new("truncate").args(["-s", "1T"]).arg(&long).status();
+    assert!(made.expect("coreutils").success());
+    // Every file that the script reads and that is not the kernel's.
+    let mut files: Vec<&str> = SCRIPT
+        .split(|sign: char| sign.is_whitespace() || ";|)\"".contains(sign))
+        .filter(|word| {
+            ["/etc/", "/boot/", "/var/lib/"]
+                .iter()
+                .any(|start| word.starts_with(start))
+        })
+        .filter(|word| !word.contains('*') && !word.ends_with("admin.conf"))
+        .collect();
+    files.push("$home/.kube/config");
+    files.sort_by_key(|file| std::cmp::Reverse(file.len()));
+    assert!(files.len() > 20, "{files:?}");
+    for other in [&pipe, &link, &long, std::path::Path::new("/dev/zero")] {
+        let script = files.iter().fold(SCRIPT.to_owned(), |script, file| {
+            script.replace(file, &other.display().to_string())
+        });
+        let (_, answer) = run("timeout", &["60", "sh", "-s"], &script).expect("coreutils");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.ends_with("iec-probe=end\n"),
+            "{}: {answer}",
+            other.display()
+        );
+        assert!(!answer.contains("late="), "{}: {answer}", other.display());
+    }
+}
+
+#[test]
 fn a_bare_debian_host_in_a_container() {
     let facts = understood(CONTAINER.as_bytes());
     assert_eq!(facts.assumed(), [""; 0]);

@@ -46,10 +46,6 @@ impl MediumKey {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test verifies with the program that hosts have"
-)]
 mod tests {
     use std::process::{Command, Stdio};
 

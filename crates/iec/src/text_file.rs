@@ -1,8 +1,11 @@
-//! Texts that users name: read up to a length that none of them has, so that a wrong name cannot fill the memory.
+//! Texts that users name: read up to a length that none of them has, and never from what may not end or never answers.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 /// The longest document that a person writes or another tool makes, in bytes: site files, inventories, descriptors.
 pub(crate) const DOCUMENT: u64 = 4 << 20;
@@ -13,18 +16,43 @@ pub(crate) const FACTS: u64 = 32 << 20;
 /// The longest file with a passphrase or the secrets of a site, in bytes.
 pub(crate) const SECRETS: u64 = 1 << 20;
 
+/// Whether a pipe is as good as a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pipes {
+    /// It is: a shell may have named it (`<(...)`).
+    Taken,
+    /// It is none of those that this program keeps.
+    Refused,
+}
+
 /// Reads a text of at most `longest` bytes. It need not be a file: a pipe that a shell names (`<(...)`) is as good.
 ///
 /// # Errors
-/// When it cannot be read, is longer, or is no text.
+/// When it is a folder, a device or a pipe into which nobody writes; when it cannot be read, is longer, or is no text.
 pub(crate) fn read(path: &Path, longest: u64) -> io::Result<String> {
+    read_from(path, longest, Pipes::Taken)
+}
+
+/// Reads a text of at most `longest` bytes from a file of a place that this program knows by itself.
+///
+/// # Errors
+/// When it is anything else than a file; when it cannot be read, is longer, or is no text.
+pub(crate) fn read_regular(path: &Path, longest: u64) -> io::Result<String> {
+    read_from(path, longest, Pipes::Refused)
+}
+
+fn read_from(path: &Path, longest: u64, pipes: Pipes) -> io::Result<String> {
+    let mut file = open(path, pipes)?;
     let mut bytes = Vec::new();
-    let read = File::open(path)?.take(longest + 1).read_to_end(&mut bytes)?;
+    let read = (&mut file).take(longest + 1).read_to_end(&mut bytes)?;
     if read as u64 > longest {
         return Err(io::Error::other(format!(
             "it is longer than {} MiB: this is another file than you think",
             longest >> 20
         )));
+    }
+    if read == 0 && file.metadata()?.file_type().is_fifo() {
+        return Err(io::Error::other("it is a pipe into which nobody writes"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let reason = no_text(error.as_bytes(), error.utf8_error().valid_up_to());
@@ -50,14 +78,86 @@ fn no_text(bytes: &[u8], valid: usize) -> String {
     )
 }
 
+/// Opens what may be read, without waiting for anybody.
+fn open(path: &Path, pipes: Pipes) -> io::Result<File> {
+    // Asked before it is opened, since some devices do something when they are; and after, since names change.
+    refuse(&fs::metadata(path)?, pipes)?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).map_err(io::Error::other)?)
+        .open(path)?;
+    refuse(&file.metadata()?, pipes)?;
+    // Whoever writes into a pipe may take their time from here on.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+fn refuse(there: &fs::Metadata, pipes: Pipes) -> io::Result<()> {
+    let kind = there.file_type();
+    let what = match () {
+        () if kind.is_file() || (kind.is_fifo() && pipes == Pipes::Taken) => return Ok(()),
+        () if kind.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        () if kind.is_fifo() => "pipe",
+        () if kind.is_socket() => "socket",
+        () => "device",
+    };
+    Err(io::Error::other(format!("it is a {what}, not a file")))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
+    fn pipe(path: &Path) {
+        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+    }
+
     #[test]
-    fn what_never_ends_is_not_read_to_its_end() {
-        let error = read(Path::new("/dev/zero"), SECRETS).expect_err("zeros without an end");
-        assert!(error.to_string().contains("longer than 1 MiB"), "{error}");
+    fn what_never_ends_or_never_answers_is_not_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (fifo, link) = (folder.path().join("fifo"), folder.path().join("link"));
+        pipe(&fifo);
+        std::os::unix::fs::symlink(&fifo, &link).expect("a link");
+        for path in [&fifo, &link] {
+            let error = read(path, SECRETS).expect_err("nobody writes");
+            assert!(error.to_string().contains("nobody writes"), "{error}");
+            let error = read_regular(path, SECRETS).expect_err("a pipe");
+            assert!(error.to_string().contains("it is a pipe"), "{error}");
+        }
+        for device in ["/dev/zero", "/dev/null", "/dev/tty"] {
+            assert!(read(Path::new(device), SECRETS).is_err(), "{device}");
+        }
+        let error = read(folder.path(), SECRETS).expect_err("a folder");
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn a_pipe_with_a_writer_is_read_to_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("fifo");
+        pipe(&path);
+        let both = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .expect("open");
+        let writer = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                let mut file = OpenOptions::new().write(true).open(path).expect("open");
+                drop(both);
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                file.write_all(b"said").expect("written");
+            }
+        });
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_eq!(read(&path, 10).expect("read"), "said");
+        writer.join().expect("it ended");
     }
 
     #[test]
@@ -83,9 +183,14 @@ mod tests {
     fn a_text_of_the_greatest_length_is_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("text");
-        std::fs::write(&path, "12345").expect("written");
+        fs::write(&path, "12345").expect("written");
         assert_eq!(read(&path, 5).expect("read"), "12345");
         assert!(read(&path, 4).is_err());
+        File::create(&path)
+            .and_then(|file| file.set_len(SECRETS + 1))
+            .expect("a long file");
+        let error = read(&path, SECRETS).expect_err("too long");
+        assert!(error.to_string().contains("longer than 1 MiB"), "{error}");
         assert!(read(&folder.path().join("none"), 4).is_err());
     }
 }

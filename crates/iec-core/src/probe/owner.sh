@@ -24,13 +24,13 @@ overrides() {
   for unit in containerd kubelet; do
     for folder in /etc/systemd /run/systemd /usr/local/lib/systemd /usr/lib/systemd; do
       for file in "$folder/system/$unit.service.d/"*.conf; do
-        [ -f "$file" ] && grep -E '^[[:space:]]*ExecStart[[:space:]]*=[[:space:]]*[^[:space:]]' "$file" |
+        small "$file" && grep -E '^[[:space:]]*ExecStart[[:space:]]*=[[:space:]]*[^[:space:]]' "$file" |
           sed "s|^|$unit.service $file |" | each override
       done
     done
   done
-  grep -E '^[[:space:]]*KUBELET_EXTRA_ARGS=' /etc/default/kubelet | each kubelet-arguments
+  text /etc/default/kubelet | grep -E '^[[:space:]]*KUBELET_EXTRA_ARGS=' | each kubelet-arguments
 }
 
 # host_names: the names that /etc/hosts gives to addresses
-host_names() { grep -vE '^[[:space:]]*(#|$)' /etc/hosts | each host-name; }
+host_names() { text /etc/hosts | grep -vE '^[[:space:]]*(#|$)' | each host-name; }

@@ -30,10 +30,15 @@ each() {
   done
 }
 
+# small FILE: whether it is a file, no pipe and no device, of a size that such files have. Others could hold up the probe.
+small() { [ -f "$1" ] && [ "$(stat -Lc %s "$1")" -le 1048576 ]; }
+
+# text FILE …: prints the small ones
+text() { for file; do ! small "$file" || cat "$file"; done; }
+
 # first KEY FILE: puts the file's first line, if there is one
 first() {
-  line=''
-  [ -r "$2" ] && IFS= read -r line <"$2"
+  line=$(text "$2" | head -n 1)
   [ -z "$line" ] || put "$1" "$line"
 }
 
@@ -49,13 +54,13 @@ identity() {
   for file in /sys/class/dmi/id/product_serial /proc/device-tree/serial-number; do first serial "$file"; done
 }
 
-distribution() { grep -E '^(ID|VERSION_ID|VERSION_CODENAME|PRETTY_NAME)=' /etc/os-release | each os; }
+distribution() { text /etc/os-release | grep -E '^(ID|VERSION_ID|VERSION_CODENAME|PRETTY_NAME)=' | each os; }
 
 kernel() {
   release=$(uname -r); put release "$release"; put machine "$(uname -m)"
   cut -d' ' -f1 /proc/modules | each module
   has modprobe && put modprobe yes; [ -e "/lib/modules/$release/modules.dep" ] && put module-files yes
-  { gzip -dc /proc/config.gz || cat "/boot/config-$release"; } |
+  { gzip -dc /proc/config.gz || text "/boot/config-$release"; } |
     grep -E '^CONFIG_(OVERLAY_FS|BRIDGE|VETH|VXLAN|IP_SET|NETFILTER_XT_SET|NF_TABLES|NF_CONNTRACK)=' | each config
 }
 
@@ -84,7 +89,7 @@ storage() {
 }
 
 swap() {
-  sed 1d /proc/swaps | tr '\t' ' ' | each swap; grep -E '^[^#]+[[:space:]]swap[[:space:]]' /etc/fstab | each swap-fstab
+  sed 1d /proc/swaps | tr '\t' ' ' | each swap; text /etc/fstab | grep -E '^[^#]+[[:space:]]swap[[:space:]]' | each swap-fstab
   timeout 1 systemctl list-units --type=swap --all --no-legend --plain --no-pager | each swap-unit
   for file in /etc/systemd/zram-generator.conf /usr/lib/systemd/zram-generator.conf /etc/default/zramswap; do
     [ -e "$file" ] && put zram "$file"
@@ -160,11 +165,11 @@ ask() {
 
 resolver() {
   host_names
-  grep -E '^[[:space:]]*(nameserver|search|domain|options)' /etc/resolv.conf | each resolv
-  grep -E '^[[:space:]]*nameserver' /run/systemd/resolve/resolv.conf | each upstream
+  text /etc/resolv.conf | grep -E '^[[:space:]]*(nameserver|search|domain|options)' | each resolv
+  text /run/systemd/resolve/resolv.conf | grep -E '^[[:space:]]*nameserver' | each upstream
   asked=''
-  servers=$(sed -n 's/^[[:space:]]*nameserver[[:space:]]*\([0-9a-fA-F:.]*\)[[:space:]]*$/\1/p' \
-    /etc/resolv.conf /run/systemd/resolve/resolv.conf)
+  servers=$(text /etc/resolv.conf /run/systemd/resolve/resolv.conf |
+    sed -n 's/^[[:space:]]*nameserver[[:space:]]*\([0-9a-fA-F:.]*\)[[:space:]]*$/\1/p')
   for server in $servers; do
     case "$asked $server " in
       *" 127."* | *" ::1 "* | *" $server "*" $server "*) continue ;;
@@ -240,9 +245,9 @@ cluster() {
   for file in /etc/kubernetes/* /etc/kubernetes/manifests/* /etc/kubernetes/pki/*; do
     [ -f "$file" ] && put kubernetes "${file#/etc/kubernetes/}"
   done
-  [ -r /etc/kubernetes/pki/ca.crt ] && put ca "$(head -c 2900 /etc/kubernetes/pki/ca.crt)"
-  sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf | head -n 1 | each server
-  sed -n 's/.*--node-ip=\([0-9a-fA-F:.]*\).*/\1/p' /var/lib/kubelet/kubeadm-flags.env | head -n 1 | each node-address
+  small /etc/kubernetes/pki/ca.crt && put ca "$(head -c 2900 /etc/kubernetes/pki/ca.crt)"
+  text /etc/kubernetes/kubelet.conf | sed -n 's/^ *server: *//p' | head -n 1 | each server
+  text /var/lib/kubelet/kubeadm-flags.env | sed -n 's/.*--node-ip=\([0-9a-fA-F:.]*\).*/\1/p' | head -n 1 | each node-address
   for file in /var/lib/etcd/*; do [ -e "$file" ] && put etcd "${file##*/}"; done
   for file in /etc/cni/net.d/*; do [ -e "$file" ] && put cni "${file##*/}"; done
   for trace in k3s:/etc/rancher/k3s k3s:/var/lib/rancher/k3s rke2:/etc/rancher/rke2 rke2:/var/lib/rancher/rke2 \
@@ -255,26 +260,28 @@ previous() {
   [ -e /var/lib/iec/journal.jsonl ] && put journal yes; first site /etc/iec/site
   # Looking into /proc/locks instead of trying the lock: a probe must not make a starting run fail.
   if [ -e /var/lib/iec/lock ] && grep -qE ":$(stat -c %i /var/lib/iec/lock) " /proc/locks; then
-    put lock "$(head -c 1000 /var/lib/iec/lock)"
+    put lock "$(text /var/lib/iec/lock | head -c 1000)"
   fi
   [ -d /var/lib/iec/store ] && put store "$(timeout 1 du -sk /var/lib/iec/store)"
 }
 
 guards() {
   filters
-  grep -iE '^ENABLED=' /etc/ufw/ufw.conf | each ufw
+  text /etc/ufw/ufw.conf | grep -iE '^ENABLED=' | each ufw
   first apparmor /sys/module/apparmor/parameters/enabled; first selinux /sys/fs/selinux/enforce
 }
 
 environment() {
+  for file in /etc/environment /etc/profile /etc/profile.d/*.sh /etc/systemd/system.conf /etc/systemd/system.conf.d/*.conf \
+    /etc/systemd/system/containerd.service.d/*.conf /etc/systemd/system/kubelet.service.d/*.conf; do
+    ! small "$file" || set -- "$@" "$file"
+  done
   # Everything before the last @ is cut: it may be a password.
-  grep -HiE '^[^#]*(https?|ftp|all|no)_proxy *=' /etc/environment /etc/profile /etc/profile.d/*.sh \
-    /etc/systemd/system.conf /etc/systemd/system.conf.d/*.conf /etc/systemd/system/containerd.service.d/*.conf \
-    /etc/systemd/system/kubelet.service.d/*.conf |
+  grep -HiE '^[^#]*(https?|ftp|all|no)_proxy *=' "$@" /dev/null |
     sed 's/\([A-Za-z]*_[Pp][Rr][Oo][Xx][Yy]\) *=.*@/\1=***@/' | each proxy
   { [ -e /run/cloud-init ] || has cloud-init; } && put cloud-init yes
-  grep -hisE '^ *manage_etc_hosts *:' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg \
-    /var/lib/cloud/instance/cloud-config.txt /var/lib/cloud/instance/user-data.txt | each hosts-file
+  text /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt \
+    /var/lib/cloud/instance/user-data.txt | grep -iE '^ *manage_etc_hosts *:' | each hosts-file
 }
 
 login() {
@@ -284,8 +291,10 @@ login() {
   for account in root "$user"; do
     home=$(timeout 1 getent passwd "$account" | cut -d: -f6); config=$home/.kube/config
     [ ! -d "$home" ] || put home "$account $home"
-    [ ! -e "$config" ] && [ ! -L "$config" ] || cmp -s "$config" /etc/kubernetes/admin.conf ||
-      sha256sum <"$config" | grep -qxFf /var/lib/iec/kubeconfigs || put kubeconfig "$config"
+    [ -e "$config" ] || [ -L "$config" ] || continue
+    if small "$config" && { cmp -s "$config" /etc/kubernetes/admin.conf ||
+      sha256sum <"$config" | grep -qxFf /var/lib/iec/kubeconfigs; }; then continue; fi
+    put kubeconfig "$config"
   done
 }
 

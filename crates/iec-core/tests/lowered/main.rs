@@ -10,4 +10,5 @@ mod unit_file;
 mod values;
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod support;

@@ -127,7 +127,7 @@ fn no_plan_script_or_journal_has_them() {
 #[test]
 fn no_digest_in_a_script_is_of_the_values_alone() {
     let (step, values) = values_step(&asking(PASSWORD));
-    let script = lower(&step).runner_step("helm.shop-values", "").questions;
+    let script = lower(&step).runner_step(&step).questions;
     let text = format!("{script:?}");
     for guess in [values.clone(), values.trim_end().to_owned(), PASSWORD.to_owned()] {
         let digest = iec_core::content::Digest::of(guess.as_bytes()).hex();

@@ -8,6 +8,7 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::{PrivateKey, PublicKey};
 
 use super::host_key::fingerprint;
+use super::own_file;
 use crate::error::HostError;
 
 /// What to offer a server.
@@ -92,7 +93,7 @@ pub(crate) fn order(files: Vec<FileKey>, identities: Vec<AgentIdentity>, offers:
 pub(crate) fn read_files(offers: &Offers, tried: &mut Vec<String>) -> Result<Vec<FileKey>, HostError> {
     let mut files = Vec::new();
     for (index, path) in offers.files.iter().enumerate() {
-        let evidence = match std::fs::read_to_string(path).map(Secret::new) {
+        let evidence = match own_file::read_text(path).map(Secret::new) {
             Ok(text) => match read_key(path, text) {
                 Some(key) => {
                     files.push(key);
@@ -120,7 +121,7 @@ pub(crate) fn read_files(offers: &Offers, tried: &mut Vec<String>) -> Result<Vec
 /// it: a PEM file that is locked does not, unless the public half lies beside it.
 #[must_use]
 pub fn public_key(file: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(file).map(Secret::new).ok()?;
+    let text = own_file::read_text(file).map(Secret::new).ok()?;
     read_key(file, text)?.public?.to_openssh().ok()
 }
 
@@ -136,7 +137,7 @@ fn read_key(path: &Path, text: Secret<String>) -> Option<FileKey> {
     let beside = || {
         let mut beside = path.clone().into_os_string();
         beside.push(".pub");
-        std::fs::read_to_string(beside)
+        own_file::read_text(Path::new(&beside))
             .ok()
             .and_then(|text| PublicKey::from_openssh(text.trim()).ok())
     };

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use super::known_hosts::{KnownHosts, KnownName, Verdict};
+use super::own_file;
 use crate::error::HostError;
 
 /// A text that is no public key.
@@ -76,7 +77,7 @@ impl HostKeyPolicy {
     ) -> Result<Self, HostError> {
         let mut known = KnownHosts::default();
         for file in files {
-            match std::fs::read(file) {
+            match own_file::read(file) {
                 Ok(bytes) => known.add(file, &String::from_utf8_lossy(&bytes)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => {
@@ -169,7 +170,8 @@ fn record(file: &Path, name: &KnownName, key: &PublicKey) -> Result<(), HostErro
                 .mode(0o700)
                 .create(folder)?;
         }
-        let open_end = std::fs::read(file).is_ok_and(|bytes| bytes.last().is_some_and(|last| *last != b'\n'));
+        let open_end =
+            own_file::read(file).is_ok_and(|bytes| bytes.last().is_some_and(|last| *last != b'\n'));
         let newline = if open_end { "\n" } else { "" };
         let mut opened = std::fs::OpenOptions::new()
             .append(true)

@@ -8,6 +8,7 @@ mod connection;
 mod host;
 mod host_key;
 mod known_hosts;
+mod own_file;
 mod process;
 
 pub use candidates::public_key;

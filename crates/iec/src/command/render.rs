@@ -209,7 +209,7 @@ impl<'a> Job<'a> {
             return Ok(Vec::new());
         }
         if let Some(path) = self.authorized_keys {
-            let text = std::fs::read_to_string(path)
+            let text = text_file::read(path, text_file::DOCUMENT)
                 .map_err(|error| unreadable("IEC3931", "file of keys", path, &error))?;
             let lines = text.lines().map(str::trim);
             let keys: Vec<String> = lines

@@ -18,7 +18,7 @@ pub(super) fn of_ini(text: &str) -> Value {
     let pairs = [("[", "]"), ("{", "}"), ("(", ")")];
     let is_list = |(open, close): &(&str, &str)| literal.starts_with(open) && literal.ends_with(close);
     // A template begins like a set in a mapping, which is no literal.
-    if pairs.iter().any(|pair| is_list(pair)) && !literal.starts_with("{{") {
+    if pairs.iter().any(is_list) && !literal.starts_with("{{") {
         return Value::Structure(None);
     }
     match python_integer(literal) {
@@ -85,7 +85,7 @@ fn python_integer(text: &str) -> Option<i64> {
         Some("0o") => (&digits[2..], 8),
         Some("0b") => (&digits[2..], 2),
         // Python refuses a zero before other digits, and Ansible takes the text.
-        _ if digits.starts_with('0') && digits.trim_start_matches(['0', '_']) != "" => return None,
+        _ if digits.starts_with('0') && !digits.trim_start_matches(['0', '_']).is_empty() => return None,
         _ => (digits.as_str(), 10),
     };
     number(digits, radix).map(|number| sign * number)

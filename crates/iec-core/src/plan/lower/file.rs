@@ -29,7 +29,11 @@ pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
         FileContent::Text(text) => {
             check.push(question(
                 format!("{path} has the content of the plan"),
-                has_digest(path, &Digest::of(text.as_bytes()).hex()),
+                // A pipe in its place would be waited for.
+                Expr::all([
+                    test(["-f", path]),
+                    has_digest(path, &Digest::of(text.as_bytes()).hex()),
+                ]),
             ));
             (
                 install.words(["/dev/stdin", &new]).stdin_text(text.as_str()),

@@ -322,9 +322,11 @@ pub(super) fn user_kubeconfig(id: &str, user: &str, home: &str) -> Lowered {
         Expr::FailsWith(Box::new(ask), 1)
     };
     let there = Expr::any([test(["-e", &path]), test(["-L", &path])]);
-    let foreign = Expr::all([there, own().not()]);
+    // A pipe or a device is the user's own too, and would be waited for.
+    let foreign = Expr::all([there, Expr::any([test(["-f", &path]).not(), own().not()])]);
     let owner = Cmd::new(Program::Stat).words(["-c", "%a %U", &path]);
     let same = Expr::all([
+        test(["-f", &path]),
         run(Program::Cmp, ["-s", source, &path]),
         Expr::from(owner).prints(format!("600 {user}")),
     ]);
@@ -359,7 +361,7 @@ pub(super) fn user_kubeconfig(id: &str, user: &str, home: &str) -> Lowered {
     let mut undo = vec![
         run(Program::Rm, ["-f", &new]),
         Expr::If {
-            condition: Box::new(own()),
+            condition: Box::new(Expr::all([test(["-f", &path]), own()])),
             then: remove,
             otherwise: vec![],
         },

@@ -9,7 +9,7 @@ use iec_core::render::is_secrets;
 
 use super::seal::is_sealed;
 use crate::error::{CliError, unreadable, unwritable};
-use crate::whole_file;
+use crate::{text_file, whole_file};
 
 /// Where a rendering notes its images that have secrets in them, a path on a line: one cannot tell by looking at them.
 const NOTE: &str = ".iec-images";
@@ -59,7 +59,7 @@ impl Earlier {
 
 /// What the note says; paths that lead out of the folder are nobody's.
 fn noted(folder: &Path) -> io::Result<BTreeSet<String>> {
-    let text = match fs::read_to_string(folder.join(NOTE)) {
+    let text = match text_file::read_regular(&folder.join(NOTE), text_file::DOCUMENT) {
         Ok(text) => text,
         Err(error) if [ErrorKind::NotFound, ErrorKind::InvalidData].contains(&error.kind()) => String::new(),
         Err(error) => return Err(error),
