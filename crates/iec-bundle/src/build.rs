@@ -262,13 +262,36 @@ impl<'a> Build<'a> {
     }
 }
 
-/// The installed Go, or else one from a Debian package.
+/// The release's Go toolchain: the installed Go where it is that version, else fetched by it, or by one from a Debian
+/// package.
 fn find_go(request: &BuildRequest, cache: &Path, sink: &mut dyn FnMut(BuildEvent)) -> Result<Go, BuildError> {
-    let release = &request.release;
-    let unfit = match Go::find(&release.toolchain) {
-        Ok(go) => return Ok(go),
-        Err(error) => error,
+    let toolchain = &request.release.toolchain;
+    let go = match Go::find(toolchain) {
+        Ok(go) if go.is_exact(toolchain) => return Ok(go),
+        Ok(go) => go,
+        Err(unfit) => bootstrapped(request, cache, unfit, sink)?,
     };
+    let job = Job {
+        part: "go".to_owned(),
+        architecture: None,
+        estimate_seconds: 10,
+        work: Box::new(move |runner| Ok((go.exact(toolchain, runner)?, How::Reused))),
+    };
+    let found = jobs::run(vec![job], 1, &request.cancel, sink)?;
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| BuildError::content("go", "the toolchain's job gave nothing"))
+}
+
+/// A Go from a Debian package, where none that will do is installed.
+fn bootstrapped(
+    request: &BuildRequest,
+    cache: &Path,
+    unfit: BuildError,
+    sink: &mut dyn FnMut(BuildEvent),
+) -> Result<Go, BuildError> {
+    let release = &request.release;
     let job = Job {
         part: "go".to_owned(),
         architecture: None,

@@ -13,11 +13,13 @@ use crate::error::BuildError;
 use crate::jobs::How;
 use crate::modules::GoPart;
 use crate::process::Runner;
+use crate::toolchain;
 
-/// A Go installation that can run the release's toolchain.
+/// A Go installation: one that can fetch the release's toolchain, or that toolchain.
 #[derive(Debug, Clone)]
 pub(crate) struct Go {
     program: PathBuf,
+    version: String,
 }
 
 impl Go {
@@ -28,6 +30,22 @@ impl Go {
     pub(crate) fn find(toolchain: &Toolchain) -> Result<Self, BuildError> {
         let installed = || Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.exists());
         Self::check(find_program("go").or_else(installed), toolchain)
+    }
+
+    /// Whether it is the release's toolchain already. Whoever installed it answers for it.
+    pub(crate) fn is_exact(&self, toolchain: &Toolchain) -> bool {
+        self.version == toolchain.go
+    }
+
+    /// The release's toolchain, fetched by this Go and compared with the sum in the release.
+    ///
+    /// # Errors
+    /// When it cannot be fetched, or has another sum.
+    pub(crate) fn exact(&self, toolchain: &Toolchain, runner: &Runner<'_>) -> Result<Self, BuildError> {
+        Ok(Self {
+            program: toolchain::fetch(&self.program, toolchain, runner)?,
+            version: toolchain.go.clone(),
+        })
     }
 
     fn check(program: Option<PathBuf>, toolchain: &Toolchain) -> Result<Self, BuildError> {
@@ -51,7 +69,10 @@ impl Go {
         if numbers(&found) < numbers(&minimum) {
             return Err(BuildError::GoTooOld { found, minimum });
         }
-        Ok(Self { program })
+        Ok(Self {
+            program,
+            version: found,
+        })
     }
 
     /// Takes a Go that is good enough to fetch the release's toolchain out of a Debian package, into the cache.
@@ -75,6 +96,7 @@ impl Go {
             return Ok((
                 Self {
                     program: output.folder().join("root").join(&bootstrap.program),
+                    version: String::new(),
                 },
                 How::Reused,
             ));
@@ -92,6 +114,7 @@ impl Go {
         Ok((
             Self {
                 program: output.folder().join("root").join(&bootstrap.program),
+                version: String::new(),
             },
             How::Built,
         ))
@@ -121,7 +144,7 @@ impl Go {
         }
     }
 
-    fn command(&self, release: &Release, folder: &Path) -> Command {
+    fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(folder);
         // What a user may have set for other projects would change the bytes; where modules come from (GOPROXY,
@@ -141,7 +164,8 @@ impl Go {
             command.env_remove(name);
         }
         command
-            .env("GOTOOLCHAIN", format!("go{}", release.toolchain.go))
+            // It is the exact one, and no other may step in.
+            .env("GOTOOLCHAIN", "local")
             .env("GOFLAGS", "-mod=readonly")
             .env("GOWORK", "off")
             .env("GOOS", "linux")
@@ -273,7 +297,7 @@ impl GoBuild<'_> {
     }
 
     fn build_command(&self, module: &Path, programs: &Path) -> Result<Command, BuildError> {
-        let mut command = self.go.command(self.release, module);
+        let mut command = self.go.command(module);
         command
             .args([
                 "build",
@@ -332,7 +356,7 @@ impl GoBuild<'_> {
             .and_then(|part| part.modules.first());
         let main =
             main.ok_or_else(|| BuildError::content(runner.part, "the release names no module of it"))?;
-        let mut command = self.go.command(self.release, module);
+        let mut command = self.go.command(module);
         command.args(["list", "-m", "-f", "{{.Dir}}", &main.module]);
         let lines = runner.run(&mut command)?;
         let folder = PathBuf::from(lines.first().map(String::as_str).unwrap_or_default());
@@ -388,6 +412,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let go = |script| Go {
             program: a_go(folder.path(), script).unwrap(),
+            version: String::new(),
         };
         let answer = go("printf '/c\\n/m\\n'").caches().unwrap();
         assert_eq!(answer, [PathBuf::from("/c"), PathBuf::from("/m")]);

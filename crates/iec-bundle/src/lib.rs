@@ -26,6 +26,7 @@ mod problem;
 mod process;
 mod roots;
 mod space;
+mod toolchain;
 mod tree;
 mod trust;
 mod verify;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
+
 /// The version of the release file format that this program reads.
 const SCHEMA: u32 = 1;
 
@@ -41,6 +43,8 @@ pub struct Toolchain {
     pub go: String,
     /// The oldest installed Go that can fetch that version by itself.
     pub minimum: String,
+    /// The sum of the module `golang.org/toolchain` of that version for a machine that builds, as Go writes it (`h1:…`).
+    pub sums: BTreeMap<Architecture, String>,
     /// Where Go is published.
     pub upstream: String,
     /// What fetches it where no Go is installed.
