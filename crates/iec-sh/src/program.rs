@@ -62,6 +62,7 @@ programs! {
     Mountpoint => "mountpoint", "Says whether a folder is a mount point.";
     Mv => "mv", "Renames.";
     Nft => "nft", "The packet filter of the kernel, as it is.";
+    Openssl => "openssl", "Reads certificates.";
     Printf => "printf", "Prints words.";
     Readlink => "readlink", "Reads a link.";
     Rm => "rm", "Removes files.";

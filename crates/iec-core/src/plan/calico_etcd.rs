@@ -32,8 +32,12 @@ pub(super) const SECRET: &str = "calico-etcd-secrets";
 /// The namespace of Calico.
 pub(super) const NAMESPACE: &str = "kube-system";
 
-/// How long certificates are valid: as long as their authority. Nothing renews them, unlike those of the cluster.
-const VALIDITY: &str = "87600h0m0s";
+/// How long certificates are valid: as long as kubeadm makes those of the cluster.
+const VALIDITY: &str = "8760h0m0s";
+/// A certificate that is valid for fewer seconds is issued anew: three months, in which somebody applies the site.
+pub(super) const RENEW_SECONDS: u32 = 90 * 24 * 60 * 60;
+/// Where Calico keeps the certificate that it uses on a host, since it came to it from the cluster.
+pub(super) const IN_USE: &str = "/etc/cni/net.d/calico-tls/etcd-cert";
 
 /// The command that prints what Calico keeps below `folder`, an object a line, in the container of [`POD`].
 #[must_use]

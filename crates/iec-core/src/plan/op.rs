@@ -80,6 +80,10 @@ pub enum Op {
     },
     /// The Secret by which Calico gets one of them.
     CalicoEtcdSecret,
+    /// Calico's pods, started again after that certificate was renewed.
+    CalicoEtcdClients,
+    /// The kubeconfig of an administrator whom no rule of the cluster binds, removed from a control plane.
+    NoSuperAdmin,
     /// A label that the site gives to the node of this host, by its own credentials.
     Label {
         /// The node.

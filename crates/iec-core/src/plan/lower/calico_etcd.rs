@@ -4,7 +4,9 @@ use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{kubectl_admin, question, test};
 use super::{Lowered, Undo};
-use crate::plan::calico_etcd::{CALICO_CLIENT, NAMESPACE, PKI, SECRET, probe_endpoint};
+use crate::plan::calico_etcd::{
+    CALICO_CLIENT, IN_USE, NAMESPACE, PKI, RENEW_SECONDS, SECRET, probe_endpoint,
+};
 
 /// The certificates: kubeadm's name for each, and its file without an ending. Calico's is called as kubeadm calls that of
 /// the cluster's only client: what a client may do, it may by having been signed.
@@ -13,37 +15,74 @@ const CERTIFICATES: [(&str, &str); 2] = [
     ("apiserver-etcd-client", CALICO_CLIENT),
 ];
 
+/// How long Calico's pod on this host may take to start.
+const CLIENTS_SECONDS: u32 = 600;
+
 pub(super) fn certificates(configuration: &str) -> Lowered {
     let written = CERTIFICATES
         .iter()
         .flat_map(|(_, file)| [format!("{PKI}/{file}.crt"), format!("{PKI}/{file}.key")])
         .map(|path| test(["-s", &path]));
-    let each_file = |action: &[&str]| -> Expr {
-        Cmd::new(Program::Find)
-            .words([PKI, "-type", "f"])
-            .words(action.iter().copied())
-            .into()
-    };
-    // A power cut may have left empty files, and kubeadm neither replaces them nor waits for the disk.
-    let mut apply = vec![each_file(&["-size", "0", "-delete"])];
-    apply.extend(CERTIFICATES.iter().map(|(phase, _)| {
-        let issue = Cmd::new(Program::Kubeadm).words(["init", "phase", "certs", phase]);
-        issue
-            .words(["--config", "/dev/stdin"])
-            .stdin_text(configuration)
-            .into()
-    }));
-    apply.push(each_file(&["-exec", "sync", "{}", "+"]));
+    let sync = Cmd::new(Program::Find).words([PKI, "-type", "f", "-exec", "sync", "{}", "+"]);
+    let mut apply: Vec<Expr> = CERTIFICATES
+        .iter()
+        .map(|(phase, file)| issue(phase, file, configuration))
+        .collect();
+    // kubeadm does not wait for the disk.
+    apply.push(sync.into());
     Lowered {
-        check: vec![question(
-            format!("the certificates in {PKI} are written"),
-            Expr::all(written),
-        )],
+        check: vec![
+            question(
+                format!("the certificates in {PKI} are written"),
+                Expr::all(written),
+            ),
+            question(
+                "they are valid for another three months",
+                // Before they are issued there is nothing to ask about, and maybe nothing yet to ask with.
+                Expr::FailsWith(
+                    Box::new(Expr::all(CERTIFICATES.iter().map(|(_, file)| lasts(file)))),
+                    1,
+                ),
+            ),
+        ],
         apply,
         undo: Undo::CoveredBy("control-plane.preflight"),
         shows: vec![],
         sensitive: false,
     }
+}
+
+/// Issues one of them where it is not there whole, or ends soon. kubeadm takes what is there for good: it goes first.
+fn issue(phase: &str, file: &str, configuration: &str) -> Expr {
+    let (certificate, key) = (format!("{PKI}/{file}.crt"), format!("{PKI}/{file}.key"));
+    let init = Cmd::new(Program::Kubeadm)
+        .words(["init", "phase", "certs", phase])
+        .words(["--config", "/dev/stdin"])
+        .stdin_text(configuration);
+    Expr::If {
+        condition: Box::new(Expr::all([
+            // A power cut may have left empty files.
+            test(["-s", &certificate]),
+            test(["-s", &key]),
+            lasts(file),
+        ])),
+        then: vec![],
+        otherwise: vec![
+            Cmd::new(Program::Rm)
+                .words(["-f", "--", &certificate, &key])
+                .into(),
+            init.into(),
+        ],
+    }
+}
+
+/// Asks whether a certificate is valid for long enough. One that is not there, or is none, is not.
+fn lasts(file: &str) -> Expr {
+    Cmd::new(Program::Openssl)
+        .words(["x509", "-noout", "-checkend", &RENEW_SECONDS.to_string()])
+        .words(["-in", &format!("{PKI}/{file}.crt")])
+        .quiet()
+        .into()
 }
 
 /// Asks etcd whether it is ready: kubectl is what a bare host has for asking anything by HTTP.
@@ -95,5 +134,42 @@ pub(super) fn secret() -> Lowered {
         undo: Undo::CoveredBy("control-plane.preflight"),
         shows: vec![],
         sensitive: true,
+    }
+}
+
+/// Calico reads its certificate when its pods start, and each host keeps a copy for its own use: a renewed one is in use
+/// when the copy is the same. A rollout goes host by host, by itself.
+pub(super) fn clients() -> Lowered {
+    let certificate = format!("{PKI}/{CALICO_CLIENT}.crt");
+    let in_use = Expr::from(
+        Cmd::new(Program::Cmp)
+            .words(["-s", &certificate, IN_USE])
+            .quiet_errors(),
+    );
+    let restart = kubectl_admin()
+        .words(["rollout", "restart", "-n", NAMESPACE])
+        .words(["daemonset/calico-node", "deployment/calico-kube-controllers"]);
+    Lowered {
+        check: vec![question(
+            "Calico on this host uses the certificate of its etcd",
+            Expr::FailsWith(Box::new(in_use.clone()), 1),
+        )],
+        apply: vec![
+            Expr::If {
+                // Without a copy Calico is still to start for the first time.
+                condition: Box::new(Expr::all([test(["-e", IN_USE]), in_use.clone().not()])),
+                then: vec![restart.into()],
+                otherwise: vec![],
+            },
+            Expr::Poll {
+                question: Box::new(in_use),
+                every_seconds: 2,
+                deadline_seconds: CLIENTS_SECONDS,
+                units: Vec::new(),
+            },
+        ],
+        undo: Undo::CoveredBy("control-plane.preflight"),
+        shows: vec![],
+        sensitive: false,
     }
 }

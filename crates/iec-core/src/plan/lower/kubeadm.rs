@@ -60,13 +60,12 @@ const CERTIFICATES: [&str; 7] = [
 /// Says that kubeadm's preflight passed on this host.
 const PREFLIGHT_PASSED: &str = "/var/lib/iec/preflight-passed";
 
-const KUBECONFIGS: [&str; 5] = [
-    "admin",
-    "super-admin",
-    "kubelet",
-    "controller-manager",
-    "scheduler",
-];
+/// The kubeconfigs that stay. kubeadm makes one more, which [`no_super_admin`] removes.
+const KUBECONFIGS: [&str; 4] = ["admin", "kubelet", "controller-manager", "scheduler"];
+
+/// What lets its bearer do everything, whatever the rules of the cluster say. kubeadm needs it once, to make a rule for
+/// the ordinary administrator.
+const SUPER_ADMIN: &str = "/etc/kubernetes/super-admin.conf";
 
 pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
     let config = match phase {
@@ -196,6 +195,23 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
                 &format!("{coredns} {kube_proxy}"),
             ),
         )],
+    }
+}
+
+pub(super) fn no_super_admin() -> Lowered {
+    Lowered {
+        check: vec![question(
+            format!("the ordinary administrator has a kubeconfig, and {SUPER_ADMIN} is gone"),
+            Expr::all([
+                test(["-s", "/etc/kubernetes/admin.conf"]),
+                test(["-e", SUPER_ADMIN]).not(),
+                test(["-L", SUPER_ADMIN]).not(),
+            ]),
+        )],
+        apply: vec![run(Program::Rm, ["-f", "--", SUPER_ADMIN])],
+        undo: Undo::Irreversible("`kubeadm init phase kubeconfig super-admin` makes one where it is needed"),
+        shows: vec![],
+        sensitive: false,
     }
 }
 

@@ -84,6 +84,8 @@ pub fn lower(step: &Step) -> Lowered {
         Op::Manifest { path, digest, name } => kubernetes::manifest(path, *digest, name),
         Op::CalicoEtcdCertificates { configuration } => calico_etcd::certificates(configuration),
         Op::CalicoEtcdSecret => calico_etcd::secret(),
+        Op::CalicoEtcdClients => calico_etcd::clients(),
+        Op::NoSuperAdmin => kubeadm::no_super_admin(),
         Op::Label { node, key, value } => kubernetes::label(node, key, value),
         Op::Taint {
             node,

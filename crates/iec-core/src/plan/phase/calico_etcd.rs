@@ -47,7 +47,7 @@ pub(in crate::plan) fn calico_etcd(part: &mut PartBuilder<'_>) {
     step(
         "calico-etcd-certificates",
         "Issue certificates for Calico's etcd",
-        "It speaks with nobody who cannot prove who it is.",
+        "It speaks with nobody who cannot prove who it is. They last a year, and are issued anew three months before.",
         1,
         Op::CalicoEtcdCertificates { configuration },
     );
@@ -85,5 +85,17 @@ pub(in crate::plan) fn calico_etcd(part: &mut PartBuilder<'_>) {
         "Calico runs on every host and has its certificate from the cluster, out of files of this host.",
         1,
         Op::CalicoEtcdSecret,
+    );
+}
+
+/// Behind Calico's own start: what was renewed must be used too.
+pub(in crate::plan) fn calico_etcd_clients(part: &mut PartBuilder<'_>) {
+    part.step(
+        Phase::Network,
+        "calico-etcd-clients",
+        "Let Calico use its certificate",
+        "It reads a renewed one when its pods start again, host after host. It gives up after ten minutes.",
+        5,
+        Op::CalicoEtcdClients,
     );
 }

@@ -37,6 +37,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     init(part, InitPhase::BootstrapToken);
     init(part, InitPhase::KubeletFinalize);
     addons(part);
+    no_super_admin(part);
     if part.inputs.site.control_plane().schedulable() {
         let why = "The site wants its control plane to run workloads too: edge sites are small.";
         let title = "Take the control-plane taint off";
@@ -236,6 +237,20 @@ fn addons(part: &mut PartBuilder<'_>) {
         kube_proxy: kube_proxy.reference,
     };
     init(part, phase);
+}
+
+/// The rule for the ordinary administrator is there now: what no rule binds has no use any more.
+fn no_super_admin(part: &mut PartBuilder<'_>) {
+    let why = "Who has it can do everything for a year, and no rule of the cluster can take that back. \
+               kubeadm needed it once, to let the ordinary administrator in.";
+    part.step(
+        Phase::ControlPlane,
+        "no-super-admin",
+        "Remove super-admin.conf",
+        why,
+        0,
+        Op::NoSuperAdmin,
+    );
 }
 
 /// Whether the cluster is there already.

@@ -12,7 +12,7 @@ mod runtime;
 mod system;
 
 pub(super) use admission::admission;
-use calico_etcd::calico_etcd;
+use calico_etcd::{calico_etcd, calico_etcd_clients};
 pub(super) use control_plane::{after_joins, control_plane};
 pub(super) use helm::helm;
 pub(super) use join::join;

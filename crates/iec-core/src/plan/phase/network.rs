@@ -63,6 +63,9 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
         3,
         op,
     );
+    if site.network().has_calico_etcd() {
+        super::calico_etcd_clients(part);
+    }
 }
 
 /// Why Calico cannot keep its data where the site wants it: it has them elsewhere already, and pods have their addresses

@@ -7,7 +7,7 @@ use crate::plan::op::{Op, Unit};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
 use crate::plan::{kubeadm, service_network};
-use crate::site::EndpointHost;
+use crate::site::{EndpointHost, Role};
 
 /// The kernel modules that containers and pods' networks need.
 const MODULES: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "vxlan"];
@@ -188,26 +188,39 @@ fn kernel(part: &mut PartBuilder<'_>) {
 }
 
 fn host_tools(part: &mut PartBuilder<'_>) {
-    if !part.facts.needs_host_tools() {
+    let filters = part.facts.needs_host_tools();
+    let reads_certificates =
+        part.host.role() == Role::ControlPlane && part.inputs.site.network().has_calico_etcd();
+    let needs_openssl = reads_certificates && !part.facts.software.has_tool("openssl");
+    if !(filters || needs_openssl) {
         return;
     }
     let Some(blob) = part.tree("host-tools") else {
         return;
     };
-    let why = "This host lacks some of iptables, ipset, nft and conntrack; port mappings of pods and the rules of the service network need them, and so does whoever looks for a fault.";
+    let (title, why) = if filters {
+        (
+            "Unpack packet filter tools",
+            "This host lacks some of iptables, ipset, nft and conntrack; port mappings of pods and the rules of the service network need them, and so does whoever looks for a fault.",
+        )
+    } else {
+        (
+            "Unpack tools that the host lacks",
+            "By openssl it is asked when the certificates of Calico's etcd end.",
+        )
+    };
     let op = Op::Tree {
         blob,
         into: HOST_TOOLS.to_owned(),
     };
-    part.step(
-        Phase::System,
-        "host-tools",
-        "Unpack packet filter tools",
-        why,
-        1,
-        op,
-    );
-    for tool in LINKED_TOOLS {
+    part.step(Phase::System, "host-tools", title, why, 1, op);
+    let find_it = "So that the kubelet and CNI plugins find it.";
+    let linked = LINKED_TOOLS
+        .into_iter()
+        .filter(|_| filters)
+        .map(|tool| (tool, find_it));
+    let openssl = needs_openssl.then_some(("openssl", "By it the host is asked when certificates end."));
+    for (tool, why) in linked.chain(openssl) {
         if part.facts.software.has_tool(tool) {
             continue;
         }
@@ -215,7 +228,6 @@ fn host_tools(part: &mut PartBuilder<'_>) {
             path: format!("/usr/local/sbin/{tool}"),
             target: format!("{HOST_TOOLS}/bin/{tool}"),
         };
-        let why = "So that the kubelet and CNI plugins find it.";
         part.step(
             Phase::System,
             &format!("host-tool.{tool}"),
