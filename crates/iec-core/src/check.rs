@@ -132,6 +132,10 @@ macro_rules! checks {
 }
 
 checks! {
+    HOST_CERTIFICATES = "host.certificates", "IEC5012", settles: false,
+        "the certificates on the host are valid for another fortnight at least",
+        next: "For those of Calico's etcd run `iec apply`, which issues them anew in time. For kubeadm's: `kubeadm certs renew all` on that host, then restart its static pods. The kubelet renews its own while it can reach the API server.",
+        about: "Every certificate that Kubernetes, etcd and Calico use on the host is read for its last day: kubeadm's, those of Calico's own etcd, and the kubelet's. They last one year, authorities ten.";
     API_READY = "api.ready", "IEC5101", settles: true,
         "the API server answers and says that it is ready",
         next: "On that control plane, see `crictl ps -a --name kube-apiserver` and `journalctl -u kubelet`; then run `iec verify` again.",

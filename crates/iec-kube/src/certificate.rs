@@ -1,12 +1,15 @@
-//! The API server's certificate, as it shows it on the wire.
+//! Until when certificates are valid: the one that the API server shows on the wire, and those in the files of hosts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use iec_core::report::{Row, Scope};
+use iec_core::report::{Row, Scope, Warning};
 use k8s_openapi::jiff::Timestamp;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -79,7 +82,7 @@ pub(crate) fn judge_certificate(scope: Scope, certificate: Result<Validity, Stri
         Ok(validity) => validity,
         Err(reason) => return check.could_not_tell(scope, reason),
     };
-    let days = (validity.not_after.as_second() - now.as_second()).div_euclid(24 * 60 * 60);
+    let days = days_left(validity.not_after, now);
     let until = validity.not_after.strftime("%Y-%m-%d");
     if days < DAYS_LEFT {
         let found = format!("valid until {until}, {days} more days");
@@ -93,6 +96,111 @@ pub(crate) fn judge_certificate(scope: Scope, certificate: Result<Validity, Stri
     let mut row = check.passed(scope);
     row.note = Some(format!("valid until {until}, {days} more days"));
     row
+}
+
+/// With fewer days left than these, a certificate is warned of.
+const DAYS_WARNED: i64 = 60;
+
+/// When the certificates of a host end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostCertificates {
+    /// The host.
+    pub host: String,
+    /// Each file, and the last moment at which its certificate is valid, as RFC 3339; none where it cannot be read.
+    pub files: BTreeMap<String, Option<String>>,
+    /// The same moments, as they are compared.
+    #[serde(skip)]
+    ends: Vec<(Timestamp, String)>,
+}
+
+impl HostCertificates {
+    /// Reads the certificates of a host, PEM by path.
+    #[must_use]
+    pub fn read(host: &str, certificates: &BTreeMap<String, String>) -> Self {
+        let mut files = BTreeMap::new();
+        let mut ends = Vec::new();
+        for (path, pem) in certificates {
+            let until = CertificateDer::from_pem_slice(pem.as_bytes())
+                .ok()
+                .and_then(|der| validity(&der).ok())
+                .map(|validity| validity.not_after);
+            files.insert(path.clone(), until.map(|until| format!("{until:.0}")));
+            ends.extend(until.map(|until| (until, path.clone())));
+        }
+        ends.sort();
+        Self {
+            host: host.to_owned(),
+            files,
+            ends,
+        }
+    }
+
+    /// The certificate that ends first, in words: its file and its last day.
+    #[must_use]
+    pub fn first(&self) -> Option<String> {
+        let (until, path) = self.ends.first()?;
+        Some(format!("{path} until {}", until.strftime("%Y-%m-%d")))
+    }
+
+    /// A warning where one of them ends in less than two months, and no sooner than a row fails for it.
+    #[must_use]
+    pub fn warning(&self) -> Option<Warning> {
+        self.warning_at(Timestamp::now())
+    }
+
+    fn warning_at(&self, now: Timestamp) -> Option<Warning> {
+        let (until, path) = self.ends.first()?;
+        let days = days_left(*until, now);
+        let until = until.strftime("%Y-%m-%d");
+        (DAYS_LEFT..DAYS_WARNED).contains(&days).then(|| Warning {
+            code: Some("IEC5011".to_owned()),
+            text: format!(
+                "a certificate on {} ends on {until}, in {days} days: {path}",
+                self.host
+            ),
+        })
+    }
+
+    /// A row on them.
+    #[must_use]
+    pub fn row(&self) -> Row {
+        self.row_at(Timestamp::now())
+    }
+
+    fn row_at(&self, now: Timestamp) -> Row {
+        let (check, scope) = (&check::HOST_CERTIFICATES, Scope::host(&self.host));
+        let mut late: Vec<String> = self
+            .ends
+            .iter()
+            .filter(|(until, _)| days_left(*until, now) < DAYS_LEFT)
+            .map(|(until, path)| format!("{path} ends on {}", until.strftime("%Y-%m-%d")))
+            .collect();
+        let damaged = self.files.iter().filter(|(_, until)| until.is_none());
+        late.extend(damaged.map(|(path, _)| format!("{path} has no certificate that can be read")));
+        match (late.first().cloned(), self.first()) {
+            (Some(found), _) => {
+                let expected = format!("valid for at least {DAYS_LEFT} more days");
+                check.failed(scope, expected, found, late)
+            }
+            (None, None) => check.could_not_tell(scope, "the host has none of the files"),
+            (None, Some(first)) => {
+                let mut row = check.passed(scope);
+                row.note = Some(format!("the first to end: {first}"));
+                row
+            }
+        }
+    }
+}
+
+/// A row on a host whose certificates could not be asked for.
+#[must_use]
+pub fn certificates_unknown(host: &str, reason: &str) -> Row {
+    check::HOST_CERTIFICATES.could_not_tell(Scope::host(host), reason)
+}
+
+fn days_left(until: Timestamp, now: Timestamp) -> i64 {
+    (until.as_second() - now.as_second()).div_euclid(24 * 60 * 60)
 }
 
 #[cfg(test)]
@@ -141,5 +249,51 @@ mod tests {
         assert_eq!(read.not_before, time("2026-11-23T00:00:00Z"));
         assert_eq!(read.not_after, time("2027-11-23T00:00:00Z"));
         assert!(validity(b"not a certificate").is_err());
+    }
+
+    fn until(date: (i32, u8, u8)) -> String {
+        let mut parameters = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).expect("parameters");
+        parameters.not_after = rcgen::date_time_ymd(date.0, date.1, date.2);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        parameters.self_signed(&key).expect("a certificate").pem()
+    }
+
+    #[test]
+    fn a_host_is_warned_of_before_a_certificate_ends_and_fails_when_it_is_about_to() {
+        let files = [("/a.crt", until((2027, 6, 1))), ("/b.crt", until((2027, 2, 1)))];
+        let files: BTreeMap<String, String> = files.map(|(path, pem)| (path.to_owned(), pem)).into();
+        let read = HostCertificates::read("edge-1", &files);
+        assert_eq!(read.first().as_deref(), Some("/b.crt until 2027-02-01"));
+        assert_eq!(read.files["/a.crt"].as_deref(), Some("2027-06-01T00:00:00Z"));
+        let row = |now: &str| read.row_at(time(now));
+        let warned = |now: &str| read.warning_at(time(now)).is_some();
+        let (early, near, late) = (
+            "2026-11-23T00:00:00Z",
+            "2026-12-23T00:00:00Z",
+            "2027-01-23T00:00:00Z",
+        );
+        assert_eq!(
+            row(early).note.as_deref(),
+            Some("the first to end: /b.crt until 2027-02-01")
+        );
+        assert_eq!(
+            (row(near).outcome, row(early).outcome),
+            (Outcome::Passed, Outcome::Passed)
+        );
+        assert_eq!((warned(early), warned(near), warned(late)), (false, true, false));
+        let Outcome::Failed(failure) = row(late).outcome else {
+            panic!("it ends in nine days")
+        };
+        assert_eq!(failure.evidence, ["/b.crt ends on 2027-02-01"]);
+    }
+
+    #[test]
+    fn a_damaged_file_fails_and_a_host_without_files_could_not_be_told() {
+        let files = BTreeMap::from([("/a.crt".to_owned(), "none".to_owned())]);
+        let now = time("2026-11-23T00:00:00Z");
+        let damaged = HostCertificates::read("edge-1", &files).row_at(now);
+        assert!(matches!(damaged.outcome, Outcome::Failed(_)));
+        let none = HostCertificates::read("edge-1", &BTreeMap::new()).row_at(now);
+        assert!(matches!(none.outcome, Outcome::CouldNotTell { .. }));
     }
 }

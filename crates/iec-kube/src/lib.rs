@@ -19,6 +19,7 @@ pub mod judge;
 
 pub use iec_core::check;
 
+pub use certificate::{HostCertificates, certificates_unknown};
 pub use cluster::{Access, Cluster};
 pub use error::KubeError;
 pub use expected::{CONTROL_PLANE_KEY, Expected, ExpectedCalico, ExpectedNode};

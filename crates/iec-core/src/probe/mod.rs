@@ -26,6 +26,7 @@
 //! time, `cut=KEY` that a text or list was too long.
 
 mod answer;
+pub mod certificates;
 mod machine;
 mod network;
 mod software;

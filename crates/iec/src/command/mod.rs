@@ -2,6 +2,7 @@
 
 mod apply;
 mod bundle;
+mod certificates;
 mod check;
 mod cluster;
 mod completion;

@@ -7,6 +7,7 @@ use iec_core::site::Role;
 use iec_kube::{ClusterStatus, NodeStatus, status};
 use serde_json::json;
 
+use super::certificates::{Certificates, certificates};
 use super::owed::{self, Owed};
 use super::reach::{block_on, fleet};
 use super::{bundle, cluster, site_file, verify};
@@ -20,22 +21,26 @@ pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Ou
     let file = site_file::read(&arguments.site)?;
     let release = bundle::release(file.site.release())?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
-    let ((cluster, report), owed) = block_on(async {
+    let ((cluster, mut report), owed, certificates) = block_on(async {
         let reached = cluster::open(&file, &release, &fleet, 1.0).await?;
         let owed = owed::owed(&file.site, &fleet);
         let found = status(&reached.cluster, &reached.expected, &|_| {});
-        Ok(tokio::join!(found, owed))
+        let certificates = certificates(&file.site, &fleet);
+        Ok(tokio::join!(found, owed, certificates))
     })?;
+    certificates.complete(&mut report);
     let debts: Vec<_> = owed.iter().map(Owed::json).collect();
     ui.result(
         Document::Status,
-        &json!({ "cluster": cluster, "owed": debts, "report": report.to_json() }),
-        || text(&cluster, &owed, &report),
+        &json!({
+            "cluster": cluster, "owed": debts, "certificates": certificates.hosts, "report": report.to_json(),
+        }),
+        || text(&cluster, &owed, &certificates, &report),
     );
     verify::finish(&report)
 }
 
-fn text(cluster: &ClusterStatus, owed: &[Owed], report: &Report) -> String {
+fn text(cluster: &ClusterStatus, owed: &[Owed], certificates: &Certificates, report: &Report) -> String {
     let version = cluster.version.as_deref().unwrap_or("of an unknown version");
     let mut text = format!("The cluster of {} is Kubernetes {version}.\n\n", report.site);
     let width = cluster
@@ -54,6 +59,15 @@ fn text(cluster: &ClusterStatus, owed: &[Owed], report: &Report) -> String {
             "  The API server of {} at {} has a certificate until {until}.",
             server.host, server.address
         );
+    }
+    for host in &certificates.hosts {
+        if let Some(first) = host.first() {
+            let _ = writeln!(
+                text,
+                "  Of the certificates on {}, the first to end is {first}.",
+                host.host
+            );
+        }
     }
     let waiting: Vec<_> = cluster.system_pods.iter().filter(|pod| !pod.ready).collect();
     let _ = writeln!(

@@ -11,6 +11,7 @@ use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
 use iec_host::Fleet;
 use iec_kube::{Image, VerifyOptions};
 
+use super::certificates::certificates;
 use super::cluster::{self, FromHosts};
 use super::planning::{found, probed};
 use super::reach::{block_on, fleet};
@@ -45,6 +46,7 @@ pub(super) async fn verify(
     let probed = probed(fleet).await?;
     let is_slow = probed.facts.known().any(|(_, host)| host.capacity.is_slow());
     let reached = cluster::open(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
+    let certificates = certificates(&file.site, fleet).await;
     let image = release.image("nginx").ok_or_else(|| {
         CliError::refused(
             "IEC5007",
@@ -67,7 +69,10 @@ pub(super) async fn verify(
     };
     let hosts = FromHosts { fleet };
     let mut board = ui.board("verify");
-    let report = {
+    for row in &certificates.rows {
+        show(row, &mut board, ui);
+    }
+    let mut report = {
         let work = iec_kube::verify(
             &reached.cluster,
             &reached.expected,
@@ -89,9 +94,9 @@ pub(super) async fn verify(
         show(&row, &mut board, ui);
     }
     board.finish();
-    let mut report = report;
     name_closed_chains(&mut report, &probed.facts);
     report.notes = accepted(file, &release, &probed.facts);
+    certificates.complete(&mut report);
     Ok(report)
 }
 
