@@ -21,6 +21,10 @@ pub enum Lab {
 ///
 /// Each host has its own address, a user `edge` with sudo, and an SSH key made for this lab. The lab's folder
 /// holds a site.yaml for them. Needs root, and podman, runc and mmdebstrap.
+///
+/// The hosts are privileged containers, since systemd, the kubelet and Calico need to mount, load and route. That keeps
+/// them apart, and keeps nobody in: they share this machine's kernel, and whoever is root on one of them, or runs a
+/// privileged pod there, can be root on this machine. Try nothing in a lab that you would not run as root here.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     iec lab up\n  \
@@ -119,6 +123,8 @@ pub struct LabExec {
 ///
 /// Installs the Debian packages that it needs, builds a bundle if there is none, makes hosts, turns them into a
 /// cluster, proves it, and prints how to use it. Needs root. A second run goes on where the first one stopped.
+///
+/// Its hosts are those of `iec lab up`: privileged containers. Whoever is root on one of them can be root on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iec demo\n  iec demo --hosts 1\n  iec demo --down")]
 pub struct Demo {

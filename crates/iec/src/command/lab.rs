@@ -66,12 +66,20 @@ pub(super) fn install_packages(labs: &Labs, packages: &[String], ui: &Ui) -> Res
     Ok(())
 }
 
+/// What whoever makes a lab should know before it is there.
+const PRIVILEGED: &str =
+    "The lab's hosts are privileged containers: whoever is root on one of them can be root on this machine.";
+
 /// Makes a lab and shows how it comes up.
 pub(super) fn up(labs: &Labs, request: &UpRequest, ui: &Ui) -> Result<iec_lab::Lab, CliError> {
     let mut board = ui.board("lab");
     let mut ready = 0;
+    let mut told = false;
     let hosts = request.hosts as u64;
     let lab = labs.up(request, &mut |event| {
+        if !std::mem::replace(&mut told, true) {
+            board.line(Mark::Note, "", PRIVILEGED);
+        }
         if matches!(event, LabEvent::HostReady { .. }) {
             ready += 1;
         }
