@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use iec_sh::{Expr, OnFailure, UndoScript, UndoStep};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::facts::Facts;
+use crate::facts::{Facts, Unit};
 use crate::journal::{Journal, Recorded};
 use crate::observed::Observed;
 use crate::plan::{HOME, Phase, StepId, delete_node, drain_node};
@@ -76,6 +76,37 @@ pub fn refuse(site: &Site, facts: &Facts) -> Diagnostics {
         );
     }
     problems
+}
+
+/// What shows that control planes still have the cluster, a line each: while there is something, its credentials are needed,
+/// whatever a journal says.
+#[must_use]
+pub fn remains(site: &Site, facts: &Facts) -> Vec<String> {
+    let mut found = Vec::new();
+    for host in site.control_planes() {
+        let name = host.name();
+        let Some(known) = facts.host(name.as_str()) else {
+            continue;
+        };
+        let of_cluster = |file: &&String| {
+            matches!(file.as_str(), "admin.conf" | "super-admin.conf" | "pki/ca.key")
+                || file.starts_with("manifests/")
+        };
+        if let Some(file) = known.cluster.kubernetes_files.iter().find(of_cluster) {
+            found.push(format!("{name}: /etc/kubernetes/{file} is there"));
+        }
+        if known.cluster.etcd_data {
+            found.push(format!("{name}: /var/lib/etcd has data"));
+        }
+        if known
+            .software
+            .unit("kubelet.service")
+            .is_some_and(Unit::is_active)
+        {
+            found.push(format!("{name}: the kubelet runs"));
+        }
+    }
+    found
 }
 
 /// What is in the cluster goes with it: a cluster that does not answer any more must not keep its hosts from being freed.

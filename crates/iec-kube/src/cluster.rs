@@ -3,11 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use iec_core::secret::Secret;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::AuthInfo;
 use kube::{Api, Client, Config};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::time::timeout;
 
 use crate::error::KubeError;
@@ -21,8 +25,12 @@ const CALL: Duration = Duration::from_secs(10);
 /// What is needed to speak with a cluster whose endpoint name the operator's machine cannot resolve.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The text of an administrator's kubeconfig. It holds a private key.
-    pub kubeconfig: Secret<String>,
+    /// The certificate of the cluster's authority, PEM: whom it has not signed is not believed.
+    pub authority: String,
+    /// The certificate to log in with, PEM.
+    pub certificate: String,
+    /// Its key, PEM.
+    pub key: Secret<String>,
     /// The name that the API servers' certificates carry: the host part of the site's endpoint.
     pub server_name: String,
     /// By which factor everything may be slower than on an ordinary host; at least 1.
@@ -53,14 +61,14 @@ impl Cluster {
     /// reaches its host, with the certificate checked against the endpoint's name.
     ///
     /// # Errors
-    /// The kubeconfig is not one, its credentials make no client, or the site has no control plane.
-    pub async fn new(access: &Access, expected: &Expected) -> Result<Self, KubeError> {
+    /// The credentials make no client, or the site has no control plane.
+    pub fn new(access: &Access, expected: &Expected) -> Result<Self, KubeError> {
         // Another part of the program may have installed it already; both are the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut servers = Vec::new();
         for node in expected.control_planes() {
             let address = format!("{}:{}", node.operator_address, expected.api_port);
-            let config = config_for(access, &address).await?;
+            let config = config_for(access, &address)?;
             let client = Client::try_from(config.clone()).map_err(|source| KubeError::Client {
                 source: Box::new(source),
             })?;
@@ -134,24 +142,23 @@ fn http_get(path: &str) -> http::Request<Vec<u8>> {
         .expect("a constant path makes a request")
 }
 
-async fn config_for(access: &Access, address: &str) -> Result<Config, KubeError> {
-    let invalid = |source| KubeError::Kubeconfig {
-        source: Box::new(source),
-    };
-    let mut kubeconfig = Kubeconfig::from_yaml(access.kubeconfig.expose()).map_err(invalid)?;
-    for named in &mut kubeconfig.clusters {
-        if let Some(cluster) = &mut named.cluster {
-            cluster.server = Some(format!("https://{address}"));
-            cluster.tls_server_name = Some(access.server_name.clone());
-            cluster.proxy_url = None;
-        }
-    }
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(invalid)?;
-    // The library takes one from the environment; the hosts are in the site, where it does not lead.
-    config.proxy_url = None;
+/// A configuration of these credentials and nothing else: none of the environment's, and no proxy, since the hosts are in
+/// the site, where none leads.
+fn config_for(access: &Access, address: &str) -> Result<Config, KubeError> {
+    let url = format!("https://{address}")
+        .parse()
+        .map_err(|_| KubeError::Credentials("an address that is none"))?;
+    let authority = CertificateDer::from_pem_slice(access.authority.as_bytes())
+        .map_err(|_| KubeError::Credentials("an authority that is no certificate"))?;
+    let mut config = Config::new(url);
+    config.root_cert = Some(vec![authority.to_vec()]);
+    config.tls_server_name = Some(access.server_name.clone());
     config.connect_timeout = Some(CONNECT.mul_f64(access.slowness.max(1.0)));
+    config.auth_info = AuthInfo {
+        client_certificate_data: Some(STANDARD.encode(&access.certificate)),
+        client_key_data: Some(STANDARD.encode(access.key.expose()).into()),
+        ..AuthInfo::default()
+    };
     Ok(config)
 }
 
@@ -165,24 +172,45 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn the_way_to_a_host_has_no_proxy() {
-        let kubeconfig = "\
-apiVersion: v1
-kind: Config
-clusters: [{name: site, cluster: {server: \"https://api:6443\", proxy-url: \"http://10.9.9.9:3128\"}}]
-users: [{name: admin, user: {token: none}}]
-contexts: [{name: site, context: {cluster: site, user: admin}}]
-current-context: site
-";
-        let access = Access {
-            kubeconfig: Secret::new(kubeconfig.to_owned()),
+    fn access() -> Access {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let parameters = rcgen::CertificateParams::new(vec!["api".to_owned()]).expect("parameters");
+        let certificate = parameters.self_signed(&key).expect("a certificate").pem();
+        Access {
+            authority: certificate.clone(),
+            certificate,
+            key: Secret::new(key.serialize_pem()),
             server_name: "api".to_owned(),
             slowness: 1.0,
-        };
-        let config = config_for(&access, "10.0.0.11:6443").await.expect("valid");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_way_to_a_host_has_no_proxy() {
+        // Both crates' tests may have chosen one; it is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = config_for(&access(), "10.0.0.11:6443").expect("valid");
         assert_eq!(config.cluster_url.to_string(), "https://10.0.0.11:6443/");
         assert_eq!(config.proxy_url, None);
+        assert!(Client::try_from(config).is_ok());
+    }
+
+    #[test]
+    fn nothing_but_what_was_given_is_used() {
+        let config = config_for(&access(), "10.0.0.11:6443").expect("valid");
+        let given = AuthInfo {
+            client_certificate_data: config.auth_info.client_certificate_data.clone(),
+            client_key_data: config.auth_info.client_key_data.clone(),
+            ..AuthInfo::default()
+        };
+        assert_eq!(format!("{:?}", config.auth_info), format!("{given:?}"));
+        assert!(!config.accept_invalid_certs && config.root_cert_file.is_none());
+        assert_eq!(config.root_cert.map(|roots| roots.len()), Some(1));
+        let damaged = Access {
+            authority: "none".to_owned(),
+            ..access()
+        };
+        assert!(config_for(&damaged, "10.0.0.11:6443").is_err());
     }
 
     #[test]

@@ -7,15 +7,11 @@ use std::time::Duration;
 /// Why the cluster could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum KubeError {
-    /// The kubeconfig cannot be used.
-    #[error("the kubeconfig cannot be used")]
-    Kubeconfig {
-        /// What is wrong with it.
-        #[source]
-        source: Box<kube::config::KubeconfigError>,
-    },
-    /// The credentials of the kubeconfig do not make a client.
-    #[error("no client can be made from the kubeconfig's credentials")]
+    /// The credentials cannot be used.
+    #[error("the credentials for the cluster have {0}")]
+    Credentials(&'static str),
+    /// The credentials do not make a client.
+    #[error("no client can be made from the credentials for the cluster")]
     Client {
         /// What is wrong with them.
         #[source]
@@ -56,8 +52,7 @@ impl KubeError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Kubeconfig { .. } => "IEC5001",
-            Self::Client { .. } => "IEC5002",
+            Self::Credentials(_) | Self::Client { .. } => "IEC5002",
             Self::NoControlPlane => "IEC5003",
             Self::Deadline { .. } => "IEC5004",
             Self::Api { .. } => "IEC5005",
@@ -69,17 +64,14 @@ impl KubeError {
     #[must_use]
     pub fn next(&self) -> &'static str {
         match self {
-            Self::Kubeconfig { .. } => {
-                "fetch /etc/kubernetes/admin.conf from a control plane again, or run `iec apply`, which writes it"
-            }
-            Self::Client { .. } => {
-                "compare the certificates in the kubeconfig with those of the site's secrets file"
+            Self::Credentials(_) | Self::Client { .. } => {
+                "see whether the secrets file was changed by hand; `iec credentials recover --force` writes it anew"
             }
             Self::NoControlPlane => "declare a host with `role: control-plane` in the site file",
             Self::Deadline { .. } => {
                 "see whether the control plane is overloaded or out of reach, then try again"
             }
-            Self::Api { .. } => "see the cause; with 401 or 403 the kubeconfig belongs to another cluster",
+            Self::Api { .. } => "see the cause; with 401 or 403 the secrets file belongs to another cluster",
             Self::Exec { .. } => "see whether the API server reaches the kubelets on TCP 10250",
         }
     }

@@ -4,6 +4,7 @@ pub mod cli;
 mod command;
 pub mod credentials;
 pub mod error;
+mod kubeconfig;
 pub mod manual;
 pub mod settings;
 mod text_file;

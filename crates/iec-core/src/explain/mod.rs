@@ -7,6 +7,7 @@ mod command_line;
 mod content;
 mod host;
 mod import;
+mod kubeconfig;
 mod lab;
 mod network;
 mod plan;
@@ -50,7 +51,7 @@ const fn row(
 }
 
 /// The table, part by part, each in ascending order.
-const PARTS: [&[Explanation]; 12] = [
+const PARTS: [&[Explanation]; 13] = [
     site::ROWS,
     network::ROWS,
     import::ROWS,
@@ -60,6 +61,7 @@ const PARTS: [&[Explanation]; 12] = [
     lab::ROWS,
     content::ROWS,
     plan::ROWS,
+    kubeconfig::ROWS,
     run::ROWS,
     verify::ROWS,
     crate::check::EXPLANATIONS,
@@ -136,6 +138,7 @@ mod tests {
             &["IEC19"],
             &["IEC2"],
             &["IEC3"],
+            &["IEC395", "IEC396"],
             &["IEC4"],
             &["IEC50"],
             &["IEC5"],

@@ -68,16 +68,9 @@ pub(super) const ROWS: &[Explanation] = &[
         "iec apply",
     ),
     row(
-        "IEC4903",
-        "the administrator's kubeconfig is of an unknown form",
-        "IEC changes the one line that names the API server, and the file does not have exactly one.",
-        "Use kubectl on the control plane itself.",
-        "sudo kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes",
-    ),
-    row(
         "IEC4904",
         "the kubeconfig cannot be written",
-        "The cluster is installed, and the operating system refused to write its kubeconfig on this machine; the message says why.",
+        "The operating system refused to write the kubeconfig or its lock on this machine; the message says why.",
         "Name another place.",
         "iec apply --kubeconfig ~/kubeconfig",
     ),

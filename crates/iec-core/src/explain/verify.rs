@@ -5,18 +5,11 @@ use super::{Explanation, row};
 /// What keeps the cluster from being asked.
 pub(super) const ROWS: &[Explanation] = &[
     row(
-        "IEC5001",
-        "the kubeconfig cannot be used",
-        "It cannot be read, or lacks what a kubeconfig has.",
-        "Fetch /etc/kubernetes/admin.conf from a control plane again, or run `iec apply`, which writes it.",
-        "",
-    ),
-    row(
         "IEC5002",
-        "the kubeconfig's credentials cannot be used",
-        "Its certificate and key do not make a client.",
-        "Compare the certificates in the kubeconfig with those of the site's secrets file.",
-        "",
+        "the credentials for the cluster cannot be used",
+        "The certificate and key that the site's authority issued for this run do not make a client.",
+        "See whether the secrets file was changed by hand.",
+        "iec credentials recover --force",
     ),
     row(
         "IEC5003",
@@ -35,7 +28,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC5005",
         "the API server could not be asked, or said no",
-        "The message has what came back. With 401 or 403 the kubeconfig belongs to another cluster.",
+        "The message has what came back. With 401 or 403 the secrets file belongs to another cluster.",
         "Remove the cause that the message names.",
         "",
     ),
@@ -73,5 +66,12 @@ pub(super) const ROWS: &[Explanation] = &[
         "No row failed, but some could not be exercised; each says why.",
         "Remove what kept them from it, then verify again.",
         "iec verify",
+    ),
+    row(
+        "IEC5011",
+        "a certificate ends within two months",
+        "Certificates last one year. Those of Calico's own etcd are issued anew by any `iec apply` in their last three months, the kubelet renews its own; the others are kubeadm's.",
+        "Plan the renewal of kubeadm's certificates: afterwards the static pods of that host are restarted.",
+        "sudo kubeadm certs renew all",
     ),
 ];

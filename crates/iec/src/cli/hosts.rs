@@ -72,9 +72,15 @@ pub struct Apply {
     /// The site file
     #[command(flatten)]
     pub site: SitePath,
-    /// Where to write the administrator's kubeconfig [default: kubeconfig, beside the site file]
+    /// The kubeconfig that gets the cluster's entries [default: kubeconfig, beside the site file]
+    ///
+    /// A cluster, a user and a context, all of the site's name, are put into it. Whatever else is in the file stays as it
+    /// is, and so does the context that is selected, unless the file is new.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Select the site's context in the kubeconfig
+    #[arg(long)]
+    pub use_context: bool,
     /// How long a token lives by which hosts join: from 10m to 7d
     ///
     /// It is made when a host has to join, and removed when the last one has.
@@ -179,6 +185,12 @@ pub struct Reset {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// One more kubeconfig that the cluster's entries are taken out of
+    ///
+    /// They are always taken out of the one beside the site file, and of ~/.kube/config. Only entries of the site's name
+    /// and authority are taken; a file goes only if `iec apply` has made it and nothing else is in it.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,

@@ -17,14 +17,16 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::content::Content;
+use super::kubeconfig::{self, Target};
 use super::planning::{Planned, milliseconds, planned};
 use super::reach::{block_on, fleet};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::site_file::{self, SiteFile};
-use super::{interrupt, kubeconfig, plan};
+use super::{interrupt, plan};
 use crate::cli::Apply;
 use crate::error::{CliError, Outcome};
+use crate::kubeconfig::Selection;
 use crate::settings::Settings;
 use crate::ui::{Document, Ui, count, duration, size};
 
@@ -34,18 +36,25 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
     ui.diagnostics(&file.warnings, &file.text);
     let content = Content::open(&file, settings, ui)?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
-    let kubeconfig = arguments
-        .kubeconfig
-        .clone()
-        .unwrap_or_else(|| kubeconfig::default_path(&file.path));
+    let path = arguments.kubeconfig.clone();
+    let kubeconfig = Target {
+        path: path.unwrap_or_else(|| kubeconfig::default_path(&file.path)),
+        selection: if arguments.use_context {
+            Selection::Select
+        } else {
+            Selection::Keep
+        },
+    };
+    // What can be seen without the site's credentials is seen before a host is asked anything.
+    crate::kubeconfig::read_private(&kubeconfig.path)?;
     let request = Request {
         kubeconfig: &kubeconfig,
         token_life: arguments.token_ttl.0,
         who: &settings.who,
     };
     let applied = block_on(apply(&file, &content, &fleet, &request, ui))?;
-    ui.result(Document::Apply, &applied.json(&file, &kubeconfig), || {
-        applied.text(&file, &kubeconfig)
+    ui.result(Document::Apply, &applied.json(&file, &kubeconfig.path), || {
+        applied.text(&file, &kubeconfig.path)
     });
     Ok(Outcome::Done)
 }
@@ -53,7 +62,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
 /// How the site is applied.
 pub(super) struct Request<'a> {
     /// Where the administrator's kubeconfig goes.
-    pub(super) kubeconfig: &'a Path,
+    pub(super) kubeconfig: &'a Target,
     /// How long a bootstrap token lives that is made now.
     pub(super) token_life: Duration,
     /// Who applies it, for others to read.
@@ -82,6 +91,8 @@ pub(super) async fn apply(
         ui.warn("IEC3909", warning);
     }
     refuse_early(&planned)?;
+    let credentials = &planned.credentials;
+    kubeconfig.refuse(file, fleet, credentials)?;
     let mut summary = Summary::default();
     tracing::debug!(milliseconds = milliseconds(began), "asked and planned");
     if !planned.changes.is_settled() {
@@ -97,10 +108,7 @@ pub(super) async fn apply(
             return Err(error);
         }
     }
-    // A run without changes costs two round trips; a third one only where the file is not there.
-    if !summary.hosts.is_empty() || !kubeconfig.exists() {
-        kubeconfig::keep(file, fleet, kubeconfig).await?;
-    }
+    kubeconfig.keep(file, fleet, credentials)?;
     Ok(Applied {
         summary,
         took: began.elapsed(),
@@ -300,7 +308,7 @@ impl Applied {
         let sent: u64 = hosts.map(|host| host.sent).sum();
         format!(
             "The site {site} is as its file says: {} done and {kept} kept on {} in {took}, {} sent.\n\
-             The administrator's kubeconfig is {}\n\n  iec verify {}\n",
+             The administrator's kubeconfig is {}, with the context {site}\n\n  iec verify {}\n",
             count(changed, "step"),
             count(self.summary.hosts.len(), "host"),
             size(sent),
@@ -322,6 +330,7 @@ impl Applied {
             "seconds": self.took.as_secs_f64(),
             "hosts": hosts,
             "kubeconfig": kubeconfig,
+            "context": file.site.name(),
         })
     }
 }

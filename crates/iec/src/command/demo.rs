@@ -18,10 +18,12 @@ use serde_json::json;
 use super::apply::{Request, apply};
 use super::bundle::{self, build, this_machine};
 use super::content::Content;
+use super::kubeconfig::Target;
 use super::reach::{block_on, fleet};
 use super::{interrupt, lab, site_file, verify};
 use crate::cli::{Demo, Reach, SitePath};
 use crate::error::{CliError, Outcome, unwritable};
+use crate::kubeconfig::Selection;
 use crate::settings::Settings;
 use crate::ui::{Document, Ui, duration};
 
@@ -59,8 +61,12 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
     let fleet = fleet(&file.site, &reach, settings)?;
     ui.say("Installing the cluster on the hosts.");
     let report = block_on(async {
+        let kubeconfig = Target {
+            path: lab.kubeconfig_file.clone(),
+            selection: Selection::Keep,
+        };
         let request = Request {
-            kubeconfig: &lab.kubeconfig_file,
+            kubeconfig: &kubeconfig,
             token_life: TOKEN_LIFE,
             who: &settings.who,
         };

@@ -1,19 +1,21 @@
-//! The administrator's kubeconfig: read from a control plane by root over SSH, kept 0600 beside the site file.
+//! The administrator's kubeconfig on this machine: the site's three entries, made here, in a file that may have others.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use iec_core::credentials::Credentials;
 use iec_core::secret::Secret;
-use iec_core::site::{EndpointHost, Site, SiteHost};
+use iec_core::site::Site;
 use iec_host::Fleet;
-use iec_sh::{Cmd, Program};
+use jiff::Timestamp;
 
-use super::control_plane;
 use super::site_file::SiteFile;
-use crate::error::{CliError, Kind, unwritable};
-use crate::whole_file;
+use crate::credentials::administrator;
+use crate::error::CliError;
+use crate::kubeconfig::{self, Left, Lock, Refusal, Selection, Wanted};
 
-/// Where kubeadm keeps it on a control plane.
-const ON_HOST: &str = "/etc/kubernetes/admin.conf";
+/// How long the certificate in it is valid: as long as those that kubeadm issues.
+const LIFE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Where it is kept: `kubeconfig` beside a `site.yaml`, `shop.kubeconfig` beside a `shop.yaml`.
 pub(super) fn default_path(site_file: &Path) -> PathBuf {
@@ -27,109 +29,155 @@ pub(super) fn default_path(site_file: &Path) -> PathBuf {
     }
 }
 
-/// Reads it from a control plane, as the host has it.
-///
-/// # Errors
-/// When no control plane can be asked, or none of them has one.
-pub(super) async fn read(site: &Site, fleet: &Fleet) -> Result<(SiteHost, Secret<String>), CliError> {
-    let question = Cmd::new(Program::Cat).words(["--", ON_HOST]).into();
-    control_plane::ask(site, fleet, &question, |said| {
-        let cause = "there is no cluster on the site's control planes";
-        let mut error = CliError::new(Kind::CouldNotTell, "IEC4902", cause);
-        error.evidence = said;
-        error.next("iec apply installs one")
-    })
-    .await
+/// Where the entries of a site go, and whether they are to be what kubectl uses without further words.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// Which context is selected afterwards.
+    pub(super) selection: Selection,
 }
 
-/// Keeps it on this machine, for this machine: with the address at which the control plane is reached from here.
-pub(super) async fn keep(file: &SiteFile, fleet: &Fleet, path: &Path) -> Result<(), CliError> {
-    let (host, text) = read(&file.site, fleet).await?;
-    let endpoint = file.site.control_plane().endpoint();
-    let text = for_operator(
-        &text,
-        &host.address().to_string(),
-        endpoint.port(),
-        endpoint.host(),
-    )
-    .ok_or_else(|| {
-        CliError::new(
-            Kind::CouldNotTell,
-            "IEC4903",
-            format!("{ON_HOST} of {} is of an unknown form", host.name()),
-        )
-        .next("kubectl can still be used on the control plane itself")
-    })?;
-    write(path, &text)
-}
+impl Target {
+    /// Refuses a file that cannot take the entries: before a host is touched, since an installed site without a
+    /// kubeconfig would be a poor end.
+    pub(super) fn refuse(
+        &self,
+        file: &SiteFile,
+        fleet: &Fleet,
+        credentials: &Credentials,
+    ) -> Result<(), CliError> {
+        self.changed(file, fleet, credentials).map(drop)
+    }
 
-/// Writes it so that only its owner may read it.
-fn write(path: &Path, text: &Secret<String>) -> Result<(), CliError> {
-    whole_file::write(path, 0o600, text.expose().as_bytes())
-        .map_err(|error| unwritable("IEC4904", "kubeconfig", path, &error))
-}
-
-/// The same kubeconfig with another way to the API server, which shows the same certificate there.
-fn for_operator(
-    text: &Secret<String>,
-    address: &str,
-    port: u16,
-    endpoint: &EndpointHost,
-) -> Option<Secret<String>> {
-    let mut servers = 0;
-    let changed = text.map(|text| {
-        let mut changed = String::with_capacity(text.len() + 100);
-        for line in text.lines() {
-            let indentation = &line[..line.len() - line.trim_start().len()];
-            if line.trim_start().starts_with("server: ") {
-                servers += 1;
-                changed.push_str(&format!("{indentation}server: https://{address}:{port}\n"));
-                changed.push_str(&format!("{indentation}tls-server-name: {endpoint}\n"));
-            } else {
-                changed.push_str(line);
-                changed.push('\n');
-            }
+    /// Merges the entries into the file, unless they are there and last. Gives whether it was written.
+    pub(super) fn keep(
+        &self,
+        file: &SiteFile,
+        fleet: &Fleet,
+        credentials: &Credentials,
+    ) -> Result<bool, CliError> {
+        if self.changed(file, fleet, credentials)?.is_none() {
+            return Ok(false);
         }
-        changed
-    });
-    (servers == 1).then_some(changed)
+        let _lock = Lock::take(&self.path)?;
+        // Read again: somebody may have written until the lock was ours.
+        match self.changed(file, fleet, credentials)? {
+            Some(text) => kubeconfig::write(&self.path, &text).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// What the file is to hold, where it does not yet.
+    fn changed(
+        &self,
+        file: &SiteFile,
+        fleet: &Fleet,
+        credentials: &Credentials,
+    ) -> Result<Option<Secret<String>>, CliError> {
+        let wanted = wanted(&file.site, fleet, credentials);
+        let refused = |refusal: Refusal| refused(&self.path, &wanted, &refusal);
+        let text = kubeconfig::read_private(&self.path)?;
+        let now = Timestamp::now();
+        if let Some(text) = &text
+            && wanted
+                .is_in(text.expose(), self.selection, now.as_second())
+                .map_err(refused)?
+        {
+            return Ok(None);
+        }
+        let identity = administrator(&credentials.cluster_ca, now, LIFE).map_err(|error| {
+            CliError::refused("IEC3958", "the administrator's certificate cannot be issued").caused_by(&error)
+        })?;
+        let merged = wanted.merged(text.as_ref(), &identity, self.selection);
+        merged.map(Some).map_err(refused)
+    }
+}
+
+/// The entries of a site, with the way to a control plane that can be reached.
+fn wanted<'a>(site: &'a Site, fleet: &Fleet, credentials: &'a Credentials) -> Wanted<'a> {
+    let endpoint = site.control_plane().endpoint();
+    let can_be_reached = |name: &str| fleet.host(name).is_some();
+    let host = site
+        .control_planes()
+        .find(|host| can_be_reached(host.name().as_str()))
+        .or_else(|| site.control_planes().next());
+    let address = host.map_or_else(|| endpoint.host().to_string(), |host| host.address().to_string());
+    Wanted {
+        name: site.name().as_str(),
+        server: format!("https://{address}:{}", endpoint.port()),
+        server_name: endpoint.host().to_string(),
+        authority: &credentials.cluster_ca,
+    }
+}
+
+/// What became of a kubeconfig whose site is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TakenBack {
+    /// There is none, or none of its entries is of the site.
+    Nothing,
+    /// The file is gone: IEC had made it, and nothing else was in it.
+    File,
+    /// The entries are gone, the file is still there.
+    Entries,
+}
+
+/// Takes the entries of a site out of a kubeconfig, and the file away if IEC has made it and nothing is left in it.
+pub(super) fn take_back(
+    path: &Path,
+    file: &SiteFile,
+    fleet: &Fleet,
+    credentials: &Credentials,
+) -> Result<TakenBack, CliError> {
+    let wanted = wanted(&file.site, fleet, credentials);
+    if kubeconfig::read(path)?.is_none() {
+        return Ok(TakenBack::Nothing);
+    }
+    let _lock = Lock::take(path)?;
+    let Some(text) = kubeconfig::read(path)? else {
+        return Ok(TakenBack::Nothing);
+    };
+    match wanted.taken_out(&text) {
+        Ok(Left::Unchanged) => Ok(TakenBack::Nothing),
+        Ok(Left::Nothing) => kubeconfig::remove(path).map(|()| TakenBack::File),
+        Ok(Left::Others(text)) => kubeconfig::write(path, &text).map(|()| TakenBack::Entries),
+        Err(refusal) => Err(refused(path, &wanted, &refusal)),
+    }
+}
+
+fn refused(path: &Path, wanted: &Wanted<'_>, refusal: &Refusal) -> CliError {
+    let (name, shown) = (wanted.name, path.display());
+    let cause = format!("the kubeconfig {shown} is left as it is: {refusal}");
+    match refusal {
+        Refusal::Form(_) => CliError::refused("IEC3951", cause)
+            .next(format!(
+                "kubectl --kubeconfig {shown} config view shows what kubectl thinks of it"
+            ))
+            .next("or name another file by --kubeconfig"),
+        Refusal::Foreign { .. } => CliError::refused("IEC3952", cause)
+            .next("name another file by --kubeconfig")
+            .next(format!(
+                "or take the old entries out: `kubectl --kubeconfig {shown} config delete-context {name}`, \
+                 delete-cluster and delete-user likewise"
+            )),
+        Refusal::Layout => CliError::refused("IEC3954", cause)
+            .next("name another file by --kubeconfig")
+            .next(format!(
+                "kubectl --kubeconfig {shown} config view --raw writes it in the ordinary layout"
+            )),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
-    const ADMIN: &str = "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: QQ==\n    \
-                         server: https://api.a.iec.internal:6443\n  name: kubernetes\n";
-
     #[test]
-    fn the_server_is_reached_by_its_address_under_its_name() {
-        let endpoint = EndpointHost::Name("api.a.iec.internal".parse().unwrap());
-        let changed = for_operator(&Secret::new(ADMIN.to_owned()), "10.0.0.11", 6443, &endpoint).unwrap();
-        assert!(changed.expose().contains(
-            "\n    server: https://10.0.0.11:6443\n    tls-server-name: api.a.iec.internal\n  name: kubernetes\n"
-        ));
-        let none = Secret::new("apiVersion: v1\n".to_owned());
-        assert!(for_operator(&none, "10.0.0.11", 6443, &endpoint).is_none());
-    }
-
-    #[test]
-    fn it_lies_beside_the_site_file_for_its_owner_only() {
+    fn it_lies_beside_the_site_file() {
         assert_eq!(
             default_path(Path::new("shop/site.yaml")),
             Path::new("shop/kubeconfig")
         );
         assert_eq!(default_path(Path::new("shop.yaml")), Path::new("shop.kubeconfig"));
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kubeconfig");
-        write(&path, &Secret::new("a".to_owned())).unwrap();
-        write(&path, &Secret::new("b".to_owned())).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b");
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Planned {
     pub(super) observation: Observation,
     /// The difference.
     pub(super) changes: Changes,
+    /// The credentials of the site.
+    pub(super) credentials: Credentials,
 }
 
 /// Probes the hosts, plans, and asks the hosts for the state of each step. Changes nothing on a host.
@@ -71,6 +73,7 @@ pub(super) async fn planned(
         plan,
         observation,
         changes,
+        credentials,
     })
 }
 
@@ -88,7 +91,8 @@ pub(super) fn planned_for(
     for (host, section) in facts.assumed() {
         ui.say(&format!("Nobody observed {section} of {host}: it is assumed."));
     }
-    let plan = planned_unasked(file, content, &facts, ui)?;
+    let credentials = credentials_unasked(file, content, &facts, ui)?;
+    let plan = plan_of(file, content, &facts, &credentials)?;
     let observation = Observation {
         observed: bare(&plan),
         ..Observation::default()
@@ -98,6 +102,7 @@ pub(super) fn planned_for(
         plan,
         observation,
         changes,
+        credentials,
     })
 }
 
@@ -111,11 +116,20 @@ pub(super) fn planned_unasked(
     facts: &Facts,
     ui: &Ui,
 ) -> Result<Plan, CliError> {
+    let credentials = credentials_unasked(file, content, facts, ui)?;
+    plan_of(file, content, facts, &credentials)
+}
+
+fn credentials_unasked(
+    file: &SiteFile,
+    content: &Content,
+    facts: &Facts,
+    ui: &Ui,
+) -> Result<Credentials, CliError> {
     let place = file.secrets();
     let known = credentials::load(&place)?;
     allow(file, &content.release, facts, known.as_ref(), ui)?;
-    let credentials = credentials_for(known, &place, file, content, facts, ui)?;
-    plan_of(file, content, facts, &credentials)
+    credentials_for(known, &place, file, content, facts, ui)
 }
 
 /// What would be found on hosts that have nothing: no file is there, and all that does something is to be done.

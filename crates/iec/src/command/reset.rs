@@ -6,19 +6,21 @@ use std::path::PathBuf;
 
 use iec_core::facts::Facts;
 use iec_core::journal::Journal;
-use iec_core::reset::{Stage, stages};
+use iec_core::reset::{Stage, remains, stages};
 use iec_host::{Fleet, HostResult, RunName, StageRun, Summary, run_stage};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::run_name;
+use super::kubeconfig::{self, TakenBack};
 use super::planning::probed;
-use super::reach::{block_on, fleet};
+use super::reach::{block_on, fleet, home};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::site_file::{self, SiteFile};
-use super::{interrupt, kubeconfig, log};
+use super::{interrupt, log};
 use crate::cli::Reset;
+use crate::credentials;
 use crate::error::{CliError, Kind, Outcome, unwritable};
 use crate::settings::Settings;
 use crate::ui::{Document, Ui, count};
@@ -44,6 +46,9 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
         }
         let stages = stages(&file.site, &journals);
         if stages.is_empty() {
+            if let Some(error) = still_there(&file, &facts, Kind::Refused) {
+                return Err(error);
+            }
             ui.result(Document::Reset, &json!({ "site": site, "stages": [] }), || {
                 format!("Nothing to take back: no host of the site {site} has a journal of IEC.")
             });
@@ -67,7 +72,12 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
             ));
         }
         let summary = take_back(&stages, &journals, &fleet, &file, (&settings.who, ui)).await?;
-        let removed = retire(&file, &fleet)?;
+        // A journal says what was done on a host; whether the cluster is gone, only the host itself can say.
+        let facts = probed(&fleet).await?.facts;
+        if let Some(error) = still_there(&file, &facts, Kind::StepFailed) {
+            return Err(error);
+        }
+        let retired = retire(&file, &fleet, &named_kubeconfigs(arguments, settings), ui)?;
         let hosts: serde_json::Map<String, serde_json::Value> = summary
             .hosts
             .iter()
@@ -75,17 +85,14 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
             .collect();
         ui.result(
             Document::Reset,
-            &json!({ "site": site, "hosts": hosts, "removed": removed }),
+            &json!({
+                "site": site, "hosts": hosts, "removed": retired.removed, "changed": retired.changed,
+            }),
             || {
-                let files: Vec<String> = removed.iter().map(|path| path.display().to_string()).collect();
-                let also = if files.is_empty() {
-                    String::new()
-                } else {
-                    format!(" Removed {}.", crate::ui::list(&files))
-                };
                 format!(
-                    "The site {site} is taken back: {} bare again.{also}",
-                    are(summary.hosts.len())
+                    "The site {site} is taken back: {} bare again.{}",
+                    are(summary.hosts.len()),
+                    retired.text()
                 )
             },
         );
@@ -218,31 +225,100 @@ impl Run<'_> {
     }
 }
 
-/// Removes what opened the cluster that is gone: its credentials and its kubeconfig. Gives what was there.
-fn retire(file: &SiteFile, fleet: &Fleet) -> Result<Vec<PathBuf>, CliError> {
+/// That the cluster still is on control planes, whatever the journals said: its credentials stay then.
+fn still_there(file: &SiteFile, facts: &Facts, kind: Kind) -> Option<CliError> {
+    let found = remains(&file.site, facts);
+    if found.is_empty() {
+        return None;
+    }
+    let cause = format!(
+        "the cluster of the site {} is still on its control plane, and the journal there does not say how it is taken back",
+        file.site.name()
+    );
+    let error = found
+        .into_iter()
+        .fold(CliError::new(kind, "IEC3960", cause), CliError::evidence);
+    Some(
+        error
+            .evidence(format!("{} is kept", file.secrets().path.display()))
+            .next(format!(
+                "iec apply {} records again what is on the hosts; then reset",
+                file.word()
+            )),
+    )
+}
+
+/// The kubeconfigs that entries of the site are looked for in: the site's own, the user's, and the one that was named.
+fn named_kubeconfigs(arguments: &Reset, settings: &Settings) -> Vec<PathBuf> {
+    let own = home(settings).join(".kube/config");
+    std::iter::once(own).chain(arguments.kubeconfig.clone()).collect()
+}
+
+/// What became of the files by which the cluster let somebody in.
+#[derive(Debug, Default)]
+struct Retired {
+    /// They are gone.
+    removed: Vec<PathBuf>,
+    /// They are there, without the entries of the site.
+    changed: Vec<PathBuf>,
+}
+
+impl Retired {
+    fn text(&self) -> String {
+        let names = |paths: &[PathBuf]| {
+            let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            crate::ui::list(&names)
+        };
+        let mut text = String::new();
+        if !self.removed.is_empty() {
+            let _ = write!(text, " Removed {}.", names(&self.removed));
+        }
+        if !self.changed.is_empty() {
+            let _ = write!(text, " Took its entries out of {}.", names(&self.changed));
+        }
+        text
+    }
+}
+
+/// Removes what opened the cluster that is gone: its credentials and its entries in kubeconfigs.
+fn retire(file: &SiteFile, fleet: &Fleet, kubeconfigs: &[PathBuf], ui: &Ui) -> Result<Retired, CliError> {
+    let mut retired = Retired::default();
     // A control plane that was not reached still runs with these credentials.
     if file
         .site
         .control_planes()
         .any(|host| fleet.host(host.name().as_str()).is_none())
     {
-        return Ok(Vec::new());
+        return Ok(retired);
     }
-    let secrets = file.secrets().path;
-    let mut removed = Vec::new();
-    for path in [secrets, kubeconfig::default_path(&file.path)] {
-        match std::fs::remove_file(&path) {
-            Ok(()) => removed.push(path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(unwritable(
-                    "IEC3907",
-                    "file of the cluster that is gone",
-                    &path,
-                    &error,
-                ));
+    let secrets = file.secrets();
+    // Without the authority nobody can tell whose the entries are. A damaged file must not keep hosts from being freed.
+    match credentials::load(&secrets) {
+        Ok(Some(known)) => {
+            let own = kubeconfig::default_path(&file.path);
+            for path in std::iter::once(&own).chain(kubeconfigs) {
+                match kubeconfig::take_back(path, file, fleet, &known) {
+                    Ok(TakenBack::Nothing) => {}
+                    Ok(TakenBack::File) => retired.removed.push(path.clone()),
+                    Ok(TakenBack::Entries) => retired.changed.push(path.clone()),
+                    Err(error) => ui.warn(&error.code, &error.cause),
+                }
             }
         }
+        Ok(None) => {}
+        Err(error) => ui.warn(&error.code, &error.cause),
     }
-    Ok(removed)
+    match std::fs::remove_file(&secrets.path) {
+        Ok(()) => retired.removed.insert(0, secrets.path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(unwritable(
+                "IEC3907",
+                "file of the cluster that is gone",
+                &secrets.path,
+                &error,
+            ));
+        }
+    }
+    Ok(retired)
 }

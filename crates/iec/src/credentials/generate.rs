@@ -29,6 +29,12 @@ pub enum GenerateError {
     /// The date lies outside what a certificate can say.
     #[error("{0} is no date that a certificate can begin at")]
     Date(Date),
+    /// The authority's certificate cannot be read.
+    #[error("the authority's certificate cannot be read")]
+    Authority,
+    /// The authority is not valid any more.
+    #[error("the certificate of the site's authority has ended")]
+    Ended,
 }
 
 /// Makes a whole set of credentials.
@@ -138,7 +144,7 @@ pub(super) fn discovery_hash(key: &rcgen::KeyPair) -> String {
     format!("sha256:{hex}")
 }
 
-fn serial_number() -> Result<SerialNumber, GenerateError> {
+pub(super) fn serial_number() -> Result<SerialNumber, GenerateError> {
     let mut bytes = random::<16>()?;
     // Positive, and of full length.
     bytes[0] = bytes[0] & 0x7f | 0x40;

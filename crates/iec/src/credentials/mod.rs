@@ -1,9 +1,11 @@
 //! The credentials of a site: made before any host exists, kept beside the site file, readable by its owner only.
 
+mod administrator;
 mod document;
 mod generate;
 mod store;
 
+pub use administrator::{Identity, administrator, signed_until};
 pub use generate::{GenerateError, calico_etcd_authority, generate, new_site_id, new_token};
 pub use store::{Place, complete, create, load, replace};
 

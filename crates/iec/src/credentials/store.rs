@@ -56,7 +56,7 @@ pub fn load(place: &Place) -> Result<Option<Credentials>, CliError> {
                 .next(format!("chmod 600 {}", path.display())),
         );
     }
-    let text = text_file::read(path, text_file::SECRETS)
+    let text = text_file::read_regular(path, text_file::SECRETS)
         .map(Secret::new)
         .map_err(|error| unreadable("IEC3905", "secrets file", path, &error))?;
     let document = document::parse(text.expose()).map_err(|error| {
