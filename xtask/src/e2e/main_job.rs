@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::inventory::{Inventory, Mask};
 use super::lab::{Host, Lab, Machine, answer};
+use super::operator;
 use super::refusals::Refusal;
 use super::secrets::Secrets;
 use super::steps::Steps;
@@ -103,8 +104,20 @@ pub(super) fn steps(job: Job, machine: &Machine, steps: &mut Steps) -> anyhow::R
     steps.run("verify", || {
         machine.iec_done("verify", &["verify", site, "-o", "json"])
     })?;
+    steps.run("no program that a host names is run here", || {
+        operator::nothing_of_a_host_is_run(&lab, machine)
+    })?;
+    if job.asks.is_some_and(|line| line.contains("datastore: etcd")) {
+        steps.run(
+            "certificates of Calico's etcd are renewed before they end",
+            || operator::certificates_are_renewed(&lab, machine),
+        )?;
+    }
     steps.run("a second apply changes nothing", || {
         apply(machine, "apply-again", site, false)
+    })?;
+    let others = steps.run("a kubeconfig of others gets the site's entries", || {
+        operator::entries_beside_others(&lab, machine)
     })?;
     steps.run("plan says that there is nothing to do", || {
         pending(machine, "plan-again", site, Some(0))
@@ -112,8 +125,18 @@ pub(super) fn steps(job: Job, machine: &Machine, steps: &mut Steps) -> anyhow::R
     steps.run("reset is refused while somebody else's container runs", || {
         foreign_container(&lab, machine)
     })?;
+    if job.hosts == 1 {
+        steps.run("secrets stay where a journal is lost", || {
+            operator::secrets_outlive_a_journal(&lab, machine)
+        })?;
+    }
     steps.run("reset", || {
-        machine.iec_done("reset", &["reset", site, "--yes", "-o", "json"])
+        let kubeconfig = others.display().to_string();
+        let words = ["reset", site, "--yes", "--kubeconfig", &kubeconfig, "-o", "json"];
+        machine.iec_done("reset", &words)
+    })?;
+    steps.run("others have their kubeconfig as it was", || {
+        operator::others_have_theirs(&others)
     })?;
     steps.run("the hosts are as they were", || {
         compare(&lab, machine, lab.hosts.iter().zip(&before))

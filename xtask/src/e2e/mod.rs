@@ -8,6 +8,7 @@ mod lab;
 mod main_job;
 mod medium;
 mod methods;
+mod operator;
 mod power;
 mod power_cut;
 mod power_cuts;
