@@ -8,9 +8,12 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use iec_core::content::Digest;
 use iec_core::facts::{Facts, HostAnswer};
 use iec_core::plan::lower;
 use iec_core::release::Release;
@@ -252,4 +255,97 @@ fn ansible_says_why_secrets_do_not_open_and_shows_none() {
     );
     let brought = std::fs::read_to_string(host.join("incoming/secrets/ca.key"));
     assert_eq!(brought.expect("brought"), "seeded-secret");
+}
+
+/// Has Ansible send to this machine, into a folder that stands for the host's, what a host says that it lacks.
+fn sent(folder: &Path, says: &[&str], content: &[(&str, usize)]) -> (bool, String) {
+    let content: Vec<String> = content
+        .iter()
+        .map(|(digest, size)| format!("{{digest: \"{digest}\", size: {size}}}"))
+        .collect();
+    let play = format!(
+        "- hosts: edge-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_role: {{name: iec, tasks_from: content}}\n  \
+         vars:\n    ansible_connection: local\n    iec_piece: 1000\n    iec_missing: {{stdout_lines: {says:?}}}\n    \
+         iec_content: [{}]\n",
+        content.join(", ")
+    );
+    std::fs::write(folder.join("content.yml"), play).expect("written");
+    let output = Command::new("ansible-playbook")
+        .args(["-i", "edge-1,", "content.yml"])
+        .current_dir(folder)
+        .env("ANSIBLE_ROLES_PATH", folder.join("roles"))
+        .env("TMPDIR", folder.join("tmp"))
+        .output()
+        .expect("ansible-playbook; cargo xtask test installs it");
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+#[test]
+fn ansible_sends_only_what_was_rendered_and_goes_on_where_it_was_cut() {
+    let site = site("three-hosts");
+    let files = rendered(&site, &facts(&site, plain_host));
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = folder.path().join("host");
+    let put = |path: &str, text: &[u8]| {
+        let place = folder.path().join(path);
+        std::fs::create_dir_all(place.parent().expect("a folder")).expect("made");
+        std::fs::write(place, text).expect("written");
+    };
+    for (path, text) in texts(&files) {
+        if path.starts_with("roles/") {
+            put(
+                path,
+                text.replace("/var/lib/iec", host.to_str().expect("plain"))
+                    .as_bytes(),
+            );
+        }
+    }
+    put("secrets-edge-1", b"seeded-secret");
+    std::fs::create_dir(folder.path().join("tmp")).expect("made");
+    let blobs = [vec![b'a'; 7], (0..3500_u32).map(|at| (at % 251) as u8).collect()];
+    let names = blobs.each_ref().map(|blob| Digest::of(blob).hex());
+    for (name, blob) in names.iter().zip(&blobs) {
+        put(&format!("blobs/sha256/{name}"), blob);
+    }
+    let content = [(names[0].as_str(), 7), (names[1].as_str(), 3500)];
+    // A piece that came whole the last time, and one that was damaged since.
+    put(&format!("host/incoming/{}.aaaaa", names[1]), &blobs[1][..1000]);
+    put(&format!("host/incoming/{}.aaaab", names[1]), b"damaged");
+    let whole = host.join(format!("incoming/{}.aaaaa", names[1]));
+    std::fs::set_permissions(whole, Permissions::from_mode(0o600)).expect("set");
+    let says = ["../../secrets-edge-1", "/etc/passwd", &names[0], &names[1], ""];
+    let (done, shown) = sent(folder.path(), &says, &content);
+    assert!(done, "{shown}");
+    assert!(
+        shown.contains("ok: [edge-1] => (item="),
+        "the whole piece was sent again: {shown}"
+    );
+    let mut there: Vec<String> = std::fs::read_dir(host.join("incoming"))
+        .expect("read")
+        .map(|entry| entry.expect("read").file_name().into_string().expect("plain"))
+        .collect();
+    there.sort();
+    let mut expected = names.to_vec();
+    expected.sort();
+    assert_eq!(there, expected);
+    for (name, blob) in names.iter().zip(&blobs) {
+        assert_eq!(
+            &std::fs::read(host.join("incoming").join(name)).expect("read"),
+            blob
+        );
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("tmp"))
+            .expect("read")
+            .count(),
+        0
+    );
+    // What was changed here is not put on the host.
+    put(&format!("blobs/sha256/{}", names[1]), &[b'x'; 3500]);
+    let (done, shown) = sent(folder.path(), &[&names[1]], &content);
+    assert!(!done && shown.contains("is not what its name says"), "{shown}");
+    assert!(!host.join("incoming").join(&names[1]).exists());
 }

@@ -115,7 +115,10 @@ pub(super) fn host_variables(part: &HostPart, assumed: bool) -> String {
             })
         })
         .collect();
-    let content: Vec<String> = part.blobs.iter().map(|blob| blob.digest.hex()).collect();
+    let blobs = part.blobs.iter();
+    let content: Vec<Value> = blobs
+        .map(|blob| json!({ "digest": blob.digest.hex(), "size": blob.size }))
+        .collect();
     document(&json!({ "iec_assumed": assumed, "iec_content": content, "iec_steps": steps }))
 }
 

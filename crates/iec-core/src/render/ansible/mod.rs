@@ -13,9 +13,11 @@ use crate::plan::{HOME, HostPart, lower};
 use crate::render::carried;
 
 /// The files that are the same for every site, by their path.
-const ROLE: [(&str, &str); 5] = [
+const ROLE: [(&str, &str); 7] = [
     ("ansible.cfg", include_str!("role/ansible.cfg")),
     ("roles/iec/defaults/main.yml", include_str!("role/defaults.yml")),
+    ("roles/iec/tasks/content.yml", include_str!("role/content.yml")),
+    ("roles/iec/tasks/pieces.yml", include_str!("role/pieces.yml")),
     ("roles/iec/tasks/main.yml", include_str!("role/main.yml")),
     ("roles/iec/tasks/secrets.yml", include_str!("role/secrets.yml")),
     ("roles/iec/tasks/step.yml", include_str!("role/step.yml")),
