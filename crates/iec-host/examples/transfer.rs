@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use iec_core::content::Digest;
-use iec_host::{Cipher, Host, Payload, Privilege, Script, SshClient, SshSettings};
+use iec_host::{Bounds, Cipher, Host, Payload, Privilege, Script, SshClient, SshSettings};
 use iec_testkit::{Sshd, User};
 
 /// How much is sent, in bytes.
@@ -54,7 +54,14 @@ async fn main() -> std::io::Result<()> {
         started.elapsed() / 50
     )?;
 
-    let script = Script::new("true");
+    let script = Script::new(
+        "true",
+        Bounds {
+            question: "nothing",
+            bytes: 1 << 20,
+            time: Duration::from_secs(60),
+        },
+    );
     let mut quickest = Duration::MAX;
     for _ in 0..50 {
         let started = Instant::now();

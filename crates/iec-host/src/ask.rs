@@ -1,50 +1,46 @@
 //! Asking a host something by a script that changes nothing.
 
-use std::time::Duration;
-
 use tokio::time::timeout;
 
 use crate::error::{HostError, evidence};
-use crate::host::{Host, Script};
+use crate::host::{Bounds, Host, Script};
 use crate::outcome::{Ending, Outcome, Privilege};
 
 /// What a host answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The lines of the script's standard output.
     pub lines: Vec<String>,
     /// What the login shell printed before.
     pub chatter: String,
     /// The script's exit status.
     pub status: u8,
+    /// The last of what the script said on standard error.
+    pub stderr: String,
 }
 
-/// Runs a script that changes nothing, as root; once more where the connection was lost, for asking twice does no harm.
-pub(crate) async fn ask(
-    host: &dyn Host,
-    asking: &'static str,
-    script: &Script,
-    limit: Duration,
-) -> Result<Answer, HostError> {
-    match ask_once(host, asking, script, limit).await {
-        Err(HostError::Lost { .. }) => ask_once(host, asking, script, limit).await,
+/// Runs a script that changes nothing, within its bounds; once more where the connection was lost, for asking twice does
+/// no harm.
+///
+/// # Errors
+/// Why there is no answer. An exit status other than 0 is an answer.
+pub async fn ask(host: &dyn Host, script: &Script, privilege: Privilege) -> Result<Answer, HostError> {
+    match ask_once(host, script, privilege).await {
+        Err(HostError::Lost { .. }) => ask_once(host, script, privilege).await,
         result => result,
     }
 }
 
-async fn ask_once(
-    host: &dyn Host,
-    asking: &'static str,
-    script: &Script,
-    limit: Duration,
-) -> Result<Answer, HostError> {
+async fn ask_once(host: &dyn Host, script: &Script, privilege: Privilege) -> Result<Answer, HostError> {
+    let Bounds { question, time, .. } = script.bounds();
     let mut lines = Vec::new();
     let mut keep = |line: &str| lines.push(line.to_owned());
-    let running = host.run(script, Privilege::Root, &mut keep);
-    let outcome = timeout(limit, running).await.map_err(|_| HostError::Timeout {
+    let running = host.run(script, privilege, &mut keep);
+    // The way to the host has deadlines of its own; a host that holds up all of them is given up all the same.
+    let outcome = timeout(time, running).await.map_err(|_| HostError::NoEnd {
         address: host.name().to_owned(),
-        seconds: limit.as_secs(),
-        doing: asking,
+        question,
+        seconds: time.as_secs(),
     })?;
     let Outcome {
         ending,
@@ -55,10 +51,11 @@ async fn ask_once(
         Ending::Exited(status) => Ok(Answer {
             lines,
             chatter,
+            stderr,
             status,
         }),
         Ending::Killed(signal) => Err(HostError::Ended {
-            asking,
+            asking: question,
             ended: format!("killed by {signal}"),
             evidence: evidence(&stderr, ""),
         }),
@@ -80,7 +77,8 @@ impl Answer {
     }
 
     /// All lines as one text.
-    pub(crate) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         self.lines.join("\n") + "\n"
     }
 }

@@ -1,18 +1,20 @@
-//! One command on a host from start to end: feeding its standard input while reading what it says, whichever way it is reached.
+//! One command on a host from start to end: feeding its standard input while reading what it says, whichever way it is
+//! reached, and never more of it than it may say.
 
 use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use iec_core::secret::Secret;
 use tokio::sync::watch;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 
 use crate::command::{Elevation, SUDO_PROMPT, SUDO_READY};
 use crate::error::{HostError, why_never_began};
+use crate::host::Bounds;
 use crate::outcome::{Ending, Outcome, Signal};
 
 /// How long the streams may be silent before they are given up, once a script has ended on standard output.
@@ -55,9 +57,11 @@ pub(crate) struct Closed;
 /// What is sent to a command's standard input.
 pub(crate) type Feed<'a> = BoxStream<'a, Result<Bytes, HostError>>;
 
-/// Who runs a command, and how root's rights are come by.
+/// Who runs a command and where, and how root's rights are come by.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
+    /// What errors call the host.
+    pub address: &'a str,
     pub user: &'a str,
     pub elevation: Elevation,
     pub password: Option<&'a Secret<String>>,
@@ -77,7 +81,7 @@ impl Caller<'_> {
 
 /// What is made of a command's output.
 pub(crate) trait Listener: Send {
-    fn stdout(&mut self, bytes: &[u8]) -> Result<(), HostError>;
+    fn stdout(&mut self, bytes: &[u8]);
     fn stderr(&mut self, bytes: &[u8]);
     /// How much of what matters has been said.
     fn done(&self) -> Done;
@@ -138,6 +142,15 @@ pub(crate) struct End {
     pub error: Option<HostError>,
 }
 
+/// What the time of a command's [`Bounds`] is counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeFrom {
+    /// Its start.
+    Start,
+    /// The last byte that it took from its standard input: how long all of them take, the line decides.
+    Progress,
+}
+
 /// How far `sudo` has got with asking for a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sudo {
@@ -146,15 +159,17 @@ enum Sudo {
     Ready,
 }
 
-/// Runs one command to its end.
+/// Runs one command to its end, or to the end of its bounds.
 pub(crate) async fn converse<L: Listener>(
     mut output: impl Output,
     input: impl Input,
     feed: Feed<'_>,
     mut listener: L,
     caller: Caller<'_>,
+    (bounds, time_from): (Bounds, TimeFrom),
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Outcome {
+    let mut measure = Measure::new(bounds, time_from, caller.address);
     let (sudo, sudo_seen) = watch::channel(Sudo::Silent);
     let mut watcher = SudoWatcher::new(caller.elevation == Elevation::SudoPassword, sudo);
     let mut end = End {
@@ -163,7 +178,7 @@ pub(crate) async fn converse<L: Listener>(
         fed: false,
         error: None,
     };
-    let fed = AtomicBool::new(false);
+    let fed = Fed::default();
     let mut writing = std::pin::pin!(write(input, feed, caller, sudo_seen, progress, &fed));
     let mut written = false;
     loop {
@@ -180,15 +195,83 @@ pub(crate) async fn converse<L: Listener>(
             // A process that the script left behind may keep the streams open.
             () = sleep(GRACE), if listener.done() == Done::Output => break,
             () = sleep(LONG_GRACE), if end.result.is_some() => break,
+            error = measure.out_of_time(&fed) => {
+                end.error = Some(error);
+                break;
+            }
         };
+        if let Some(error) = measure.too_much(&event) {
+            end.error = Some(error);
+            break;
+        }
         end.closed = matches!(event, Event::Closed);
         let last = take(event, &mut listener, &mut watcher, caller, &mut end).is_break();
         if last || listener.done() == Done::Everything {
             break;
         }
     }
-    end.fed = fed.load(Ordering::Relaxed);
+    end.fed = fed.all.load(Ordering::Relaxed);
     listener.outcome(end, caller)
+}
+
+/// How much was handed to a command's standard input.
+#[derive(Default)]
+struct Fed {
+    bytes: AtomicU64,
+    all: AtomicBool,
+}
+
+/// Measures a command by its bounds.
+struct Measure<'a> {
+    bounds: Bounds,
+    time_from: TimeFrom,
+    address: &'a str,
+    said: u64,
+    /// How much had been fed when the time was last counted anew.
+    fed: u64,
+    until: Instant,
+}
+
+impl<'a> Measure<'a> {
+    fn new(bounds: Bounds, time_from: TimeFrom, address: &'a str) -> Self {
+        Self {
+            bounds,
+            time_from,
+            address,
+            said: 0,
+            fed: 0,
+            until: Instant::now() + bounds.time,
+        }
+    }
+
+    /// Ends when the time is over.
+    async fn out_of_time(&mut self, fed: &Fed) -> HostError {
+        loop {
+            sleep_until(self.until).await;
+            let bytes = fed.bytes.load(Ordering::Relaxed);
+            if self.time_from == TimeFrom::Start || bytes == self.fed {
+                return HostError::NoEnd {
+                    address: self.address.to_owned(),
+                    question: self.bounds.question,
+                    seconds: self.bounds.time.as_secs(),
+                };
+            }
+            self.fed = bytes;
+            self.until = Instant::now() + self.bounds.time;
+        }
+    }
+
+    /// The error where what comes now is more than the command may say.
+    fn too_much(&mut self, event: &Event) -> Option<HostError> {
+        if let Event::Stdout(bytes) | Event::Stderr(bytes) = event {
+            self.said += bytes.len() as u64;
+        }
+        (self.said > self.bounds.bytes).then(|| HostError::TooMuch {
+            address: self.address.to_owned(),
+            question: self.bounds.question,
+            bytes: self.bounds.bytes,
+        })
+    }
 }
 
 /// Takes one event in; breaks when it is the last.
@@ -200,12 +283,7 @@ fn take<L: Listener>(
     end: &mut End,
 ) -> ControlFlow<()> {
     match event {
-        Event::Stdout(bytes) => {
-            if let Err(error) = listener.stdout(&bytes) {
-                end.error = Some(error);
-                return ControlFlow::Break(());
-            }
-        }
+        Event::Stdout(bytes) => listener.stdout(&bytes),
         Event::Stderr(bytes) => {
             listener.stderr(&bytes);
             if watcher.wrong_password(&bytes) {
@@ -229,14 +307,14 @@ fn take<L: Listener>(
     ControlFlow::Continue(())
 }
 
-/// Writes the password where one is asked for, then the feed; sets `fed` once the last byte is handed over.
+/// Writes the password where one is asked for, then the feed; notes in `fed` what is handed over.
 async fn write(
     mut input: impl Input,
     mut feed: Feed<'_>,
     caller: Caller<'_>,
     mut sudo: watch::Receiver<Sudo>,
     progress: &mut (dyn FnMut(u64) + Send),
-    fed: &AtomicBool,
+    fed: &Fed,
 ) -> Result<(), HostError> {
     if let (Elevation::SudoPassword, Some(password)) = (caller.elevation, caller.password) {
         // The watcher lives as long as the conversation, so only time can run out.
@@ -254,9 +332,10 @@ async fn write(
         if input.send(chunk).await.is_err() {
             return Ok(());
         }
+        fed.bytes.fetch_add(length, Ordering::Relaxed);
         progress(length);
     }
-    fed.store(true, Ordering::Relaxed);
+    fed.all.store(true, Ordering::Relaxed);
     // Where this fails, nobody reads any more, and the output says why.
     let _ = input.finish().await;
     Ok(())
@@ -284,8 +363,13 @@ async fn reached(
 struct SudoWatcher {
     active: bool,
     state: watch::Sender<Sudo>,
+    /// What was said since the last prompt.
     seen: Vec<u8>,
+    prompts: usize,
 }
+
+/// How much of what was said is kept to find a prompt in: more than the longer of the two.
+const SUDO_SEEN: usize = 1 << 10;
 
 impl SudoWatcher {
     fn new(active: bool, state: watch::Sender<Sudo>) -> Self {
@@ -293,6 +377,7 @@ impl SudoWatcher {
             active,
             state,
             seen: Vec::new(),
+            prompts: 0,
         }
     }
 
@@ -302,19 +387,25 @@ impl SudoWatcher {
             return false;
         }
         self.seen.extend_from_slice(bytes);
-        let text = String::from_utf8_lossy(&self.seen);
-        if text.contains(SUDO_READY) {
+        if find(&self.seen, SUDO_READY).is_some() {
             self.active = false;
             self.state.send_replace(Sudo::Ready);
             return false;
         }
-        match text.matches(SUDO_PROMPT).count() {
-            0 => false,
-            1 => {
-                self.state.send_replace(Sudo::Asked);
-                false
-            }
-            _ => true,
+        while let Some(end) = find(&self.seen, SUDO_PROMPT) {
+            self.seen.drain(..end);
+            self.prompts += 1;
+            self.state.send_replace(Sudo::Asked);
         }
+        self.seen.drain(..self.seen.len().saturating_sub(SUDO_SEEN));
+        self.prompts > 1
     }
+}
+
+/// Where `text` first ends among these bytes.
+fn find(bytes: &[u8], text: &str) -> Option<usize> {
+    let found = bytes
+        .windows(text.len())
+        .position(|window| window == text.as_bytes());
+    found.map(|start| start + text.len())
 }

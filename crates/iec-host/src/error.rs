@@ -174,6 +174,20 @@ pub enum HostError {
     /// The connection ended while something was under way.
     #[error("the connection to {address} was lost: {evidence}")]
     Lost { address: String, evidence: String },
+    /// The host says more than any host has to say.
+    #[error("{address} said more than {bytes} bytes in answer to {question}")]
+    TooMuch {
+        address: String,
+        question: &'static str,
+        bytes: u64,
+    },
+    /// The host does not come to an end.
+    #[error("{address} did not come to the end of {question} within {seconds} s")]
+    NoEnd {
+        address: String,
+        question: &'static str,
+        seconds: u64,
+    },
     /// A file of the payload could not be read here.
     #[error("{} could not be sent", file.display())]
     Payload {
@@ -251,6 +265,8 @@ impl HostError {
             Self::TurnedAway { .. } => "IEC1108",
             Self::JumpRefused { .. } => "IEC1006",
             Self::Configuration { .. } => "IEC1007",
+            Self::TooMuch { .. } => "IEC1020",
+            Self::NoEnd { .. } => "IEC1021",
             Self::HostKeyUnknown { .. } => "IEC1101",
             Self::HostKeyChanged { .. } => "IEC1102",
             Self::HostKeyRevoked { .. } => "IEC1103",
@@ -285,6 +301,7 @@ impl HostError {
                 | Self::Handshake { .. }
                 | Self::JumpRefused { .. }
                 | Self::Lost { .. }
+                | Self::NoEnd { .. }
                 | Self::Ended { .. }
         )
     }
@@ -344,6 +361,8 @@ impl HostError {
             Self::ScriptRefused { .. } => "Check what /bin/sh is on the host (dash or bash is expected); if it is one of these, report this as a bug of IEC.".to_owned(),
             Self::ChannelRefused { .. } => "Raise `MaxSessions` in the host's sshd_config, and remove any ForceCommand or `command=` for this key.".to_owned(),
             Self::Lost { .. } => "Check that the host still runs and is reachable, then run the same command again: it goes on where it was.".to_owned(),
+            Self::TooMuch { .. } => "Log in by hand and see what floods the connection: a start-up file of the shell, or a program in place of the one that is meant. Nobody has to answer so much.".to_owned(),
+            Self::NoEnd { .. } => "Look at the host's load and at what hangs there (`ps -ef --forest`, `journalctl -e`), then run the same command again.".to_owned(),
             Self::Payload { .. } => "Check the file and the disk it is on (`iec bundle verify`).".to_owned(),
             Self::Ended { .. } => {
                 "Look at the host's memory and disk (`journalctl -e`), then run the same command again.".to_owned()

@@ -18,8 +18,6 @@ use flate2::write::GzEncoder;
 
 use crate::outcome::Privilege;
 
-/// The longest line that is taken from a host.
-const LONGEST_LINE: usize = 16 << 20;
 /// From how many bytes on a script is compressed: below, two more programs on the host cost more than the bytes.
 const LONG_SCRIPT: usize = 4 << 10;
 /// How much of a stream's end is kept as evidence.
@@ -91,11 +89,6 @@ fn compressed(script: &str) -> String {
     )
 }
 
-/// A line that is longer than anything a script of ours prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the host sent a line of more than {LONGEST_LINE} bytes")]
-pub(crate) struct LineTooLong;
-
 /// Where in the frame a stream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
@@ -134,12 +127,8 @@ impl FrameReader {
         }
     }
 
-    /// Takes the next bytes of the stream and hands the script's lines to `sink`.
-    pub(crate) fn push(
-        &mut self,
-        mut bytes: &[u8],
-        sink: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<(), LineTooLong> {
+    /// Takes the next bytes of the stream and hands the script's lines to `sink`. Who calls it counts the bytes.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], sink: &mut (dyn FnMut(&str) + Send)) {
         while let Some(newline) = bytes.iter().position(|byte| *byte == b'\n') {
             let (head, rest) = bytes.split_at(newline);
             bytes = &rest[1..];
@@ -151,11 +140,7 @@ impl FrameReader {
                 self.line(&String::from_utf8_lossy(&line), sink);
             }
         }
-        if self.partial.len() + bytes.len() > LONGEST_LINE {
-            return Err(LineTooLong);
-        }
         self.partial.extend_from_slice(bytes);
-        Ok(())
     }
 
     fn line(&mut self, line: &str, sink: &mut (dyn FnMut(&str) + Send)) {
@@ -256,9 +241,7 @@ mod tests {
         let mut reader = FrameReader::new(nonce);
         let mut lines = Vec::new();
         for chunk in chunks {
-            reader
-                .push(chunk, &mut |line| lines.push(line.to_owned()))
-                .expect("short lines");
+            reader.push(chunk, &mut |line| lines.push(line.to_owned()));
         }
         (lines, reader)
     }
@@ -359,14 +342,5 @@ mod tests {
         let mut tail = Tail::default();
         tail.push(&"ü".repeat(TAIL));
         assert!(tail.into_text().len() <= TAIL);
-    }
-
-    #[test]
-    fn an_endless_line_is_refused() {
-        let nonce = Nonce::new();
-        let mut reader = FrameReader::new(&nonce);
-        let chunk = vec![b'x'; LONGEST_LINE];
-        reader.push(&chunk, &mut |_| {}).expect("just short enough");
-        assert_eq!(reader.push(b"x", &mut |_| {}), Err(LineTooLong));
     }
 }

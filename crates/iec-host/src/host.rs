@@ -1,6 +1,7 @@
 //! What a host can do for the rest of the program, whichever way it is reached.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -19,6 +20,7 @@ pub trait Host: Send + Sync {
     ///
     /// Bytes that are no UTF-8 are replaced. What the login shell printed before the script began never
     /// reaches `sink`. `sink` is called from the task that awaits the future and must not block.
+    /// A host that goes beyond the script's [`Bounds`] is listened to no longer.
     fn run<'a>(
         &'a self,
         script: &'a Script,
@@ -42,18 +44,39 @@ pub trait Host: Send + Sync {
 ///
 /// It is wrapped so that it begins only when all of it has arrived, and runs with its standard input closed off.
 #[derive(Debug, Clone)]
-pub struct Script(Arc<str>);
+pub struct Script {
+    text: Arc<str>,
+    bounds: Bounds,
+}
+
+/// How much a host may say to a script, and for how long: what a host sends is never taken without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// What the host is asked, for messages: `the probe`.
+    pub question: &'static str,
+    /// The most bytes on standard output and standard error together.
+    pub bytes: u64,
+    /// The time until the script must have ended.
+    pub time: Duration,
+}
 
 impl Script {
     /// A script from the text that `iec-sh` printed.
     #[must_use]
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+    pub fn new(text: impl Into<Arc<str>>, bounds: Bounds) -> Self {
+        let text = text.into();
+        Self { text, bounds }
     }
 
     /// The text.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// How much may be said to it, and for how long.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
     }
 }

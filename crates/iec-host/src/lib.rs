@@ -23,13 +23,14 @@ mod probe;
 mod ssh;
 mod sudo_log;
 
+pub use ask::{Answer, ask};
 pub use error::{HostError, Place};
 pub use execute::{
     Execution, HostResult, HostSummary, InvalidRunName, Patience, Progress, RunName, StageRun, Summary,
     execute, run_stage,
 };
 pub use fleet::Fleet;
-pub use host::{Host, Script};
+pub use host::{Bounds, Host, Script};
 pub use local::LocalHost;
 pub use medium_key::MediumKey;
 pub use observe::{Observation, journals, observe};

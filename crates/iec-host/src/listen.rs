@@ -26,17 +26,12 @@ impl<'a> ScriptListener<'a> {
 }
 
 impl Listener for ScriptListener<'_> {
-    fn stdout(&mut self, bytes: &[u8]) -> Result<(), HostError> {
-        let lost = |error: crate::frame::LineTooLong| HostError::Lost {
-            address: self.address.clone(),
-            evidence: error.to_string(),
-        };
-        self.stdout.push(bytes, self.sink).map_err(lost)
+    fn stdout(&mut self, bytes: &[u8]) {
+        self.stdout.push(bytes, self.sink);
     }
 
     fn stderr(&mut self, bytes: &[u8]) {
-        // An endless line on standard error is not worth failing for: its beginning is kept.
-        let _ = self.stderr.push(bytes, &mut |_| {});
+        self.stderr.push(bytes, &mut |_| {});
     }
 
     fn done(&self) -> Done {
@@ -108,9 +103,8 @@ impl PayloadListener {
 }
 
 impl Listener for PayloadListener {
-    fn stdout(&mut self, bytes: &[u8]) -> Result<(), HostError> {
+    fn stdout(&mut self, bytes: &[u8]) {
         Self::keep(&mut self.stdout, bytes);
-        Ok(())
     }
 
     fn stderr(&mut self, bytes: &[u8]) {

@@ -9,13 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::command::{self, Elevation};
-use crate::converse::{Caller, Closed, Event, Feed, Finish, Input, Listener, Output, converse};
+use crate::converse::{Caller, Closed, Event, Feed, Finish, Input, Listener, Output, TimeFrom, converse};
 use crate::error::HostError;
 use crate::frame::Nonce;
-use crate::host::{Host, Script};
+use crate::host::{Bounds, Host, Script};
 use crate::listen::{PayloadListener, ScriptListener};
 use crate::outcome::{Outcome, Privilege, Signal};
-use crate::payload::Payload;
+use crate::payload::{Payload, STORING};
 use crate::sudo_log::refuse_logging_sudo;
 
 /// What errors call this host.
@@ -83,6 +83,7 @@ impl LocalHost {
         elevation: Elevation,
         feed: Feed<'_>,
         listener: L,
+        bounds: (Bounds, TimeFrom),
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Outcome {
         let mut child = match self.spawn(line) {
@@ -97,11 +98,12 @@ impl LocalHost {
             finished: false,
         };
         let caller = Caller {
+            address: ADDRESS,
             user: &self.user,
             elevation,
             password: None,
         };
-        converse(output, input, feed, listener, caller, progress).await
+        converse(output, input, feed, listener, caller, bounds, progress).await
     }
 }
 
@@ -121,7 +123,9 @@ impl Host for LocalHost {
             let elevation = self.elevation(privilege);
             let feed = stream::iter([Ok(Bytes::from(nonce.wrap(script.text(), privilege)))]).boxed();
             let listener = ScriptListener::new(&nonce, ADDRESS.to_owned(), sink);
-            self.converse(command::script(elevation), elevation, feed, listener, &mut |_| {})
+            let bounds = (script.bounds(), TimeFrom::Start);
+            let line = command::script(elevation);
+            self.converse(line, elevation, feed, listener, bounds, &mut |_| {})
                 .await
         }
         .boxed()
@@ -141,7 +145,9 @@ impl Host for LocalHost {
             }
             let feed = payload.into_archive().boxed();
             let listener = PayloadListener::new(ADDRESS.to_owned());
-            self.converse(command::payload(elevation), elevation, feed, listener, progress)
+            let bounds = (STORING, TimeFrom::Progress);
+            let line = command::payload(elevation);
+            self.converse(line, elevation, feed, listener, bounds, progress)
                 .await
         }
         .boxed()

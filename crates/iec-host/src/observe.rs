@@ -11,10 +11,21 @@ use iec_sh::{Cmd, Expr, Mode, Program};
 use crate::ask::ask;
 use crate::error::HostError;
 use crate::fleet::Fleet;
-use crate::host::{Host, Script};
+use crate::host::{Bounds, Host, Script};
+use crate::outcome::Privilege;
 
-/// How long a host may take to answer all checks; a slow board needs most of a minute.
-const LIMIT: Duration = Duration::from_secs(300);
+/// Of all checks a slow board needs most of a minute. The answer has the present content of files and a part of the journal.
+const CHECKS: Bounds = Bounds {
+    question: "the check of all steps",
+    bytes: 32 << 20,
+    time: Duration::from_secs(300),
+};
+/// A journal has a few hundred bytes for each step of each run that changed something.
+const JOURNAL: Bounds = Bounds {
+    question: "reading the journal",
+    bytes: 32 << 20,
+    time: Duration::from_secs(300),
+};
 
 /// What observing gave.
 #[derive(Debug, Default)]
@@ -66,9 +77,9 @@ fn observe_script(part: &HostPart) -> String {
 }
 
 async fn ask_state(host: &dyn Host, script: String) -> Result<HostObserved, HostError> {
-    const ASKING: &str = "the check of all steps";
-    let script = Script::new(script);
-    let answer = ask(host, ASKING, &script, LIMIT).await?.expect_success(ASKING)?;
+    let script = Script::new(script, CHECKS);
+    let answer = ask(host, &script, Privilege::Root).await?;
+    let answer = answer.expect_success(CHECKS.question)?;
     HostObserved::parse(&answer.text()).map_err(|error| HostError::Answer { evidence: error.line })
 }
 
@@ -81,15 +92,15 @@ pub async fn journals(fleet: &Fleet) -> BTreeMap<String, Result<Journal, HostErr
 }
 
 async fn journal(host: &dyn Host) -> Result<Journal, HostError> {
-    const ASKING: &str = "reading the journal";
     let path = format!("{HOME}/journal.jsonl");
     let show = Expr::If {
         condition: Box::new(Cmd::new(Program::Test).words(["-e", path.as_str()]).into()),
         then: vec![Cmd::new(Program::Cat).words(["--", path.as_str()]).into()],
         otherwise: Vec::new(),
     };
-    let script = Script::new(show.statement(""));
-    let answer = ask(host, ASKING, &script, LIMIT).await?.expect_success(ASKING)?;
+    let script = Script::new(show.statement(""), JOURNAL);
+    let answer = ask(host, &script, Privilege::Root).await?;
+    let answer = answer.expect_success(JOURNAL.question)?;
     let mut text = answer.lines.join("\n");
     // A last line that a power cut has torn comes without its newline; here only its content still tells.
     let is_whole = |line: &String| serde_json::from_str::<serde_json::Value>(line).is_ok();

@@ -1,6 +1,7 @@
 //! Files on their way to a host: one tar stream of content named by digest, and of secrets.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
@@ -12,10 +13,18 @@ use tokio::io::AsyncReadExt;
 
 use crate::error::HostError;
 use crate::execute::RunName;
+use crate::host::Bounds;
 
 /// The folder on a host that payloads are written to: `<hex>` for content, `secrets/<name>` for secrets, `stop-<run>` for
 /// the wish that a run may end.
 pub const INCOMING: &str = "/var/lib/iec/incoming";
+
+/// Storing says next to nothing. The time is that without any progress: a slow disk may stall for a minute.
+pub(crate) const STORING: Bounds = Bounds {
+    question: "storing what was sent",
+    bytes: 1 << 20,
+    time: Duration::from_secs(300),
+};
 
 /// How much of a file is read at a time.
 const CHUNK: usize = 256 << 10;

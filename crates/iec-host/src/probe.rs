@@ -9,12 +9,15 @@ use iec_core::probe::{Misunderstood, SCRIPT, parse};
 use crate::ask::ask;
 use crate::error::HostError;
 use crate::fleet::Fleet;
-use crate::host::{Host, Script};
+use crate::host::{Bounds, Host, Script};
+use crate::outcome::Privilege;
 
-/// What the probe is called in messages.
-const ASKING: &str = "the probe";
-/// How long a host may take to answer; an idle one takes less than a second.
-const LIMIT: Duration = Duration::from_secs(120);
+/// An idle host answers within a second, by some ten kilobytes.
+const PROBE: Bounds = Bounds {
+    question: "the probe",
+    bytes: 4 << 20,
+    time: Duration::from_secs(120),
+};
 
 /// What probing gave.
 #[derive(Debug, Default)]
@@ -49,7 +52,7 @@ pub async fn probe(fleet: &Fleet, taken: Option<i64>) -> Probed {
 
 async fn probe_host(host: &dyn Host) -> (HostAnswer, Vec<Misunderstood>) {
     let asked = now_millis();
-    let answer = match ask(host, ASKING, &Script::new(SCRIPT), LIMIT).await {
+    let answer = match ask(host, &Script::new(SCRIPT, PROBE), Privilege::Root).await {
         Ok(answer) => answer,
         Err(error) => return (HostAnswer::Failed(error.into()), Vec::new()),
     };

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use crate::ask::ask;
 use crate::error::HostError;
-use crate::host::{Host, Script};
+use crate::host::{Bounds, Host, Script};
+use crate::outcome::Privilege;
 
-/// What the question is called in messages.
-const ASKING: &str = "the question whether sudo writes down what it passes on";
-const LIMIT: Duration = Duration::from_secs(60);
+const SUDO: Bounds = Bounds {
+    question: "the question whether sudo writes down what it passes on",
+    bytes: 1 << 20,
+    time: Duration::from_secs(60),
+};
 
 /// Refuses a host on which somebody reads along in `sudo`: `log_input` and `log_output` by whatever line or tag of
 /// sudoers, or any other plugin that wants the streams.
@@ -19,9 +22,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// # Errors
 /// [`HostError::SudoLogs`], or why the host could not be asked.
 pub async fn refuse_logging_sudo(host: &dyn Host) -> Result<(), HostError> {
-    let answer = ask(host, ASKING, &Script::new(iec_core::probe::SUDO_QUESTION), LIMIT)
-        .await?
-        .expect_success(ASKING)?;
+    let script = Script::new(iec_core::probe::SUDO_QUESTION, SUDO);
+    let answer = ask(host, &script, Privilege::Root).await?;
+    let answer = answer.expect_success(SUDO.question)?;
     let found = iec_core::probe::sudo_streams(answer.lines.iter().map(String::as_str));
     match found.is_private() {
         true => Ok(()),

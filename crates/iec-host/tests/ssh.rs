@@ -8,10 +8,16 @@ use iec_core::facts::HostAnswer;
 use iec_core::plan::SecretName;
 use iec_core::secret::Secret;
 use iec_host::{
-    Ending, Fleet, Host, NewHostKeys, Outcome, Payload, Privilege, Script, Signal, SshClient, SshHost,
-    SshSettings, SshTarget, probe,
+    Bounds, Ending, Fleet, Host, NewHostKeys, Outcome, Payload, Privilege, Script, Signal, SshClient,
+    SshHost, SshSettings, SshTarget, probe,
 };
 use iec_testkit::{Agent, Cable, Key, PASSWORD, Sshd, User};
+
+const BOUNDS: Bounds = Bounds {
+    question: "the question of a test",
+    bytes: 64 << 20,
+    time: Duration::from_secs(300),
+};
 
 fn host(settings: SshSettings, target: SshTarget) -> SshHost {
     SshClient::new(settings).host("edge-1", target)
@@ -23,7 +29,7 @@ fn as_user(sshd: &Sshd, user: User) -> SshHost {
 
 async fn run(host: &impl Host, text: &str, privilege: Privilege) -> (Outcome, Vec<String>) {
     let mut lines = Vec::new();
-    let script = Script::new(text);
+    let script = Script::new(text, BOUNDS);
     let outcome = host
         .run(&script, privilege, &mut |line| lines.push(line.to_owned()))
         .await;
@@ -122,7 +128,7 @@ async fn a_connection_that_is_cut_is_lost_and_the_next_call_connects_again() {
     let sshd = Arc::new(Sshd::start());
     let host = as_user(&sshd, User::Bash);
     let mut lines = Vec::new();
-    let script = Script::new("echo one; sleep 60; echo two");
+    let script = Script::new("echo one; sleep 60; echo two", BOUNDS);
     let cutter = Arc::clone(&sshd);
     let outcome = host
         .run(&script, Privilege::Root, &mut |line| {
@@ -153,7 +159,7 @@ async fn a_silent_network_is_noticed() {
             ..sshd.target(User::Dash)
         },
     );
-    let script = Script::new("echo one; sleep 60");
+    let script = Script::new("echo one; sleep 60", BOUNDS);
     let outcome = host
         .run(&script, Privilege::Login, &mut |_| cable.silence())
         .await;
@@ -608,6 +614,35 @@ async fn probing_tells_facts_and_reasons() {
         match probed.facts.answer(name) {
             Some(HostAnswer::Failed(failure)) => assert_eq!(failure.code, code, "{failure:?}"),
             other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_given_up_and_the_connection_stays_usable() {
+    let sshd = Sshd::start();
+    for user in [User::Bash, User::Asked] {
+        let settings = SshSettings {
+            sudo_password: Some(Secret::new(PASSWORD.to_owned())),
+            ..sshd.settings()
+        };
+        let host = host(settings, sshd.target(user));
+        for flood in ["yes", "cat /dev/zero >&2"] {
+            let bounds = Bounds {
+                bytes: 1 << 20,
+                ..BOUNDS
+            };
+            let script = Script::new(flood, bounds);
+            let began = Instant::now();
+            let outcome = host.run(&script, Privilege::Root, &mut |_| {}).await;
+            assert_eq!(code(&outcome).0, "IEC1020", "{user}: {outcome:?}");
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{user}: {:?}",
+                began.elapsed()
+            );
+            let (outcome, lines) = run(&host, "echo on", Privilege::Root).await;
+            assert!(outcome.succeeded() && lines == ["on"], "{user}: {outcome:?}");
         }
     }
 }

@@ -75,6 +75,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "edge ALL=(ALL) NOPASSWD: ALL",
     ),
     row(
+        "IEC1020",
+        "a host says more than it has to say",
+        "Every question to a host has a bound on what may come back. This host went beyond it, so its answer was not read to its end: something floods the connection, or the host is not to be trusted.",
+        "Log in by hand and see what it prints.",
+        "ssh edge@10.0.0.11 true | head -c 1000",
+    ),
+    row(
+        "IEC1021",
+        "a host does not come to the end of a question",
+        "Every question to a host has a time within which it must be answered; the message names both. The host is overloaded, or a program that the question calls hangs.",
+        "Look at the host's load and at what hangs there, then run the same command again.",
+        "ps -ef --forest",
+    ),
+    row(
         "IEC1090",
         "not a facts file",
         "The file is no JSON, or lacks what every facts file has.",

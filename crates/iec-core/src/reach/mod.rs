@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use iec_sh::Word;
 
 const SCRIPT: &str = include_str!("fetch.sh");
+/// The longest line of an answer, in bytes.
+pub const LONGEST_LINE: u64 = 4096;
 /// The exit code of `timeout` for a command that took too long.
 const TOO_LATE: u8 = 124;
 /// What bash prints before the reason for which it could not connect.

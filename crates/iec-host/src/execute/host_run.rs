@@ -11,14 +11,14 @@ use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::hope::Hope;
-use super::runner::{Runner, RunnerEnd};
+use super::runner::{RUN, Runner, RunnerEnd};
 use super::tally::Tally;
 use super::{Execution, HostResult, HostSummary, Progress};
 use crate::error::{HostError, evidence};
 use crate::host::{Host, Script};
 use crate::observe::observe_host;
 use crate::outcome::Ending;
-use crate::payload::Payload;
+use crate::payload::{Payload, STORING};
 
 /// The work on one host.
 pub(super) struct HostRun<'a> {
@@ -224,7 +224,7 @@ impl<'a> HostRun<'a> {
                 output: outcome.stderr,
             })),
             Ending::Killed(signal) => Err(HostError::Ended {
-                asking: "storing what was sent",
+                asking: STORING.question,
                 ended: format!("killed by {signal}"),
                 evidence: evidence(&outcome.stderr, ""),
             }),
@@ -244,7 +244,7 @@ impl<'a> HostRun<'a> {
                 *heard = true;
                 self.note(event);
             };
-            runner.run(&Script::new(script), in_vain, &mut note).await
+            runner.run(&Script::new(script, RUN), in_vain, &mut note).await
         };
         match end {
             RunnerEnd::Result(result) => Attempt::Over(result),

@@ -1,21 +1,30 @@
 //! One run of a host's runner: its events as they come, the user's wish to stop on its way, and how it ended.
 
 use std::future::pending;
+use std::time::Duration;
 
 use iec_core::event::{Event, Failure};
 use iec_core::plan::{HOME, StepId};
 use iec_sh::LockQuestion;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{HostResult, RunName};
 use crate::ask::ask;
 use crate::error::{HostError, evidence};
-use crate::host::{Host, Script};
+use crate::host::{Bounds, Host, Script};
 use crate::outcome::{Ending, Privilege};
 use crate::payload::Payload;
 
 /// How long the host waits for its lock at a time; between two waits the user may stop us.
 const LOCK_WAIT: u32 = 20;
+
+/// Longer than every wait of a plan together, and more than all its steps say.
+pub(super) const RUN: Bounds = Bounds {
+    question: "the host's part of the plan",
+    bytes: 64 << 20,
+    time: Duration::from_secs(24 * 60 * 60),
+};
 
 /// A runner that works on a host.
 pub(super) struct Runner<'a> {
@@ -109,12 +118,14 @@ impl Runner<'_> {
 
     /// Who works on the host; waits up to `seconds` for nobody to.
     pub(super) async fn owner_of_lock(&self, seconds: u32) -> Result<Option<String>, HostError> {
-        const ASKING: &str = "the question for the host's lock";
-        let script = Script::new(LockQuestion { home: HOME, seconds }.text());
-        let limit = std::time::Duration::from_secs(u64::from(seconds) + 60);
-        let answer = ask(self.host, ASKING, &script, limit)
-            .await?
-            .expect_success(ASKING)?;
+        let bounds = Bounds {
+            question: "the question for the host's lock",
+            bytes: 64 << 10,
+            time: Duration::from_secs(u64::from(seconds) + 60),
+        };
+        let script = Script::new(LockQuestion { home: HOME, seconds }.text(), bounds);
+        let answer = ask(self.host, &script, Privilege::Root).await?;
+        let answer = answer.expect_success(bounds.question)?;
         let owner = answer.lines.iter().find_map(|line| match Event::parse(line) {
             Ok(Some(Event::Locked { owner })) => Some(owner),
             _ => None,
@@ -129,7 +140,15 @@ impl Runner<'_> {
     ) -> Result<Option<String>, HostError> {
         let mut asked_to_stop = false;
         let mut seconds = 0;
+        let began = Instant::now();
         loop {
+            if began.elapsed() > RUN.time {
+                return Err(HostError::NoEnd {
+                    address: self.host.name().to_owned(),
+                    question: RUN.question,
+                    seconds: RUN.time.as_secs(),
+                });
+            }
             match self.owner_of_lock(seconds).await? {
                 Some(owner) if owner == self.owner => alone(),
                 other => return Ok(other),
@@ -148,7 +167,7 @@ impl Runner<'_> {
 
 fn ended(ended: String, stderr: &str) -> HostError {
     HostError::Ended {
-        asking: "the host's part of the plan",
+        asking: RUN.question,
         ended,
         evidence: evidence(stderr, ""),
     }

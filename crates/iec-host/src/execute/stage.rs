@@ -4,7 +4,7 @@ use iec_core::event::Event;
 use iec_core::reset::Stage;
 use tokio_util::sync::CancellationToken;
 
-use super::runner::{Runner, RunnerEnd};
+use super::runner::{RUN, Runner, RunnerEnd};
 use super::tally::Tally;
 use super::{HostResult, HostSummary, Progress, RunName};
 use crate::host::{Host, Script};
@@ -34,7 +34,7 @@ pub async fn run_stage(stage: &StageRun<'_>, sink: &(dyn Fn(Progress) + Sync)) -
         run: stage.run,
         stop: stage.stop,
     };
-    let script = Script::new(stage.stage.script(stage.owner, stage.run.as_str()));
+    let script = Script::new(stage.stage.script(stage.owner, stage.run.as_str()), RUN);
     let mut tally = Tally::default();
     let mut note = |event: Event| {
         tally.note(&event);

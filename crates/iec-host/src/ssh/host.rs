@@ -2,24 +2,29 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::client::{SshClient, SshTarget};
 use super::connection::Connection;
 use super::process::{self, SshInput, SshOutput};
 use crate::command::{self, Elevation};
-use crate::converse::{Caller, converse};
+use crate::converse::{Caller, TimeFrom, converse};
 use crate::error::HostError;
 use crate::frame::Nonce;
 use crate::host::{Host, Script};
 use crate::listen::{PayloadListener, ScriptListener};
 use crate::outcome::{Ending, Outcome, Privilege};
-use crate::payload::Payload;
+use crate::payload::{Payload, STORING};
 use crate::sudo_log::refuse_logging_sudo;
+
+/// How long the server may take to open a session on a connection that stands.
+const START: Duration = Duration::from_secs(60);
 
 /// A host that is reached over SSH, by one connection for everything, made anew when it was lost.
 pub struct SshHost {
@@ -80,7 +85,15 @@ impl SshHost {
         loop {
             let connection = self.connection().await?;
             let elevation = self.elevation(privilege, connection.user());
-            match process::start(&connection, line(elevation)).await {
+            let starting = timeout(START, process::start(&connection, line(elevation)));
+            let started = starting.await.unwrap_or_else(|_| {
+                Err(HostError::Timeout {
+                    address: connection.address().to_owned(),
+                    seconds: START.as_secs(),
+                    doing: "opening a session",
+                })
+            });
+            match started {
                 Ok((output, input)) => return Ok((connection, elevation, output, input)),
                 // The connection died unnoticed since it was last used. Nothing was sent on it, so a new one is as good.
                 Err(HostError::Lost { .. }) if again => {
@@ -122,12 +135,9 @@ impl SshHost {
         tracing::debug!(host = self.name, bytes = text.len(), "a script goes out");
         let feed = stream::iter([Ok(Bytes::from(text))]).boxed();
         let listener = ScriptListener::new(&nonce, connection.address().to_owned(), sink);
-        let caller = Caller {
-            user: connection.user(),
-            elevation,
-            password: self.client.sudo_password(),
-        };
-        converse(output, input, feed, listener, caller, &mut |_| {}).await
+        let caller = self.caller(&connection, elevation);
+        let bounds = (script.bounds(), TimeFrom::Start);
+        converse(output, input, feed, listener, caller, bounds, &mut |_| {}).await
     }
 
     async fn put_once(&self, payload: Payload, progress: &mut (dyn FnMut(u64) + Send)) -> Outcome {
@@ -140,12 +150,18 @@ impl SshHost {
         tracing::debug!(host = self.name, bytes, "content goes out");
         let feed = payload.into_archive().boxed();
         let listener = PayloadListener::new(connection.address().to_owned());
-        let caller = Caller {
+        let caller = self.caller(&connection, elevation);
+        let bounds = (STORING, TimeFrom::Progress);
+        converse(output, input, feed, listener, caller, bounds, progress).await
+    }
+
+    fn caller<'a>(&'a self, connection: &'a Connection, elevation: Elevation) -> Caller<'a> {
+        Caller {
+            address: connection.address(),
             user: connection.user(),
             elevation,
             password: self.client.sudo_password(),
-        };
-        converse(output, input, feed, listener, caller, progress).await
+        }
     }
 }
 

@@ -6,12 +6,15 @@ use futures::future::join_all;
 use iec_core::probe::certificates::{LONGEST, SCRIPT, read};
 use iec_core::report::{Report, Row};
 use iec_core::site::Site;
-use iec_host::{Ending, Fleet, Host, Privilege, Script};
+use iec_host::{Bounds, Fleet, Host, Privilege, Script};
 use iec_kube::{HostCertificates, certificates_unknown};
-use tokio::time::timeout;
 
-/// How long a host may take: it reads twenty small files.
-const LIMIT: Duration = Duration::from_secs(60);
+/// A host reads twenty small files.
+const CERTIFICATES: Bounds = Bounds {
+    question: "the certificates on the host",
+    bytes: LONGEST as u64,
+    time: Duration::from_secs(60),
+};
 
 /// What was found on the hosts of a site.
 #[derive(Debug, Default)]
@@ -51,21 +54,12 @@ pub(super) async fn certificates(site: &Site, fleet: &Fleet) -> Certificates {
 }
 
 async fn ask(host: &dyn Host) -> Result<HostCertificates, String> {
-    let mut answer = String::new();
-    let mut keep = |line: &str| {
-        if answer.len() < LONGEST {
-            answer.push_str(line);
-            answer.push('\n');
-        }
-    };
-    let script = Script::new(SCRIPT);
-    let outcome = timeout(LIMIT, host.run(&script, Privilege::Root, &mut keep)).await;
-    let outcome = outcome.map_err(|_| format!("no answer within {} s", LIMIT.as_secs()))?;
-    match &outcome.ending {
-        Ending::Exited(0) => {}
-        Ending::NeverRan(error) | Ending::Lost(error) => return Err(error.to_string()),
-        Ending::Exited(_) | Ending::Killed(_) => return Err("the question did not end well".to_owned()),
+    let script = Script::new(SCRIPT, CERTIFICATES);
+    let answer = iec_host::ask(host, &script, Privilege::Root).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    if answer.status != 0 {
+        return Err("the question did not end well".to_owned());
     }
-    let files = read(&answer).ok_or("the host's answer is not whole")?;
+    let files = read(&answer.text()).ok_or("the host's answer is not whole")?;
     Ok(HostCertificates::read(host.name(), &files))
 }

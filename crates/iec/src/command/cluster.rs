@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use iec_core::reach;
 use iec_core::release::Release;
-use iec_host::{Fleet, Privilege, Script};
+use iec_host::{Bounds, Fleet, Privilege, Script, ask};
 use iec_kube::{Access, Cluster, Expected, HostAnswer, HostFetch, HostRequest, KubeError};
 use iec_sh::{Cmd, Program};
 use jiff::Timestamp;
-use tokio::time::timeout;
 
 use super::control_plane;
 use super::site_file::SiteFile;
@@ -103,23 +102,15 @@ impl HostFetch for FromHosts<'_> {
             let Some(reached) = self.fleet.host(host) else {
                 return unknown(format!("the site calls {host} unreachable"));
             };
-            let mut answer = String::new();
-            let mut keep = |line: &str| {
-                answer.push_str(line);
-                answer.push('\n');
+            let bounds = Bounds {
+                question: "the fetches of a verification",
+                bytes: (64 << 10) + reach::LONGEST_LINE * requests.len() as u64,
+                time: START + requests.iter().map(|request| request.deadline).sum::<Duration>(),
             };
-            let script = Script::new(reach::script(requests));
-            let limit = START + requests.iter().map(|request| request.deadline).sum::<Duration>();
-            let outcome = timeout(limit, reached.run(&script, Privilege::Login, &mut keep)).await;
-            match outcome {
-                Ok(outcome) => match outcome.error() {
-                    Some(error) => unknown(error.to_string()),
-                    None => reach::read(&answer, requests.len()),
-                },
-                Err(_) => unknown(format!(
-                    "{host} did not end its fetches within {} s",
-                    limit.as_secs()
-                )),
+            let script = Script::new(reach::script(requests), bounds);
+            match ask(reached.as_ref(), &script, Privilege::Login).await {
+                Ok(answer) => reach::read(&answer.text(), requests.len()),
+                Err(error) => unknown(error.to_string()),
             }
         })
     }

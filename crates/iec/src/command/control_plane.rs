@@ -1,12 +1,21 @@
 //! Asking the control planes of a site for something that any of them has.
 
+use std::time::Duration;
+
 use iec_core::secret::Secret;
 use iec_core::site::{Site, SiteHost};
-use iec_host::{Ending, Fleet, Privilege, Script, refuse_logging_sudo};
+use iec_host::{Bounds, Ending, Fleet, Privilege, Script, refuse_logging_sudo};
 use iec_sh::Expr;
 
 use super::reach::{HostTrouble, unanswered};
 use crate::error::CliError;
+
+/// Keys, certificates and kubeconfigs are a few kilobytes each.
+const FILES: Bounds = Bounds {
+    question: "reading files of a control plane",
+    bytes: 1 << 20,
+    time: Duration::from_secs(60),
+};
 
 /// The output of a question that changes nothing, asked with root's rights, from the first control plane that answers it.
 ///
@@ -20,7 +29,7 @@ pub(super) async fn ask(
     question: &Expr,
     none: impl FnOnce(Vec<String>) -> CliError,
 ) -> Result<(SiteHost, Secret<String>), CliError> {
-    let script = Script::new(question.statement(""));
+    let script = Script::new(question.statement(""), FILES);
     let mut silent = Vec::new();
     let mut said = Vec::new();
     for host in site.control_planes() {
