@@ -54,6 +54,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "iec apply",
     ),
     row(
+        "IEC4020",
+        "a run is at work, and the secrets of the site are elsewhere",
+        "Somebody else installs or changes the site just now: the message says who, on which host, and since when by that host's clock. The secrets file is on the machine where that run was begun, so nothing can be planned here, and no new one is made.",
+        "Wait until that run has ended. Then take the secrets file from where it was begun, or rebuild it.",
+        "iec credentials recover",
+    ),
+    row(
         "IEC4901",
         "the program cannot start its threads",
         "The operating system refused: too many processes of this user, or no memory.",

@@ -147,6 +147,9 @@ pub struct Previous {
 pub struct LockHolder {
     /// What the lock file says about its owner.
     pub owner: String,
+    /// When the owner took it, in seconds since 1970 by the host's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
 }
 
 /// Firewalls, security modules and services that change the host behind one's back.

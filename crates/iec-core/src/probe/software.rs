@@ -206,12 +206,13 @@ pub fn certificate_sha256(pem: &str) -> Option<String> {
 pub(super) fn previous(lines: &mut Lines) -> Previous {
     let kibibytes = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
     let site = lines.one("site").unwrap_or_default();
+    let since = lines.read("lock-since", |text| text.parse().ok());
     let mut site = site.split_whitespace();
     Previous {
         journal: lines.yes("journal"),
         site: site.next().map(str::to_owned),
         site_id: site.next().map(str::to_owned),
-        lock: lines.one("lock").map(|owner| LockHolder { owner }),
+        lock: lines.one("lock").map(|owner| LockHolder { owner, since }),
         store: lines
             .read("store", kibibytes)
             .unwrap_or_default()

@@ -108,6 +108,7 @@ fn what_is_already_installed() {
         |facts| {
             facts.previous.value_mut().lock = Some(LockHolder {
                 owner: "alice@laptop".to_owned(),
+                since: None,
             })
         },
         &["~IEC1867"],

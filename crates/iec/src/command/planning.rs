@@ -52,6 +52,12 @@ pub(super) async fn planned(
     board.finish();
     let place = file.secrets();
     let known = credentials::load(&place)?;
+    if let (None, Some(at_work)) = (&known, at_work(&probed.facts)) {
+        return Err(at_work.next(format!(
+            "iec credentials recover {} when that run has ended, or take the secrets file from who began it",
+            file.word()
+        )));
+    }
     allow(file, &content.release, &probed.facts, known.as_ref(), ui)?;
     let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
     let plan = plan_with(file, content, &probed.facts, &credentials, token_life)?;
@@ -296,6 +302,23 @@ fn credentials_for(
     Ok(credentials)
 }
 
+/// Another run that is at work on the hosts. Without a secrets file it is not ours, and the secrets are where it was begun.
+fn at_work(facts: &Facts) -> Option<CliError> {
+    let holders = facts
+        .known()
+        .filter_map(|(host, facts)| Some((host, facts.previous.lock.as_ref()?)));
+    let mut holders = holders.map(|(host, lock)| {
+        let since = lock
+            .since
+            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            .map(|since| format!(" since {}", since.strftime("%Y-%m-%d %H:%M:%S UTC")));
+        format!("{host}{}: {}", since.unwrap_or_default(), lock.owner.trim())
+    });
+    let first = holders.next()?;
+    let cause = format!("a run is at work on {first}; there is no secrets file of the site here");
+    Some(holders.fold(CliError::refused("IEC4020", cause), CliError::evidence))
+}
+
 /// Makes the credentials of a new site. Where there is a cluster already, they are lost rather than new.
 fn new_credentials(
     place: &Place,
@@ -342,4 +365,40 @@ fn new_credentials(
         place.path.display()
     ));
     Ok(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use iec_core::facts::{Fact, LockHolder, Previous};
+
+    use super::*;
+
+    fn with_lock(lock: Option<LockHolder>) -> Facts {
+        let previous = Previous {
+            lock,
+            ..Previous::default()
+        };
+        let host = HostFacts {
+            previous: Fact::Observed(previous),
+            ..HostFacts::default()
+        };
+        let mut facts = Facts::new(None);
+        facts.insert("edge-1", HostAnswer::Known(Box::new(host)));
+        facts
+    }
+
+    #[test]
+    fn who_works_on_a_host_without_the_secrets_being_here_is_named_with_the_time() {
+        let error = at_work(&with_lock(Some(LockHolder {
+            owner: "iec apply by alice@shed (run 20261129-230550-0a1b)\n".to_owned(),
+            since: Some(1_795_993_550),
+        })));
+        let error = error.expect("a run is at work");
+        assert_eq!(
+            error.cause,
+            "a run is at work on edge-1 since 2026-11-29 23:05:50 UTC: iec apply by alice@shed \
+             (run 20261129-230550-0a1b); there is no secrets file of the site here"
+        );
+        assert!(at_work(&with_lock(None)).is_none());
+    }
 }
