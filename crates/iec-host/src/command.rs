@@ -38,20 +38,25 @@ pub(crate) const fn script(elevation: Elevation) -> &'static str {
 
 /// What the payload's shell does, as one single-quoted word.
 ///
-/// It is the same in every login shell, as it holds neither a quote nor a backslash. The empty lines end what a start-up file left
-/// unfinished.
+/// It is the same in every login shell, as it holds no single quote, and a backslash before nothing but a dollar. The empty
+/// lines end what a start-up file left unfinished. tar gives each entry to a shell that cuts its file off at the byte that
+/// the entry's name ends with, and writes on from there: so a file that came in part before needs only its rest. As root
+/// tar would forget the umask, unless it is told not to.
 macro_rules! store {
     ($before:literal) => {
         concat!(
             "'",
             $before,
             "echo >&2; echo iec-payload-begins >&2; umask 077 && mkdir -p /var/lib/iec/incoming && ",
-            "tar -x -f - -C /var/lib/iec/incoming --no-same-owner && echo && echo iec-payload-stored'"
+            "cd /var/lib/iec/incoming && tar -x -f - --no-same-permissions ",
+            "--to-command=\"case \\$TAR_FILENAME in secrets/*) mkdir -p secrets;; esac; ",
+            "truncate -s \\${TAR_FILENAME#*@} \\${TAR_FILENAME%@*} && cat >>\\${TAR_FILENAME%@*}\" ",
+            "&& echo && echo iec-payload-stored'"
         )
     };
 }
 
-/// The command line whose standard input is a payload: a tar archive of flat names and `secrets/<name>`.
+/// The command line whose standard input is a payload: a tar archive of `<name>@<byte>` and `secrets/<name>@<byte>`.
 pub(crate) const fn payload(elevation: Elevation) -> &'static str {
     match elevation {
         Elevation::Unneeded => concat!("exec env LC_ALL=C /bin/sh -c ", store!("")),

@@ -31,8 +31,8 @@ pub trait Host: Send + Sync {
     /// Streams `payload` into [`crate::INCOMING`] on the host, as root, and calls `progress` with the number of bytes
     /// handed over since the last call.
     ///
-    /// The outcome is `Exited(0)` only after the host has taken the whole of it. Entries that were written before
-    /// an interruption stay there; whoever reads them checks their digests.
+    /// The outcome is `Exited(0)` only after the host has taken the whole of it. What was written before an
+    /// interruption stays there, the last entry in part; whoever reads it checks its digest.
     fn put<'a>(
         &'a self,
         payload: Payload,

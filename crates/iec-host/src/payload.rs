@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt};
 use iec_core::content::Digest;
 use iec_core::plan::SecretName;
 use iec_core::secret::Secret;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
 use crate::error::HostError;
 use crate::execute::RunName;
@@ -42,6 +42,8 @@ enum Entry {
     Blob {
         digest: Digest,
         size: u64,
+        /// The first byte that is sent; the host has those before it.
+        from: u64,
         file: PathBuf,
     },
     Stop {
@@ -62,10 +64,17 @@ impl Payload {
 
     /// Adds the file with this digest and size (bytes). The digest is its name on the host; it is not checked here.
     #[must_use]
-    pub fn blob(mut self, digest: Digest, size: u64, file: impl Into<PathBuf>) -> Self {
+    pub fn blob(self, digest: Digest, size: u64, file: impl Into<PathBuf>) -> Self {
+        self.rest_of_blob(digest, size, 0, file)
+    }
+
+    /// The same from the byte `from` on (counted from 0): the host has kept what is before it.
+    #[must_use]
+    pub fn rest_of_blob(mut self, digest: Digest, size: u64, from: u64, file: impl Into<PathBuf>) -> Self {
         self.entries.push(Entry::Blob {
             digest,
             size,
+            from: from.min(size),
             file: file.into(),
         });
         self
@@ -96,7 +105,7 @@ impl Payload {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let size = |entry: &Entry| match entry {
-            Entry::Blob { size, .. } => *size,
+            Entry::Blob { size, from, .. } => size - from,
             Entry::Secret { content, .. } => content.expose().len() as u64,
             Entry::Stop { .. } => 0,
         };
@@ -114,19 +123,27 @@ impl Payload {
 fn entry_stream(entry: Entry) -> stream::BoxStream<'static, Result<Bytes, HostError>> {
     match entry {
         Entry::Stop { run } => {
-            stream::iter([Ok(Bytes::copy_from_slice(&header(&format!("stop-{run}"), 0)))]).boxed()
+            let header = header(&format!("stop-{run}"), 0, 0);
+            stream::iter([Ok(Bytes::copy_from_slice(&header))]).boxed()
         }
         Entry::Secret { name, content } => {
             let size = content.expose().len() as u64;
-            let mut bytes = BytesMut::from(&header(&format!("secrets/{}", name.file_name()), size)[..]);
+            let name = format!("secrets/{}", name.file_name());
+            let mut bytes = BytesMut::from(&header(&name, 0, size)[..]);
             bytes.extend_from_slice(content.expose().as_bytes());
             bytes.resize(bytes.len() + padding(size), 0);
             stream::iter([Ok(bytes.freeze())]).boxed()
         }
-        Entry::Blob { digest, size, file } => {
-            let first = stream::iter([Ok(Bytes::copy_from_slice(&header(&digest.hex(), size)))]);
-            let last = stream::iter([Ok(Bytes::from_static(&[0; BLOCK][..padding(size)]))]);
-            first.chain(file_stream(file, size)).chain(last).boxed()
+        Entry::Blob {
+            digest,
+            size,
+            from,
+            file,
+        } => {
+            let rest = size - from;
+            let first = stream::iter([Ok(Bytes::copy_from_slice(&header(&digest.hex(), from, rest)))]);
+            let last = stream::iter([Ok(Bytes::from_static(&[0; BLOCK][..padding(rest)]))]);
+            first.chain(file_stream(file, from, rest)).chain(last).boxed()
         }
     }
 }
@@ -137,11 +154,11 @@ fn padding(size: u64) -> usize {
     (BLOCK - rest) % BLOCK
 }
 
-/// An archive entry's header.
-fn header(name: &str, size: u64) -> [u8; BLOCK] {
+/// The header of an entry of `size` bytes, which the host writes into `name` from the byte `from` on.
+fn header(name: &str, from: u64, size: u64) -> [u8; BLOCK] {
     let mut header = tar::Header::new_ustar();
     header
-        .set_path(name)
+        .set_path(format!("{name}@{from}"))
         .expect("names are flat, short and plain by construction");
     header.set_entry_type(tar::EntryType::Regular);
     header.set_mode(0o600);
@@ -153,8 +170,8 @@ fn header(name: &str, size: u64) -> [u8; BLOCK] {
     *header.as_bytes()
 }
 
-/// A file's content: exactly `size` bytes, or an error.
-fn file_stream(path: PathBuf, size: u64) -> impl Stream<Item = Result<Bytes, HostError>> + Send {
+/// A file's content from the byte `from` on: exactly `size` bytes, or an error.
+fn file_stream(path: PathBuf, from: u64, size: u64) -> impl Stream<Item = Result<Bytes, HostError>> + Send {
     struct Reading {
         path: PathBuf,
         file: Option<tokio::fs::File>,
@@ -165,11 +182,11 @@ fn file_stream(path: PathBuf, size: u64) -> impl Stream<Item = Result<Bytes, Hos
         file: None,
         left: size,
     };
-    stream::try_unfold(reading, |mut reading| async move {
+    stream::try_unfold(reading, move |mut reading| async move {
         if reading.left == 0 {
             return Ok(None);
         }
-        match next_chunk(&reading.path, &mut reading.file, reading.left).await {
+        match next_chunk(&reading.path, from, &mut reading.file, reading.left).await {
             Ok(chunk) => {
                 reading.left -= chunk.len() as u64;
                 Ok(Some((chunk, reading)))
@@ -182,12 +199,18 @@ fn file_stream(path: PathBuf, size: u64) -> impl Stream<Item = Result<Bytes, Hos
     })
 }
 
-async fn next_chunk(path: &PathBuf, file: &mut Option<tokio::fs::File>, left: u64) -> std::io::Result<Bytes> {
+async fn next_chunk(
+    path: &PathBuf,
+    from: u64,
+    file: &mut Option<tokio::fs::File>,
+    left: u64,
+) -> std::io::Result<Bytes> {
     let file = match file {
         Some(file) => file,
         None => {
             let mut opened = tokio::fs::File::open(path).await?;
             opened.set_max_buf_size(CHUNK);
+            opened.seek(SeekFrom::Start(from)).await?;
             file.insert(opened)
         }
     };
@@ -244,10 +267,33 @@ mod tests {
         assert_eq!(
             seen,
             [
-                (digest.hex(), 0o600, content),
-                ("secrets/ca.key".to_owned(), 0o600, b"hush".to_vec())
+                (format!("{}@0", digest.hex()), 0o600, content),
+                ("secrets/ca.key@0".to_owned(), 0o600, b"hush".to_vec())
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_file_says_where_it_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("blob");
+        std::fs::write(&file, b"abcdef").expect("written");
+        let digest = Digest::of(b"abcdef");
+        let payload = Payload::new().rest_of_blob(digest, 6, 4, &file);
+        assert_eq!(payload.bytes(), 2);
+        let bytes = archive(payload).await.expect("an archive");
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut entry = archive
+            .entries()
+            .expect("entries")
+            .next()
+            .expect("one")
+            .expect("whole");
+        let mut read = Vec::new();
+        entry.read_to_end(&mut read).expect("content");
+        assert_eq!(read, b"ef");
+        let name = entry.path().expect("a path").display().to_string();
+        assert_eq!(name, format!("{}@4", digest.hex()));
     }
 
     #[tokio::test]

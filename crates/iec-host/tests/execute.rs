@@ -17,10 +17,10 @@ use iec_core::secret::Secret;
 use iec_core::site::Role;
 use iec_host::{
     Ending, Execution, Fleet, Host, HostError, HostResult, HostSummary, Outcome, Patience, Progress, RunName,
-    SshClient, Summary, execute, journals, observe,
+    SshClient, SshTarget, Summary, execute, journals, observe,
 };
 use iec_sh::{Cmd, Program as Command};
-use iec_testkit::{FakeHost, Fault, FaultyHost, Sandbox, Sshd, User};
+use iec_testkit::{Cable, FakeHost, Fault, FaultyHost, Sandbox, Sshd, User};
 use tokio_util::sync::CancellationToken;
 
 const HOST: &str = "edge-1";
@@ -249,7 +249,11 @@ async fn a_part_is_executed_once_and_a_second_run_touches_nothing() {
     assert_eq!((summary.changed, summary.adopted, summary.unchanged), (6, 0, 0));
     assert_eq!(summary.sent, (TOOL.len() + SECRET.len()) as u64);
     assert_eq!(first.events().last(), Some(&Event::End { code: 0 }));
-    assert_eq!(host.calls(), 4, "observe, the lock, the payload, the part");
+    assert_eq!(
+        host.calls(),
+        5,
+        "observe, what has come, the lock, the payload, the part"
+    );
     assert_eq!(
         std::fs::read_to_string(sandbox.path("etc/key")).expect("a key"),
         SECRET
@@ -267,6 +271,120 @@ async fn a_part_is_executed_once_and_a_second_run_touches_nothing() {
     assert!(matches!(summary.result, HostResult::Done));
     assert_eq!((summary.changed, summary.unchanged, summary.sent), (0, 6, 0));
     assert_eq!(host.calls(), before, "a settled host is not touched");
+}
+
+#[tokio::test]
+async fn what_came_before_is_not_sent_again_once_it_is_proved_right() {
+    let sandbox = Arc::new(Sandbox::start());
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = TOOL.len();
+    let spoiled = [b"?", &TOOL[1..9]].concat();
+    let too_long = [TOOL, b"more"].concat();
+    let wrong = vec![b'x'; whole];
+    let cases: [(&str, &[u8], usize); 7] = [
+        ("nothing of it", b"", whole),
+        ("its beginning", &TOOL[..9], whole - 9),
+        ("all but a byte", &TOOL[..whole - 1], 1),
+        ("all", TOOL, 0),
+        ("a spoiled beginning", &spoiled, whole),
+        ("as many bytes of something else", &wrong, whole),
+        ("more than it has", &too_long, whole),
+    ];
+    for (what, there, sent) in cases {
+        sandbox.wipe();
+        foreign_file(&sandbox);
+        let come = sandbox.path("come");
+        std::fs::write(&come, there).expect("written");
+        let put = "mkdir -p /var/lib/iec/incoming && cp \"$1\" \"/var/lib/iec/incoming/$2\" && rm \"$1\"";
+        let (come, name) = (come.display().to_string(), Digest::of(TOOL).hex());
+        let put = sandbox.inside("/bin/sh", &["-c", put, "sh", &come, &name]);
+        assert!(put.status.success(), "{put:?}");
+        let host: Arc<dyn Host> = Arc::new(sandbox.host(HOST));
+        let trial = Trial::new(part(&sandbox), host, folder.path(), "run-1");
+        let summary = trial.execute(&Observed::default()).await;
+        assert!(
+            matches!(summary.result, HostResult::Done),
+            "{what}: {:?}",
+            summary.result
+        );
+        assert_eq!(summary.sent, (sent + SECRET.len()) as u64, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_that_is_cut_goes_on_where_it_was() {
+    const SIZE: u64 = 24 << 20;
+    let sshd = Sshd::start();
+    let cable = Cable::to(sshd.port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = SshTarget {
+        port: Some(cable.port()),
+        ..sshd.target(User::Fish)
+    };
+    let host: Arc<dyn Host> = Arc::new(SshClient::new(sshd.settings()).host(HOST, target));
+    // Not to be compressed, and the same each time.
+    let content: Vec<u8> = (0..SIZE / 32).flat_map(chance).collect();
+    let blob = StoreBlob {
+        digest: Digest::of(&content),
+        size: SIZE,
+        name: "large".to_owned(),
+    };
+    let store = step(
+        "store",
+        Op::Store {
+            blobs: vec![blob.clone()],
+        },
+    );
+    let part = HostPart {
+        steps: vec![store, step("forget", Op::Forget)],
+        blobs: vec![blob.clone()],
+        ..waiting_part(folder.path())
+    };
+    let trial = Trial::new(part, host, folder.path(), "run-1");
+    std::fs::write(&trial.blob, &content).expect("written");
+    let stored = || {
+        let size = format!("stat -c %s /var/lib/iec/incoming/{} || echo 0", blob.digest.hex());
+        let said = sshd.inside("/bin/sh", &["-c", &size]).stdout;
+        String::from_utf8_lossy(&said)
+            .trim()
+            .parse::<u64>()
+            .expect("a number")
+    };
+    let meddle = async {
+        let mut kept = Vec::new();
+        for enough in [SIZE / 4, SIZE / 2] {
+            while cable.carried() < enough {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            cable.cut();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            kept.push(stored());
+            cable.mend();
+        }
+        kept
+    };
+    let nothing = Observed::default();
+    let (summary, kept) = tokio::join!(trial.execute(&nothing), meddle);
+    assert!(matches!(summary.result, HostResult::Done), "{:?}", summary.result);
+    assert!(0 < kept[0] && kept[0] < kept[1] && kept[1] < SIZE, "{kept:?}");
+    // What was on its way when the cable was cut is lost, each time; nothing else is sent twice.
+    let again = cable.carried() - SIZE;
+    assert!(
+        again < 6 << 20,
+        "{again} bytes of {SIZE} went twice; {kept:?} were there"
+    );
+    let left = sshd.inside(
+        "/bin/sh",
+        &["-c", "find /var/lib/iec/incoming -mindepth 1 ! -name secrets"],
+    );
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}
+
+/// 32 bytes that look like chance.
+fn chance(number: u64) -> Vec<u8> {
+    let hex = Digest::of(&number.to_le_bytes()).hex();
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    (0..64).step_by(2).map(byte).collect()
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ pub use expr::Expr;
 pub use paste::{PasteContent, PasteStep, Preface, missing_blobs, unpack_secrets};
 pub use program::Program;
 pub use runner::{
-    LockQuestion, Mode, OnFailure, Question, RunnerScript, RunnerStep, UndoScript, UndoStep, events,
+    LockQuestion, Mode, OnFailure, Question, ReceivedQuestion, RunnerScript, RunnerStep, UndoScript,
+    UndoStep, events,
 };
 pub use service_guard::ServiceGuard;
 pub use word::Word;

@@ -33,6 +33,8 @@ pub mod events {
     pub const LOCKED: &str = "locked";
     /// `end CODE`
     pub const END: &str = "end";
+    /// `received NAME SIZE SHA256`: what there is of a file that was sent
+    pub const RECEIVED: &str = "received";
 }
 
 /// What a run of the script does.
@@ -236,6 +238,37 @@ impl LockQuestion<'_> {
             lock = Word::new(format!("{}/lock", self.home)),
             seconds = self.seconds,
         )
+    }
+}
+
+/// The question what a host has of files that were sent to it, whole or in part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceivedQuestion<'a> {
+    /// The folder of journal, lock and store: `/var/lib/iec`.
+    pub home: &'a str,
+    /// The files, by the SHA-256 of their whole content in hex, which is their name.
+    pub blobs: &'a [String],
+}
+
+impl ReceivedQuestion<'_> {
+    /// The script's text. It prints `received NAME SIZE SHA256` for each file that is there, and changes nothing.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "main() {{\n\
+             cd {incoming} 2>/dev/null || exit 0\n\
+             while read -r name; do\n\
+             [ -f \"$name\" ] || continue\n\
+             sum=$(sha256sum <\"$name\") || continue\n\
+             printf 'iec\\treceived\\t%s\\t%s\\t%s\\n' \"$name\" \"$(stat -c %s \"$name\")\" \"${{sum%% *}}\"\n\
+             done <<'EOF'\n",
+            incoming = Word::new(format!("{}/incoming", self.home)),
+        );
+        for name in self.blobs {
+            let _ = writeln!(text, "{}", Word::new(name.as_str()));
+        }
+        text.push_str("EOF\nexit 0\n}\nmain </dev/null\n");
+        text
     }
 }
 

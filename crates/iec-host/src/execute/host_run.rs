@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use iec_core::event::Event;
 use iec_core::journal::Recorded;
 use iec_core::observed::{HostObserved, State};
-use iec_core::plan::{HostPart, Op, StepId};
+use iec_core::plan::{HostPart, Op, StepId, StoreBlob};
 use iec_sh::{Mode, UndoStep};
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::hope::Hope;
+use super::received::received;
 use super::runner::{RUN, Runner, RunnerEnd};
 use super::tally::Tally;
 use super::{Execution, HostResult, HostSummary, Progress};
@@ -132,7 +133,10 @@ impl<'a> HostRun<'a> {
             }
             return Attempt::Over(HostResult::Done);
         }
-        let payload = self.payload(&observed);
+        let payload = match self.payload(&observed).await {
+            Ok(payload) => payload,
+            Err(error) => return Attempt::Again(error),
+        };
         if !payload.is_empty() {
             match self.send(payload).await {
                 Ok(None) => *heard = true,
@@ -172,24 +176,34 @@ impl<'a> HostRun<'a> {
             })
     }
 
-    /// What the host lacks.
-    fn payload(&self, observed: &HostObserved) -> Payload {
+    /// What the host lacks, without what came to it before the transfer was cut. Secrets come last, so that they lie there
+    /// for as short a time as can be.
+    async fn payload(&self, observed: &HostObserved) -> Result<Payload, HostError> {
         let missing = observed.missing_blobs(self.part);
+        let blobs = self.part.blobs.iter();
+        let blobs: Vec<&StoreBlob> = blobs.filter(|blob| missing.contains(&blob.digest)).collect();
         let mut payload = Payload::new();
+        if !blobs.is_empty() {
+            let received = received(self.host, &blobs).await?;
+            for blob in blobs {
+                let file = (self.execution.blob_file)(blob);
+                let from = match received.get(&blob.digest) {
+                    Some(part) => part.usable(blob, &file).await,
+                    None => Ok(0),
+                };
+                match from {
+                    Ok(from) if from == blob.size && from > 0 => {}
+                    Ok(from) => payload = payload.rest_of_blob(blob.digest, blob.size, from, file),
+                    Err(source) => return Err(HostError::Payload { file, source }),
+                }
+            }
+        }
         if observed.needs_secrets(self.part) {
             for (name, content) in &self.part.secrets {
                 payload = payload.secret(*name, content.clone());
             }
         }
-        for blob in self
-            .part
-            .blobs
-            .iter()
-            .filter(|blob| missing.contains(&blob.digest))
-        {
-            payload = payload.blob(blob.digest, blob.size, (self.execution.blob_file)(blob));
-        }
-        payload
+        Ok(payload)
     }
 
     /// Sends what the host lacks; a result where that is the end of it.

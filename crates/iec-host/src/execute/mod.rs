@@ -7,6 +7,7 @@
 mod backoff;
 mod hope;
 mod host_run;
+mod received;
 mod result;
 mod runner;
 mod stage;
