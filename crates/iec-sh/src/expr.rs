@@ -43,6 +43,13 @@ pub enum Expr {
     Ignore(Box<Expr>),
     /// Turns any failure into this exit code.
     FailsWith(Box<Expr>, u8),
+    /// A question to somebody who may be away: exit code 0 or 1 by their answer, 2 where they do not answer.
+    AskAbsent {
+        /// The question.
+        question: Box<Expr>,
+        /// Whether they answer at all. A script that only looks asks this once, and them nothing more where they do not.
+        answers: Box<Cmd>,
+    },
 }
 
 impl From<Cmd> for Expr {
@@ -103,6 +110,11 @@ impl Expr {
                 programs.extend(then.iter().chain(otherwise).flat_map(Self::programs));
                 programs
             }
+            Self::AskAbsent { question, answers } => {
+                let mut programs = question.programs();
+                programs.push(answers.program());
+                programs
+            }
             Self::Poll { question, units, .. } => {
                 let mut programs = question.programs();
                 programs.push(Program::Sleep);
@@ -123,7 +135,9 @@ impl Expr {
                 parts.iter().map(Self::inline).collect::<Vec<_>>().join(" &&\n  ")
             }
             _ if after.is_empty() => self.inline(),
-            Self::If { .. } | Self::Poll { .. } => format!("{}{after}", self.inline()),
+            Self::If { .. } | Self::Poll { .. } | Self::AskAbsent { .. } => {
+                format!("{}{after}", self.inline())
+            }
             _ => format!("{}{after}", self.grouped()),
         }
     }
@@ -166,6 +180,14 @@ impl Expr {
             } => poll_text(question, *every_seconds, *deadline_seconds, units),
             Self::Ignore(part) => format!("{} || true", part.grouped()),
             Self::FailsWith(part, code) => format!("{} || (exit {code})", part.grouped()),
+            Self::AskAbsent { question, answers } => {
+                let answers = answers.inline();
+                format!(
+                    "if ${{iec_once-:}} {answers}; then {} || if {answers}; then (exit 1); else (exit 2); fi; \
+                     else (exit 2); fi",
+                    question.grouped()
+                )
+            }
         }
     }
 

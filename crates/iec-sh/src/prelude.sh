@@ -40,6 +40,15 @@ iec_clock() {
   iec_now=${iec_up%.*}${iec_up#*.}
 }
 
+# iec_once COMMAND …: whether it succeeds, found out once. A script that only looks asks those who may be away through it:
+# each question to them would take as long as they are waited for.
+iec_there='' iec_away=''
+iec_once() {
+  case $iec_there in *"<$*>"*) return 0 ;; esac
+  case $iec_away in *"<$*>"*) return 1 ;; esac
+  if "$@"; then iec_there="$iec_there<$*>"; else iec_away="$iec_away<$*>"; return 1; fi
+}
+
 # iec_answer EXIT-CODE NEEDED-CODES WHAT: counts the answer to one question of a check.
 iec_answer() {
   case $1 in

@@ -118,7 +118,7 @@ impl RunnerScript<'_> {
         };
         match mode {
             Mode::Observe => {
-                text.push_str("iec_read_journal\n");
+                text.push_str("iec_once=iec_once\niec_read_journal\n");
                 calls(0..self.steps.len(), &mut text);
                 if self.whole {
                     text.push_str("iec_leftovers\n");

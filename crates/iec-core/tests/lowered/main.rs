@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test runs real shells on real files")]
 
+mod api_away;
 mod kubeconfig;
 mod pretend;
 mod swap;

@@ -58,25 +58,20 @@ impl Pretend {
 
     /// Does a step, and gives the runner's last word on it: `changed`, `unchanged`, `adopted`, or `failed` with its reason.
     pub(crate) fn apply(&self, name: &str, op: Op) -> String {
-        let step = Step {
-            id: StepId::new(Phase::System, name),
-            phase: Phase::System,
-            host: HostName::new("edge-1").expect("a name"),
-            title: name.to_owned(),
-            why: String::new(),
-            op,
-            estimate_seconds: 0,
+        self.run(&script(&[step(name, op)], Mode::Apply))
+    }
+
+    /// Looks at steps in one script, and gives the state of each.
+    pub(crate) fn observe(&self, ops: Vec<(&str, Op)>) -> Vec<(String, String)> {
+        let steps: Vec<Step> = ops.into_iter().map(|(name, op)| step(name, op)).collect();
+        let text = self.output(&script(&steps, Mode::Observe)).0;
+        let state = |line: &str| {
+            let mut fields = line.strip_prefix("iec\tobserved\t")?.split('\t');
+            Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
         };
-        let script = RunnerScript {
-            home: HOME,
-            owner: "test",
-            run: "run-1",
-            steps: &[lower(&step).runner_step(&step)],
-            admission: 0,
-            whole: true,
-            undo: &[],
-        };
-        self.run(&script.text(Mode::Apply))
+        let states: Vec<_> = text.lines().filter_map(state).collect();
+        assert_eq!(states.len(), steps.len(), "{text}");
+        states
     }
 
     /// Takes everything back that the journal has, as `reset` does, and gives the runner's last word.
@@ -105,19 +100,14 @@ impl Pretend {
     }
 
     fn run(&self, script: &str) -> String {
-        let output = Command::new("sh")
-            .arg("-c")
-            .arg(self.within(script))
-            .output()
-            .expect("sh starts");
-        let text = String::from_utf8(output.stdout).expect("plain text");
+        let (text, errors) = self.output(script);
         let word = text
             .lines()
             .filter_map(|line| line.strip_prefix("iec\t"))
             .filter(|line| !line.starts_with("started") && !line.starts_with("end"))
             .map(|line| line.split('\t').collect::<Vec<_>>())
             .next_back()
-            .unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+            .unwrap_or_else(|| panic!("{text}{errors}"));
         match word.as_slice() {
             ["failed", _, reason, _, output, ..] => {
                 use base64::Engine as _;
@@ -131,6 +121,16 @@ impl Pretend {
         }
     }
 
+    fn output(&self, script: &str) -> (String, String) {
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(self.within(script))
+            .output()
+            .expect("sh starts");
+        let text = |bytes| String::from_utf8(bytes).expect("plain text");
+        (text(output.stdout), text(output.stderr))
+    }
+
     /// The text with this host's folders for those of the machine, and its stand-ins before other programs.
     fn within(&self, text: &str) -> String {
         let root = self.root.path().display();
@@ -142,4 +142,33 @@ impl Pretend {
             &format!("PATH={root}/tools:/usr/local/sbin"),
         )
     }
+}
+
+fn step(name: &str, op: Op) -> Step {
+    Step {
+        id: StepId::new(Phase::System, name),
+        phase: Phase::System,
+        host: HostName::new("edge-1").expect("a name"),
+        title: name.to_owned(),
+        why: String::new(),
+        op,
+        estimate_seconds: 0,
+    }
+}
+
+fn script(steps: &[Step], mode: Mode) -> String {
+    let steps: Vec<_> = steps
+        .iter()
+        .map(|step| lower(step).runner_step(step))
+        .collect();
+    RunnerScript {
+        home: HOME,
+        owner: "test",
+        run: "run-1",
+        steps: &steps,
+        admission: 0,
+        whole: true,
+        undo: &[],
+    }
+    .text(mode)
 }

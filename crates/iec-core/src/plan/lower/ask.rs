@@ -66,20 +66,46 @@ pub(super) fn has_digest(path: &str, hex: &str) -> Expr {
     ])
 }
 
+/// The administrator's kubeconfig on a control plane.
+const ADMIN: &str = "/etc/kubernetes/admin.conf";
+/// The kubeconfig of a host's kubelet.
+const NODE: &str = "/etc/kubernetes/kubelet.conf";
+
 /// `kubectl` with the administrator's kubeconfig on a control plane.
 pub(super) fn kubectl_admin() -> Cmd {
-    Cmd::new(Program::Kubectl).words([
-        "--kubeconfig",
-        "/etc/kubernetes/admin.conf",
-        "--request-timeout=20s",
-    ])
+    kubectl(ADMIN, "20s")
 }
 
 /// `kubectl` with the credentials of this host's kubelet.
 pub(super) fn kubectl_node() -> Cmd {
-    Cmd::new(Program::Kubectl).words([
-        "--kubeconfig",
-        "/etc/kubernetes/kubelet.conf",
-        "--request-timeout=20s",
-    ])
+    kubectl(NODE, "20s")
+}
+
+fn kubectl(kubeconfig: &str, timeout: &str) -> Cmd {
+    let timeout = format!("--request-timeout={timeout}");
+    Cmd::new(Program::Kubectl).words(["--kubeconfig", kubeconfig, &timeout])
+}
+
+/// A question that only the cluster of the administrator's kubeconfig can answer.
+pub(super) fn ask_cluster(question: impl Into<Expr>) -> Expr {
+    ask_api(ADMIN, question.into())
+}
+
+/// A question that only the cluster of the kubelet's kubeconfig can answer.
+pub(super) fn ask_cluster_of_node(question: impl Into<Expr>) -> Expr {
+    ask_api(NODE, question.into())
+}
+
+/// Before there is a kubeconfig there is no cluster, and all is to be done. Where the API server does not answer, nobody
+/// can tell; a step that asks such a question has a wait for the API server before it.
+fn ask_api(kubeconfig: &str, question: Expr) -> Expr {
+    let answers = kubectl(kubeconfig, "5s").words(["get", "--raw", "/readyz"]);
+    Expr::If {
+        condition: Box::new(test(["-s", kubeconfig])),
+        then: vec![Expr::AskAbsent {
+            question: Box::new(question),
+            answers: Box::new(answers.quiet()),
+        }],
+        otherwise: vec![Expr::FailsWith(Box::new(Expr::any(Vec::<Expr>::new())), 1)],
+    }
 }

@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{kubectl_admin, question, test};
+use super::ask::{ask_cluster, kubectl_admin, question, test};
 use super::{Lowered, Undo};
 use crate::plan::calico_etcd::{
     CALICO_CLIENT, IN_USE, NAMESPACE, PKI, RENEW_SECONDS, SECRET, probe_endpoint,
@@ -127,8 +127,7 @@ pub(super) fn secret() -> Lowered {
     Lowered {
         check: vec![question(
             format!("the Secret {SECRET} holds the certificate of {PKI}"),
-            // Before the certificates are issued there is no file to compare with.
-            Expr::FailsWith(Box::new(Expr::all(same)), 1),
+            ask_cluster(Expr::all(same)),
         )],
         apply: vec![Expr::Pipe(vec![create, apply])],
         undo: Undo::CoveredBy("control-plane.preflight"),

@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{question, run};
+use super::ask::{ask_cluster, question, run};
 use super::{HOME, Lowered, Undo};
 use crate::plan::op::HelmOp;
 
@@ -27,10 +27,10 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
     Lowered {
         check: vec![question(
             format!("release {name} is deployed as the site asks"),
-            Expr::Pipe(vec![
+            ask_cluster(Expr::Pipe(vec![
                 deployed,
                 Cmd::new(Program::Grep).words(["-qxF", &format!("DESCRIPTION: {description}")]),
-            ]),
+            ])),
         )],
         apply: vec![
             run(

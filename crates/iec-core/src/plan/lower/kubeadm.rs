@@ -4,7 +4,7 @@
 
 use iec_sh::{Cmd, Expr, Program, Question};
 
-use super::ask::{kubectl_admin, question, run, test};
+use super::ask::{ask_cluster, kubectl_admin, question, run, test};
 use super::last_words::{CONTAINERD, KUBELET};
 use super::undo::{note_contents, note_folders, remove_contents, remove_empty_folders};
 use super::{Lowered, SECRETS, Undo};
@@ -155,13 +155,10 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
         )],
         InitPhase::MarkControlPlane { node } => vec![question(
             "the node is marked as a control plane",
-            Expr::FailsWith(
-                Box::new(Expr::Pipe(vec![
-                    kubectl_admin().words(["get", "node", node, "-o", "jsonpath={.metadata.labels}"]),
-                    Cmd::new(Program::Grep).words(["-qF", "\"node-role.kubernetes.io/control-plane\""]),
-                ])),
-                1,
-            ),
+            ask_cluster(Expr::Pipe(vec![
+                kubectl_admin().words(["get", "node", node, "-o", "jsonpath={.metadata.labels}"]),
+                Cmd::new(Program::Grep).words(["-qF", "\"node-role.kubernetes.io/control-plane\""]),
+            ])),
         )],
         InitPhase::BootstrapToken => vec![question(
             "hosts can join by a token",
@@ -302,13 +299,13 @@ fn start_or(kubeadm: Expr) -> Expr {
     }
 }
 
-/// `kubectl` as administrator: not there, no answer and no kubectl yet all mean that the phase must run.
+/// `kubectl` as administrator: what is not there yet means that the phase must run.
 fn admin(words: &[&str]) -> Expr {
-    Expr::FailsWith(Box::new(kubectl_admin().words(words.iter().copied()).into()), 1)
+    ask_cluster(kubectl_admin().words(words.iter().copied()))
 }
 
 fn kubectl_prints(words: &[&str], expected: &str) -> Expr {
-    Expr::from(kubectl_admin().words(words.iter().copied()).quiet_errors()).prints(expected)
+    ask_cluster(Expr::from(kubectl_admin().words(words.iter().copied()).quiet_errors()).prints(expected))
 }
 
 /// What comes after preflight makes files that preflight would refuse: it is asked once.

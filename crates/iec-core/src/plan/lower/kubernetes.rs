@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{kubectl_admin, kubectl_node, question, run, test};
+use super::ask::{ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_node, question, run, test};
 use super::last_words::KUBELET;
 use super::undo::{note_folders, remove_empty_folders, was_absent};
 use super::{Lowered, SECRETS, Undo};
@@ -23,7 +23,7 @@ pub(super) fn manifest(path: &str, digest: Digest, name: &str) -> Lowered {
     Lowered {
         check: vec![question(
             format!("the cluster has the objects of {path}"),
-            Expr::from(known).prints(digest.to_string()),
+            ask_cluster(Expr::from(known).prints(digest.to_string())),
         )],
         apply: vec![
             kubectl_admin()
@@ -65,7 +65,7 @@ pub(super) fn label(node: &str, key: &str, value: &str) -> Lowered {
     Lowered {
         check: vec![question(
             format!("the node has the label {key}={value}"),
-            Expr::from(now).prints(value),
+            ask_cluster_of_node(Expr::from(now).prints(value)),
         )],
         apply: vec![
             // A kubelet that has just joined makes its node a moment later.
@@ -120,7 +120,7 @@ pub(super) fn taint(node: &str, key: &str, value: &str, effect: &str) -> Lowered
     Lowered {
         check: vec![question(
             format!("{node} has the taint {key}={value}:{effect}, if it has joined"),
-            Expr::FailsWith(Box::new(Expr::Pipe(vec![taints(), awk(&has)])), 1),
+            ask_cluster(Expr::Pipe(vec![taints(), awk(&has)])),
         )],
         apply: vec![change(&[&format!("{key}={value}:{effect}")])],
         undo: Undo::Commands(vec![Expr::If {
@@ -138,7 +138,7 @@ fn answers() -> Expr {
     kubectl_admin().words(["get", "--raw", "/readyz"]).quiet().into()
 }
 
-/// Whether the cluster has no object of this name. Without an answer it may have one; without a cluster it has none.
+/// Whether the cluster has no object of this name; without a cluster it has none.
 fn has_none(kind: &[&str], name: &str) -> Expr {
     let selector = format!("metadata.name={name}");
     let list = kubectl_admin()
@@ -149,11 +149,11 @@ fn has_none(kind: &[&str], name: &str) -> Expr {
     let is_there = format!("[{name}]");
     Expr::any([
         test(["-e", "/etc/kubernetes/admin.conf"]).not(),
-        Expr::Pipe(vec![
+        ask_cluster(Expr::Pipe(vec![
             list,
             // No answer is an empty one, in which there is no line without the name either.
             Cmd::new(Program::Grep).words(["-qvF", &is_there]),
-        ]),
+        ])),
     ])
 }
 
@@ -213,11 +213,20 @@ fn forget_pods(node: &str) -> Cmd {
 
 pub(super) fn schedulable(node: &str) -> Lowered {
     let taint = "node-role.kubernetes.io/control-plane";
-    let keys = kubectl_admin().words(["get", "node", node, "-o", "jsonpath={.spec.taints[*].key}"]);
+    // The line `.` ends a whole answer: none is not one without taints.
+    let keys = kubectl_admin().words([
+        "get",
+        "node",
+        node,
+        "-o",
+        "jsonpath={range .spec.taints[*]}{.key}{\"\\n\"}{end}.",
+    ]);
+    let has_none =
+        format!("$0 == \"{taint}\" {{ has = 1 }}\n$0 == \".\" {{ whole = 1 }}\nEND {{ exit has || !whole }}");
     Lowered {
         check: vec![question(
             format!("{node} has no control-plane taint"),
-            Expr::Pipe(vec![keys, Cmd::new(Program::Grep).words(["-qF", taint])]).not(),
+            ask_cluster(Expr::Pipe(vec![keys, Cmd::new(Program::Awk).word(has_none)])),
         )],
         apply: vec![
             kubectl_admin()
@@ -261,7 +270,7 @@ pub(super) fn token(id: &str, remaining_seconds: u64) -> Lowered {
     Lowered {
         check: vec![question(
             "the cluster knows the bootstrap token of this run, for long enough",
-            Expr::FailsWith(Box::new(alive), 1),
+            ask_cluster(alive),
         )],
         apply: vec![
             Cmd::new(Program::Kubeadm)

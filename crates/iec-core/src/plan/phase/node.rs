@@ -7,13 +7,19 @@ use crate::plan::lower::node_units;
 use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
-use crate::site::SiteHost;
+use crate::site::{Role, SiteHost};
 
 /// Seconds until a node must be Ready: a slow board needs some three minutes.
 const DEADLINE_SECONDS: u32 = 900;
+/// Seconds until the API server must answer: as long as a control plane may take to start.
+const API_SECONDS: u32 = 600;
 
 pub(in crate::plan) fn node(part: &mut PartBuilder<'_>) {
     let node = part.host.name().to_string();
+    // A control plane has waited for its API server long before.
+    if part.host.role() == Role::Worker && !part.host.labels().is_empty() {
+        wait_for_api(part);
+    }
     for (key, value) in part.host.labels() {
         let why = "The site asks for it; the node sets it with its own credentials.";
         let op = Op::Label {
@@ -63,6 +69,29 @@ pub(in crate::plan) fn node(part: &mut PartBuilder<'_>) {
         15,
         Op::Wait(wait),
     );
+}
+
+/// Only the API server can answer what comes next, and a host that has joined has not waited for it so far.
+fn wait_for_api(part: &mut PartBuilder<'_>) {
+    let ready = Cmd::new(Program::Kubectl)
+        .words([
+            "--kubeconfig",
+            "/etc/kubernetes/kubelet.conf",
+            "--request-timeout=5s",
+        ])
+        .words(["get", "--raw", "/readyz"]);
+    let wait = Wait {
+        what: "the API server answers".to_owned(),
+        ask: ready.quiet().into(),
+        unless: None,
+        every_seconds: 1,
+        deadline_seconds: API_SECONDS,
+        units: Vec::new(),
+        explains: Vec::new(),
+    };
+    let why = "What follows is asked of it, and it may be restarting. It gives up after ten minutes.";
+    let title = "Wait for the API server";
+    part.step(Phase::Node, "api", title, why, 0, Op::Wait(wait));
 }
 
 /// What the first control plane does about nodes of other hosts, without waiting for any of them: taints, which a node
