@@ -26,6 +26,7 @@ pub mod report;
 pub mod reset;
 pub mod schema;
 pub mod secret;
+pub mod silence;
 pub mod site;
 pub mod spec;
 pub mod unbundled;

@@ -14,7 +14,7 @@ mod phase;
 mod service_network;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
@@ -46,6 +46,8 @@ pub struct Inputs<'a> {
     pub site: &'a Site,
     /// What the hosts are.
     pub facts: &'a Facts,
+    /// Hosts that did not answer: the plan is without them.
+    pub silent: &'a BTreeSet<HostName>,
     /// The versions that go together.
     pub release: &'a Release,
     /// The keys and the token.
@@ -107,7 +109,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut hosts = Vec::new();
     let mut after_joins = None;
-    for host in inputs.site.present_hosts() {
+    let answers = |host: &&SiteHost| !inputs.silent.contains(host.name());
+    for host in inputs.site.present_hosts().filter(answers) {
         match host_part(inputs, host) {
             Ok((part, after)) => {
                 hosts.push(part);
@@ -123,6 +126,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
         .site
         .absent_hosts()
         .filter(|host| !host.unreachable())
+        .filter(answers)
         .partition(|host| is_of_another_site(inputs, host));
     let warnings = untested(inputs)
         .chain(accepted(inputs))

@@ -157,10 +157,7 @@ fn step(name: &str, op: Op) -> Step {
 }
 
 fn script(steps: &[Step], mode: Mode) -> String {
-    let steps: Vec<_> = steps
-        .iter()
-        .map(|step| lower(step).runner_step(step))
-        .collect();
+    let steps: Vec<_> = steps.iter().map(|step| lower(step).runner_step(step)).collect();
     RunnerScript {
         home: HOME,
         owner: "test",

@@ -1,6 +1,6 @@
 //! What plans in tests are made from: an example site, facts of plain hosts, a bundle that names everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use iec_core::architecture::Architecture;
@@ -8,6 +8,7 @@ use iec_core::content::{Digest, Manifest};
 use iec_core::credentials::{Credentials, KeyPair, ServiceAccountKeys};
 use iec_core::diagnostic::Diagnostics;
 use iec_core::facts::{Ability, Fact, Facts, HostAnswer, HostFacts};
+use iec_core::name::HostName;
 use iec_core::plan::{Inputs, Plan, TOKEN_LIFE, plan};
 use iec_core::release::Release;
 use iec_core::secret::Secret;
@@ -166,7 +167,7 @@ metadata: {name: calico-kube-controllers, namespace: kube-system}
 spec: {template: {spec: {}}}
 ";
 
-/// The plan for a site whose hosts have these facts.
+/// The plan for a site whose hosts have these facts; those that failed to say theirs are silent.
 pub(crate) fn plan_of(site: &Site, facts: &Facts) -> Plan {
     try_plan_of(site, facts).unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -192,6 +193,11 @@ pub(crate) fn planned(
     calico_manifest: Option<&str>,
     change: impl FnOnce(&mut Manifest),
 ) -> Result<Plan, Diagnostics> {
+    let silent: BTreeSet<HostName> = facts
+        .answers()
+        .filter(|(_, answer)| matches!(answer, HostAnswer::Failed(_)))
+        .map(|(name, _)| HostName::new(name).expect("a name"))
+        .collect();
     let release = Release::bundled(site.release()).expect("a release of the program");
     let mut content = manifest(&release);
     change(&mut content);
@@ -204,6 +210,7 @@ pub(crate) fn planned(
     let inputs = Inputs {
         site,
         facts,
+        silent: &silent,
         release: &release,
         credentials: &credentials,
         content: &content,

@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::content::Content;
+use super::interrupt;
 use super::kubeconfig::{self, Target};
 use super::planning::{Planned, milliseconds, planned};
 use super::reach::{block_on, fleet};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::site_file::{self, SiteFile};
-use super::{interrupt, plan};
 use crate::cli::Apply;
 use crate::error::{CliError, Outcome};
 use crate::kubeconfig::Selection;
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
     ui.result(Document::Apply, &applied.json(&file, &kubeconfig.path), || {
         applied.text(&file, &kubeconfig.path)
     });
-    Ok(Outcome::Done)
+    applied.silence.map_or(Ok(Outcome::Done), Err)
 }
 
 /// How the site is applied.
@@ -74,6 +74,8 @@ pub(super) struct Applied {
     /// What was done on each host; nothing where there was nothing to do.
     summary: Summary,
     took: Duration,
+    /// That some hosts did not answer, where it is so.
+    pub(super) silence: Option<CliError>,
 }
 
 /// Plans, refuses what must not be begun, executes, and keeps the administrator's kubeconfig.
@@ -105,13 +107,17 @@ pub(super) async fn apply(
             Some(&planned.plan),
             &format!("iec apply {}", file.word()),
         ) {
-            return Err(error);
+            let silent = planned.silent.iter();
+            return Err(silent.fold(error, |error, (host, trouble)| {
+                error.evidence(format!("also: host {host}: {} ({})", trouble.cause, trouble.code))
+            }));
         }
     }
     kubeconfig.keep(file, fleet, credentials)?;
     Ok(Applied {
         summary,
         took: began.elapsed(),
+        silence: planned.silence("the other hosts are done"),
     })
 }
 
@@ -251,15 +257,11 @@ pub(super) fn run_name() -> RunName {
     RunName::new(format!("{now}-{salt:04x}")).expect("digits, small letters and dashes, well below 60")
 }
 
-/// Refuses a run on hosts that may not be changed, or that did not say in which state they are: before the first
-/// change, on all hosts at once.
+/// Refuses a run on hosts that may not be changed: before the first change, on all hosts at once.
 ///
 /// A question that a refusal belongs to begins with its code, such as the one for a link in the way of a file. What else
 /// could not be told may be told when its turn comes.
 fn refuse_early(planned: &Planned) -> Result<(), CliError> {
-    if let Some(error) = plan::silent(planned) {
-        return Err(error);
-    }
     let has_code = |missing: &str| {
         missing
             .split_once(": ")
@@ -294,6 +296,10 @@ impl Applied {
     fn text(&self, file: &SiteFile, kubeconfig: &Path) -> String {
         let took = duration(self.took);
         let site = file.site.name();
+        let site = match &self.silence {
+            None => format!("the site {site} is"),
+            Some(_) => format!("the hosts of the site {site} that answered are"),
+        };
         let hosts = self.summary.hosts.values();
         let changed: usize = hosts.clone().map(|host| host.changed).sum();
         let adopted: usize = hosts.clone().map(|host| host.adopted).sum();
@@ -302,17 +308,19 @@ impl Applied {
                 0 => String::new(),
                 some => format!(", {} recorded", count(some, "step")),
             };
-            return format!("Nothing to do: the site {site} is as its file says{recorded} ({took}).");
+            return format!("Nothing to do: {site} as its file says{recorded} ({took}).");
         }
         let kept: usize = hosts.clone().map(|host| host.unchanged).sum::<usize>() + adopted;
         let sent: u64 = hosts.map(|host| host.sent).sum();
+        let site = site.replacen("the", "The", 1);
         format!(
-            "The site {site} is as its file says: {} done and {kept} kept on {} in {took}, {} sent.\n\
-             The administrator's kubeconfig is {}, with the context {site}\n\n  iec verify {}\n",
+            "{site} as its file says: {} done and {kept} kept on {} in {took}, {} sent.\n\
+             The administrator's kubeconfig is {}, with the context {}\n\n  iec verify {}\n",
             count(changed, "step"),
             count(self.summary.hosts.len(), "host"),
             size(sent),
             kubeconfig.display(),
+            file.site.name(),
             file.word(),
         )
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::bundle;
 use super::facts_file;
-use super::planning::{allow, failures};
+use super::planning::{allow, answered, failures};
 use super::reach::{block_on, fleet, unanswered};
 use super::site_file::{self, SiteFile};
 use crate::cli::Check;
@@ -48,15 +48,17 @@ pub(super) fn run(arguments: &Check, settings: &Settings, ui: &Ui) -> Result<Out
     let value: serde_json::Value =
         serde_json::from_str(&probed.facts.to_json()).expect("a facts file is JSON");
     ui.result(Document::Facts, &value, || facts_text(&probed.facts));
-    match unanswered(failures(&probed.facts)) {
-        Some(error) => Err(error),
-        None => {
-            let release = bundle::release(file.site.release())?;
-            let credentials = credentials::load(&file.secrets())?;
-            allow(&file, &release, &probed.facts, credentials.as_ref(), ui)?;
-            Ok(Outcome::Done)
-        }
-    }
+    // A silent host says nothing of the others.
+    let release = bundle::release(file.site.release())?;
+    let credentials = credentials::load(&file.secrets())?;
+    allow(
+        &file,
+        &release,
+        &answered(&probed.facts),
+        credentials.as_ref(),
+        ui,
+    )?;
+    unanswered(failures(&probed.facts)).map_or(Ok(Outcome::Done), Err)
 }
 
 fn text(file: &SiteFile) -> String {

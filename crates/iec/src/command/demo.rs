@@ -70,7 +70,10 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
             token_life: TOKEN_LIFE,
             who: &settings.who,
         };
-        apply(&file, &content, &fleet, &request, ui).await?;
+        let applied = apply(&file, &content, &fleet, &request, ui).await?;
+        if let Some(silence) = applied.silence {
+            return Err(silence);
+        }
         ui.say("Proving the cluster with a service.");
         verify::verify(&file, &fleet, SETTLE_SECONDS, settings, ui).await
     })?;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::check::describe;
 use super::content::Content;
-use super::planning::{Planned, planned, planned_for};
-use super::reach::{HostTrouble, block_on, fleet, unanswered};
+use super::planning::{planned, planned_for};
+use super::reach::{block_on, fleet};
 use super::site_file;
 use crate::cli::Plan;
 use crate::error::{CliError, Outcome};
@@ -39,6 +39,8 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         "warnings": planned.plan.warnings,
         "changes": planned.changes,
         "pending": !planned.changes.is_settled(),
+        "silent": planned.silent.keys().collect::<Vec<_>>(),
+        "held": planned.held,
     });
     ui.result(Document::Plan, &value, || {
         let mut text = format!(
@@ -54,19 +56,9 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         }
         text
     });
-    match silent(&planned) {
+    match planned.silence("the plan is without it") {
         Some(error) => Err(error),
         None if arguments.detailed_exitcode && !planned.changes.is_settled() => Ok(Outcome::Pending),
         None => Ok(Outcome::Done),
     }
-}
-
-/// The hosts that did not say in which state they are.
-pub(super) fn silent(planned: &Planned) -> Option<CliError> {
-    let failures = &planned.observation.failures;
-    unanswered(
-        failures
-            .iter()
-            .map(|(host, error)| (host.as_str(), HostTrouble::from(error))),
-    )
 }

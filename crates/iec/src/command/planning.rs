@@ -1,16 +1,19 @@
 //! From a site file to what is to be done: content, credentials, facts, plan, and the state of the hosts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use iec_core::credentials::Credentials;
 use iec_core::diagnostic::{Diagnostics, Severity};
 use iec_core::facts::{Facts, HostAnswer, HostFacts, Reference, preflight};
+use iec_core::name::HostName;
 use iec_core::observed::{Changes, HostObserved, Observed, Present, State, StepObserved, diff};
 use iec_core::plan::{Inputs, Plan, Step, TOKEN_LIFE, lower, plan};
 use iec_core::probe::certificate_sha256;
 use iec_core::release::Release;
 use iec_core::removal;
+use iec_core::silence::{Held, hold};
 use iec_host::{Fleet, Observation, Probed, observe, probe};
 
 use super::content::Content;
@@ -31,12 +34,41 @@ pub(super) struct Planned {
     pub(super) changes: Changes,
     /// The credentials of the site.
     pub(super) credentials: Credentials,
+    /// The hosts that did not answer, and why: the plan is without them.
+    pub(super) silent: BTreeMap<String, HostTrouble>,
+    /// What may not be done without them.
+    pub(super) held: Vec<Held>,
 }
+
+impl Planned {
+    /// That some hosts did not answer, as the end of a command whose other work is done: what `became` of it.
+    pub(super) fn silence(&self, became: &str) -> Option<CliError> {
+        let hosts = self.silent.iter();
+        let error = unanswered(hosts.map(|(host, trouble)| (host.as_str(), trouble.clone())))?;
+        let mut error = error.evidence(became);
+        for held in self.held.iter().take(MOST_HELD) {
+            error = error.evidence(format!(
+                "not done on {}: {} ({}), for {}",
+                held.host, held.title, held.step, held.reason
+            ));
+        }
+        let further = self.held.len().saturating_sub(MOST_HELD);
+        if further > 0 {
+            error = error.evidence(format!("and {} more", count(further, "step")));
+        }
+        Some(error)
+    }
+}
+
+/// How many steps that were not done are named.
+const MOST_HELD: usize = 10;
 
 /// Probes the hosts, plans, and asks the hosts for the state of each step. Changes nothing on a host.
 ///
+/// A host that does not answer is left out, with what may not be done without it.
+///
 /// # Errors
-/// When a host cannot be asked what it is, or when the facts do not allow the site.
+/// When no host can be asked, or when the facts do not allow the site.
 pub(super) async fn planned(
     file: &SiteFile,
     content: &Content,
@@ -48,8 +80,12 @@ pub(super) async fn planned(
     for name in fleet.names() {
         board.busy(name, "is asked what it is");
     }
-    let probed = probed(fleet).await?;
+    let now = jiff::Timestamp::now().as_second();
+    let probed = probe(fleet, Some(now)).await;
     board.finish();
+    let of_probe = failures(&probed.facts).map(|(host, trouble)| (host.to_owned(), trouble));
+    let mut silent: BTreeMap<String, HostTrouble> = of_probe.collect();
+    refuse_all_silent(file, &silent)?;
     let place = file.secrets();
     let known = credentials::load(&place)?;
     if let (None, Some(at_work)) = (&known, at_work(&probed.facts)) {
@@ -58,9 +94,24 @@ pub(super) async fn planned(
             file.word()
         )));
     }
-    allow(file, &content.release, &probed.facts, known.as_ref(), ui)?;
+    if known.is_none() {
+        refuse_unknown_cluster(file, &silent)?;
+    }
+    allow(
+        file,
+        &content.release,
+        &answered(&probed.facts),
+        known.as_ref(),
+        ui,
+    )?;
     let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
-    let plan = plan_with(file, content, &probed.facts, &credentials, token_life)?;
+    let mut plan = plan_with(
+        file,
+        content,
+        (&probed.facts, &names(&silent)),
+        &credentials,
+        token_life,
+    )?;
     let mut board = ui.board("plan");
     for part in &plan.hosts {
         board.busy(
@@ -68,19 +119,65 @@ pub(super) async fn planned(
             &format!("is asked about {}", count(part.steps.len(), "step")),
         );
     }
-    let observation = observe(fleet, &plan).await;
+    let mut observation = observe(fleet, &plan).await;
     board.finish();
+    if !observation.failures.is_empty() {
+        let failures = std::mem::take(&mut observation.failures).into_iter();
+        silent.extend(failures.map(|(host, error)| (host, HostTrouble::from(&error))));
+        refuse_all_silent(file, &silent)?;
+        plan = plan_with(
+            file,
+            content,
+            (&probed.facts, &names(&silent)),
+            &credentials,
+            token_life,
+        )?;
+    }
     let problems = removal::refuse(&file.site, &plan, &observation.observed);
     if !problems.is_empty() {
         return Err(refuse(file, problems));
     }
+    let held = hold(&file.site, &mut plan, &mut observation.observed, &names(&silent));
     let changes = diff(&plan, &observation.observed);
     Ok(Planned {
         plan,
         observation,
         changes,
         credentials,
+        silent,
+        held,
     })
+}
+
+fn names(silent: &BTreeMap<String, HostTrouble>) -> BTreeSet<HostName> {
+    silent
+        .keys()
+        .filter_map(|name| HostName::new(name.as_str()).ok())
+        .collect()
+}
+
+/// Where no host of the cluster answers there is nothing to plan for.
+fn refuse_all_silent(file: &SiteFile, silent: &BTreeMap<String, HostTrouble>) -> Result<(), CliError> {
+    let mut hosts = file.site.present_hosts();
+    if hosts.all(|host| silent.contains_key(host.name().as_str())) {
+        let silent = silent
+            .iter()
+            .map(|(host, trouble)| (host.as_str(), trouble.clone()));
+        return unanswered(silent).map_or(Ok(()), Err);
+    }
+    Ok(())
+}
+
+/// Without a secrets file only the control planes can tell whether this is a new site: none of them may be silent.
+fn refuse_unknown_cluster(file: &SiteFile, silent: &BTreeMap<String, HostTrouble>) -> Result<(), CliError> {
+    let control_planes = file.site.control_planes().map(|host| host.name().as_str());
+    let silent = control_planes.filter_map(|name| Some((name, silent.get(name)?.clone())));
+    let path = file.secrets().path;
+    let why = format!(
+        "there is no secrets file {}: whether the site has a cluster already, a control plane must say",
+        path.display()
+    );
+    unanswered(silent).map_or(Ok(()), |error| Err(error.evidence(why)))
 }
 
 /// Plans for bare hosts that are what a facts file says. No host is asked anything.
@@ -109,6 +206,8 @@ pub(super) fn planned_for(
         observation,
         changes,
         credentials,
+        silent: BTreeMap::new(),
+        held: Vec::new(),
     })
 }
 
@@ -185,6 +284,15 @@ pub(super) async fn probed(fleet: &Fleet) -> Result<Probed, CliError> {
     }
 }
 
+/// The facts of the hosts that answered.
+pub(super) fn answered(facts: &Facts) -> Facts {
+    let mut answered = Facts::new(facts.taken);
+    for (name, host) in facts.known() {
+        answered.insert(name, HostAnswer::Known(Box::new(host.clone())));
+    }
+    answered
+}
+
 /// The hosts that have no facts, and why.
 pub(super) fn failures(facts: &Facts) -> impl Iterator<Item = (&str, HostTrouble)> {
     facts.answers().filter_map(|(name, answer)| match answer {
@@ -203,19 +311,20 @@ pub(super) fn plan_of(
     facts: &Facts,
     credentials: &Credentials,
 ) -> Result<Plan, CliError> {
-    plan_with(file, content, facts, credentials, TOKEN_LIFE)
+    plan_with(file, content, (facts, &BTreeSet::new()), credentials, TOKEN_LIFE)
 }
 
 fn plan_with(
     file: &SiteFile,
     content: &Content,
-    facts: &Facts,
+    (facts, silent): (&Facts, &BTreeSet<HostName>),
     credentials: &Credentials,
     token_life: Duration,
 ) -> Result<Plan, CliError> {
     let inputs = Inputs {
         site: &file.site,
         facts,
+        silent,
         release: &content.release,
         credentials,
         content: &content.bundle.manifest,

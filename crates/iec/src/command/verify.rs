@@ -8,12 +8,12 @@ use iec_core::diagnostic::Severity;
 use iec_core::facts::Facts;
 use iec_core::release::Release;
 use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
-use iec_host::Fleet;
+use iec_host::{Fleet, probe};
 use iec_kube::{Image, VerifyOptions};
 
 use super::certificates::certificates;
 use super::cluster::{self, FromHosts};
-use super::planning::{found, probed};
+use super::planning::found;
 use super::reach::{block_on, fleet};
 use super::site_file::{self, SiteFile};
 use super::{bundle, interrupt};
@@ -43,7 +43,8 @@ pub(super) async fn verify(
     ui: &Ui,
 ) -> Result<Report, CliError> {
     let release = bundle::release(file.site.release())?;
-    let probed = probed(fleet).await?;
+    // What a silent host is known by is asked of the cluster and of the others.
+    let probed = probe(fleet, None).await;
     let is_slow = probed.facts.known().any(|(_, host)| host.capacity.is_slow());
     let reached = cluster::open(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
     let certificates = certificates(&file.site, fleet).await;
