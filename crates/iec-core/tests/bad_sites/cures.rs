@@ -180,6 +180,7 @@ fn following_a_hint_cures() {
 
 #[test]
 fn a_hint_about_the_number_of_control_planes_is_true_of_the_next_try() {
+    let some = Regex::new("make ([0-9]+) of them workers").expect("an expression");
     for count in 2..=7 {
         let host = |number: usize, role: &str| {
             format!(
@@ -212,10 +213,7 @@ fn a_hint_about_the_number_of_control_planes_is_true_of_the_next_try() {
         } else if hint.starts_with("make the others workers") {
             count - 1
         } else {
-            let number = Regex::new("make ([0-9]+) of them workers").expect("an expression");
-            number.captures(hint).expect("a number")[1]
-                .parse()
-                .expect("digits")
+            some.captures(hint).expect("a number")[1].parse().expect("digits")
         };
         let after = found(&text(count - fewer));
         assert!(after.is_empty(), "{count}: {hint}: {after}");

@@ -225,9 +225,12 @@ impl Controller {
     }
 }
 
+/// A controller, and where the site file names it.
+type Named<'a> = (&'a Controller, &'a Place);
+
 /// Reports controllers that two hosts share.
-pub(super) fn check_shared(controllers: &[(&Controller, &Place)], problems: &mut Diagnostics) {
-    let mut known: BTreeMap<(&str, Option<u16>), Vec<&(&Controller, &Place)>> = BTreeMap::new();
+pub(super) fn check_shared(controllers: &[Named<'_>], problems: &mut Diagnostics) {
+    let mut known: BTreeMap<(&str, Option<u16>), Vec<&Named<'_>>> = BTreeMap::new();
     for entry in controllers {
         let (controller, place) = entry;
         let earlier = known.entry((&controller.host, controller.port)).or_default();
