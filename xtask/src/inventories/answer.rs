@@ -103,6 +103,8 @@ fn settled<'i>(program: Program<'i>, folder: &Path) -> Program<'i> {
         .variable("HOME", folder)
         .variable("ANSIBLE_CONFIG", folder.join(NO_SETTINGS))
         .variable("ANSIBLE_NOCOLOR", "1")
+        // What it cannot read it would only warn of, and answer with what it has read so far.
+        .variable("ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "1")
         .variable("LC_ALL", "C.UTF-8")
 }
 
@@ -210,7 +212,9 @@ fn reached_by_ansible(ansible: &Path, project: &Project, interrupt: &Interrupt) 
     fs::set_permissions(&client, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     fs::write(&reached, "")?;
     let words = ["all", "-m", "ansible.builtin.raw", "-a", "true", "-i"];
-    let run = Program::new(folder, ansible.join("bin/ansible"), words, interrupt)
+    // It would take variables beside the folder from which it is run for those of a playbook there.
+    let elsewhere = folder.join(".git");
+    let run = Program::new(&elsewhere, ansible.join("bin/ansible"), words, interrupt)
         .words([&project.inventory])
         .variable("REACHED", &reached);
     let mut run = settled(run, folder)

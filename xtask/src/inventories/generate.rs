@@ -64,6 +64,32 @@ pub(super) fn project(folder: &Path, chance: &mut Chance) -> anyhow::Result<Proj
     })
 }
 
+/// What Ansible does not read, at the end of an inventory.
+const FAULTS_OF_INI: [&str; 14] = [
+    "[k8s_cluster:children]\nkube_node#child\n",
+    "[k8s_cluster:children]\nnowhere\n",
+    "[nowhere:vars]\nrack=r1\n",
+    "[rack:what]\n",
+    "[rack] ; here\n",
+    "[rack\n",
+    "[rack:children]\nrack\n",
+    "[kube_node:children]\nzoo\n[zoo:children]\nkube_node\n",
+    "[rack]\nx ; here\n",
+    "[rack]\nx 'open\n",
+    "[rack]\nx[3]\n",
+    "[rack]\nx[1:]\n",
+    "[rack]\nx[01:100]\n",
+    "[rack:vars]\nword\n",
+];
+const FAULTS_OF_YAML: [&str; 6] = [
+    "late:\n  hosts: [n1]\n",
+    "late:\n  children: {late: {}}\n",
+    "late:\n  vars: [a]\n",
+    "late:\n\thosts: {}\n",
+    "late: {hosts: {x: !what y}}\n",
+    "late:\n  hosts: {'x[1:]': {}}\n",
+];
+
 struct Writer<'c> {
     chance: &'c mut Chance,
     hosts: Vec<String>,
@@ -142,6 +168,9 @@ impl Writer<'_> {
             text.push_str("[all:vars]\n");
             self.ini_variables(&mut text);
         }
+        if self.one_in(12) {
+            text.push_str(self.pick(&FAULTS_OF_INI));
+        }
         text
     }
 
@@ -174,7 +203,7 @@ impl Writer<'_> {
         writeln!(text, "[{}:children]", GROUPS[index]).expect("a string takes everything");
         for child in GROUPS.iter().skip(index + 1) {
             if self.one_in(2) {
-                let comment = self.pick(&["", " # child", "#child", "\t"]);
+                let comment = self.pick(&["", " # child", "\t# child", "\t"]);
                 writeln!(text, "{child}{comment}").expect("a string takes everything");
             }
         }
@@ -231,7 +260,9 @@ impl Writer<'_> {
                 0 => format!("{name} = {value}"),
                 1 => format!("{name}=\"{value}\""),
                 2 => format!("{name}='{value}' # quoted"),
-                3 if value.parse::<u16>().is_ok() => format!("{name}={value} # a number"),
+                3 if value.parse::<u16>().is_ok() && !value.starts_with('0') => {
+                    format!("{name}={value} # a number")
+                }
                 4 => format!("{name}=None"),
                 _ => format!("{name}={value}"),
             };
@@ -260,6 +291,9 @@ impl Writer<'_> {
         }
         for index in 0..GROUPS.len() {
             self.yaml_group(index, indent, &mut text);
+        }
+        if self.one_in(12) {
+            text.push_str(self.pick(&FAULTS_OF_YAML));
         }
         text
     }

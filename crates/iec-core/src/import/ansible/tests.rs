@@ -287,7 +287,7 @@ fn comments_end_lines_of_an_ini_inventory() {
 a ansible_host=10.0.0.1 etcd_member_name='x #y' ansible_port=2200 # and here
 [cluster:children]
 kube_control_plane   # and here
-kube_node#and here
+kube_node	# and here
 [kube_node]
 b ansible_host=10.0.0.2#and here
 [cluster:vars]
