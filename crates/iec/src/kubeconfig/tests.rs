@@ -1,3 +1,5 @@
+//! Kubeconfigs of other people, and what becomes of them.
+
 use iec_core::credentials::Credentials;
 use jiff::Timestamp;
 use jiff::civil::date;
