@@ -296,13 +296,13 @@ const CHANGES: &[Change] = &[
         "idf",
         "gateway: 10.1.0.1",
         "gateway: 10.7.0.1",
-        &["error IEC0803 idf.yaml:7"],
+        &["error IEC0805 idf.yaml:7"],
     ),
     (
         "idf",
         "oob: {interface: 0, ip-range: 10.9.0.11-10.9.0.20",
         "oob: {interface: 0, network: 10.8.0.0, ip-range: 10.9.0.11-10.9.0.20",
-        &["error IEC0803 idf.yaml:6"],
+        &["error IEC0805 idf.yaml:6"],
     ),
     (
         "idf",
@@ -479,6 +479,260 @@ fn addresses_that_descriptors_do_not_have_are_typed() {
         problems.to_string().contains("--host names `edge-9`"),
         "{problems}"
     );
+}
+
+/// The warnings of descriptors that are taken, with changes to the files.
+#[track_caller]
+fn taken(changes: &[(&str, &str, &str)], dialect: Dialect) -> (Imported, String) {
+    let (mut pdf, mut idf) = match dialect {
+        Dialect::Pharos => (PDF.to_owned(), IDF.to_owned()),
+        Dialect::Kuberef => (KUBEREF_PDF.to_owned(), KUBEREF_IDF.to_owned()),
+    };
+    for (file, from, to) in changes {
+        let text = if *file == "pdf" { &mut pdf } else { &mut idf };
+        assert!(text.contains(from), "{from}");
+        *text = text.replace(from, to);
+    }
+    let imported = read(&pdf, &idf, dialect).unwrap_or_else(|problems| panic!("{problems}"));
+    let words = imported.warnings.to_string();
+    (imported, words)
+}
+
+#[test]
+fn machines_that_deploy_the_cluster_are_left_out_and_named() {
+    for (from, to, name) in [
+        // The jump host of the Pod Descriptor File, whatever its roles.
+        (
+            "nodes_roles:\n",
+            "nodes_roles:\n      site0417-jump: [kube-master]\n",
+            "site0417-jump",
+        ),
+        // The machine on which the installer runs, by its role.
+        ("nodes_roles:\n", "nodes_roles:\n      opnvf: [opnfv]\n", "opnvf"),
+        (
+            "nodes_roles:\n",
+            "hostnames: {opnfv: deployer}\n    nodes_roles:\n",
+            "opnfv",
+        ),
+    ] {
+        let (imported, words) = taken(&[("idf", from, to)], Dialect::Pharos);
+        assert!(
+            words.contains(&format!("the machine `{name}` is left out")),
+            "{words}"
+        );
+        assert_eq!(site_of(&imported).hosts().len(), 2);
+    }
+    // A slip in the name of a node stays one.
+    let idf = IDF.replace("site0417-node2: [kube-node]", "site0417-nod2: [kube-node]");
+    let problems = read(PDF, &idf, Dialect::Pharos).expect_err("there is no such node");
+    assert!(
+        told(&problems)
+            .iter()
+            .any(|told| told.starts_with("error IEC0815")),
+        "{problems}"
+    );
+}
+
+#[test]
+fn what_networks_are_used_for_is_read_in_both_spellings_and_the_rest_is_named() {
+    let mapping = |text: &str| {
+        let text = format!("    network: {{network_mapping: {{{text}}}}}\n    nodes_roles:\n");
+        let (imported, words) = taken(&[("idf", "    nodes_roles:\n", &text)], Dialect::Pharos);
+        (site_of(&imported).hosts()[0].address().to_string(), words)
+    };
+    let (address, _) = mapping("net-admin: mgmt");
+    assert_eq!(address, "10.2.0.11");
+    let (address, words) = mapping("net-admin: admin, net_admin: mgmt, net_storge: mgmt");
+    assert_eq!(address, "10.2.0.11");
+    for key in [
+        "network_mapping.net-admin` is left out",
+        "network_mapping.net_storge` is left out",
+    ] {
+        assert!(words.contains(key), "{words}");
+    }
+}
+
+#[test]
+fn what_is_encrypted_is_called_so_and_is_no_account() {
+    let secret = "ENC[PKCS7,MIIBeQYJKoZIhvcNAQcDoIIBajCCAWYCAQAxggEhMIIBHQ]";
+    for (user, pass) in [
+        (format!("user: {secret}"), format!("pass: {secret}")),
+        (
+            format!("user: >\n      {secret}"),
+            format!("pass: >\n      {secret}"),
+        ),
+    ] {
+        let changes = [
+            ("pdf", "user: admin", &*user),
+            ("pdf", "pass: seeded-secret-7f3a9c", &*pass),
+        ];
+        let (imported, words) = taken(&changes, Dialect::Pharos);
+        assert!(
+            !words.contains("plain text") && words.contains(", encrypted"),
+            "{words}"
+        );
+        assert!(
+            words.contains("the account of a management controller is left out"),
+            "{words}"
+        );
+        assert!(!imported.text.contains("ENC["), "{}", imported.text);
+        let site = site_of(&imported);
+        let management = site.hosts()[0]
+            .hardware()
+            .management
+            .as_ref()
+            .expect("it has one");
+        assert_eq!(management.user, None);
+    }
+    // A folded account in plain text is one.
+    let (imported, _) = taken(&[("pdf", "user: admin", "user: >\n      admin")], Dialect::Pharos);
+    assert!(imported.text.contains("user: admin"), "{}", imported.text);
+}
+
+#[test]
+fn controllers_are_read_in_every_form_that_pods_have() {
+    for (written, protocol, versions, address) in [
+        ("type: IPMI", "ipmi", &[][..], "10.1.0.1"),
+        ("type: [{ipmi: [2.0]}]", "ipmi", &["2.0"], "10.1.0.1"),
+        ("type: {ipmi: 2.0}", "ipmi", &["2.0"], "10.1.0.1"),
+        ("type: redfish", "redfish", &[], "https://10.1.0.1"),
+    ] {
+        let change = ("pdf", "type:\n        - ipmi", written);
+        let (imported, words) = taken(&[change], Dialect::Kuberef);
+        let site = site_of(&imported);
+        let management = site.hosts()[0].hardware().management.as_ref();
+        let management = management.unwrap_or_else(|| panic!("{written}: {words}"));
+        assert_eq!(
+            (management.protocol.as_str(), &*management.address),
+            (protocol, address),
+            "{written}"
+        );
+        assert_eq!(management.versions, versions, "{written}");
+    }
+    // One that is not understood is left out, and nothing else is claimed.
+    let (imported, words) = taken(
+        &[("pdf", "type:\n        - ipmi", "type: wifi")],
+        Dialect::Kuberef,
+    );
+    assert!(site_of(&imported).hosts()[0].hardware().management.is_none());
+    assert!(
+        words.contains("a management controller is left out: IEC does not know what it speaks"),
+        "{words}"
+    );
+    assert!(
+        !words.contains("the site file names it") && words.contains("nor is the controller"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_distribution_without_a_version_is_left_out_for_that_reason() {
+    for (os, reason) in [
+        ("ubuntu", "its version is missing"),
+        ("Debian", "its version is missing"),
+        ("ubuntu-jammy", "its version is missing"),
+        ("centos-7", "IEC installs on Debian and Ubuntu"),
+    ] {
+        let (_, words) = taken(
+            &[("pdf", "os: ubuntu-24.04", &format!("os: {os}"))],
+            Dialect::Pharos,
+        );
+        assert!(
+            words.contains(&format!("`os` is left out: {reason}")),
+            "{os}: {words}"
+        );
+    }
+}
+
+#[test]
+fn networks_as_pods_write_them() {
+    let (imported, words) = taken(
+        &[("idf", "network: 10.3.0.0", "network: 10.3.0.6")],
+        Dialect::Pharos,
+    );
+    assert!(
+        words.contains("the network `public` is 10.3.0.6, which is an address in 10.3.0.0/24"),
+        "{words}"
+    );
+    assert!(
+        imported.text.contains("cidr: \"10.3.0.0/24\""),
+        "{}",
+        imported.text
+    );
+    let (imported, words) = taken(&[("idf", "vlan: 101", "vlan: 0")], Dialect::Pharos);
+    assert!(words.contains("is read as `native`"), "{words}");
+    site_of(&imported);
+    let (imported, words) = taken(&[("idf", "vlan: 101", "vlan: 5000")], Dialect::Pharos);
+    assert!(
+        words.contains("`idf.net_config.mgmt.vlan` is left out"),
+        "{words}"
+    );
+    site_of(&imported);
+    let trunks = "public: ''}\n      trunks: {mgmt: true}";
+    site_of(&taken(&[("idf", "public: ''}", trunks)], Dialect::Pharos).0);
+}
+
+/// What a site may not be is told at its place in the descriptors: there is no site file yet into which one could look.
+#[test]
+fn what_the_site_could_not_be_is_told_where_it_comes_from() {
+    for (file, from, to, expected) in [
+        (
+            "pdf",
+            "address: 10.1.0.12/24",
+            "address: 10.1.0.0/24",
+            "error IEC0216 pdf.yaml:66",
+        ),
+        (
+            "pdf",
+            "address: 10.1.0.12/24",
+            "address: 10.1.0.255/24",
+            "error IEC0216 pdf.yaml:66",
+        ),
+        (
+            "pdf",
+            "address: 10.1.0.12/24",
+            "address: 10.1.0.1/24",
+            "error IEC0217 pdf.yaml:66",
+        ),
+        (
+            "pdf",
+            "address: 10.9.0.12/24",
+            "address: 10.9.0.11/24",
+            "error IEC0821 pdf.yaml:62",
+        ),
+        (
+            "pdf",
+            "address: 10.9.0.12/24",
+            "address: 10.9.0.300",
+            "error IEC0808 pdf.yaml:62",
+        ),
+        (
+            "idf",
+            "gateway: 10.1.0.1",
+            "gateway: 10.1.0.255",
+            "error IEC0805 idf.yaml:7",
+        ),
+        (
+            "idf",
+            "    nodes_roles:\n",
+            "    kube_pods_subnet: 10.2.0.0/16\n    nodes_roles:\n",
+            "error IEC0311 idf.yaml:8",
+        ),
+    ] {
+        let text = if file == "pdf" { PDF } else { IDF };
+        assert!(text.contains(from), "{from}");
+        let changed = text.replacen(from, to, 1);
+        let read = match file {
+            "pdf" => read(&changed, IDF, Dialect::Pharos),
+            _ => read(PDF, &changed, Dialect::Pharos),
+        };
+        let problems = read.err().unwrap_or_else(|| panic!("{to} is taken"));
+        assert!(
+            told(&problems).contains(&expected.to_owned()),
+            "{to}: {expected} in\n{problems}"
+        );
+        assert!(!problems.to_string().contains("site.yaml"), "{problems}");
+    }
 }
 
 /// What must hold for every pair of texts.

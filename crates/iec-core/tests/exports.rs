@@ -298,6 +298,31 @@ fn what_is_not_carried_is_listed() {
 }
 
 #[test]
+fn two_addresses_of_a_host_come_back_without_a_description_of_its_cards() {
+    let site = site("two-nics");
+    let files = rendered(&site, Format::PdfIdf);
+    let back = imported(&files["pdf.yaml"], &files["idf.yaml"]);
+    let addresses = |site: &Site| -> Vec<_> {
+        let hosts = site.hosts().iter();
+        hosts.map(|host| (host.address(), host.node_address())).collect()
+    };
+    assert_eq!(addresses(&back), addresses(&site));
+    assert_ne!(site.hosts()[0].address(), site.hosts()[0].node_address());
+}
+
+#[test]
+fn a_node_address_that_no_card_has_is_told() {
+    let text = "apiVersion: iec.dev/v1alpha1\nkind: Site\nmetadata: {name: a}\nspec:\n  release: \"1.36\"\n  access: {user: edge}\n  hosts:\n    - name: edge-1\n      address: 10.0.0.1\n      nodeAddress: 10.7.0.1\n      role: control-plane\n      hardware: {interfaces: [{address: 10.0.0.1/24}]}\n";
+    let (site, _) = site::load(text, "site.yaml").unwrap_or_else(|problems| panic!("{problems}"));
+    let files = rendered(&site, Format::PdfIdf);
+    assert!(
+        files["pdf.yaml"].contains("no card of edge-1 has the node address 10.7.0.1"),
+        "{}",
+        files["pdf.yaml"]
+    );
+}
+
+#[test]
 fn what_the_schema_has_no_form_for_is_left_out_and_noted() {
     let text = "apiVersion: iec.dev/v1alpha1\nkind: Site\nmetadata: {name: a}\nspec:\n  release: \"1.36\"\n  access: {user: edge}\n  facility:\n    contact: \"anna.o'neil@example.com\"\n    networks: [{name: lan, cidr: 10.0.0.0/24, vlan: \"1000-1030\"}, {name: oob, cidr: 10.0.0.0/24, range: 10.0.0.200-10.0.0.220}]\n  hosts:\n    - name: edge-1\n      address: 10.0.0.1\n      role: control-plane\n      hardware: {memory: 16GB, interfaces: [{address: 10.0.0.1/24, vlan: \"7-9\"}]}\n";
     let (site, _) = site::load(text, "site.yaml").unwrap_or_else(|problems| panic!("{problems}"));

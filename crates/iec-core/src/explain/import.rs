@@ -105,7 +105,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC0816",
         "a password was not taken over",
-        "Descriptors have passwords of management controllers in plain text. A site file has names of passwords only.",
+        "Descriptors have passwords of management controllers, in plain text or encrypted. A site file has names of passwords only.",
         "Keep the password where passwords are kept, under the name in the message; change it if others could read the descriptor.",
         "",
     ),

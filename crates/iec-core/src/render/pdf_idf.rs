@@ -1,6 +1,8 @@
 //! OPNFV's Pod Descriptor File and Installer Descriptor File, as Pharos' schemas want them. They are made together: the
 //! second counts the nodes and interfaces of the first.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Map, Value, json};
 
 use super::header::{Description, Header};
@@ -107,6 +109,12 @@ fn node(machine: &Machine<'_>, description: &mut Description<'_>) -> Value {
         let address = machine.host.address();
         description.note(format!(
             "no card of {name} has the address {address}, by which IEC reaches it; it is not in these files"
+        ));
+    }
+    let node_address = machine.host.node_address();
+    if node_address != machine.host.address() && machine.interface_of(node_address).is_none() {
+        description.note(format!(
+            "no card of {name} has the node address {node_address}; it is not in these files"
         ));
     }
     let architecture = machine
@@ -260,7 +268,7 @@ fn card(name: &str, index: usize, interface: &Interface, description: &mut Descr
 
 fn installer(site: &Site, machines: &[Machine<'_>]) -> Value {
     let facility = site.facility();
-    let networks: Map<String, Value> = facility
+    let mut networks: Map<String, Value> = facility
         .networks
         .iter()
         .map(|given| {
@@ -268,6 +276,12 @@ fn installer(site: &Site, machines: &[Machine<'_>]) -> Value {
             (given.name.clone(), network(given, same.count() > 1))
         })
         .collect();
+    let uses = uses(site, machines);
+    for network in &uses {
+        if let Some(card) = network.card {
+            networks.insert(network.name.clone(), json!({ "interface": card }));
+        }
+    }
     let mut idf = Map::new();
     idf.insert("version".to_owned(), json!(0.1));
     idf.insert("installer".to_owned(), json!(["kubespray"]));
@@ -281,8 +295,60 @@ fn installer(site: &Site, machines: &[Machine<'_>]) -> Value {
             json!({ "jumphost": { "bridges": bridges }, "network": { "node": nodes } }),
         );
     }
-    idf.insert("kubespray".to_owned(), kubespray(site, machines));
+    idf.insert("kubespray".to_owned(), kubespray(site, machines, &uses));
     Value::Object(idf)
+}
+
+/// What a network is used for.
+struct Use {
+    /// What installers call it.
+    meaning: &'static str,
+    /// The network.
+    name: String,
+    /// The card of every machine by which it is known, where the site does not describe it.
+    card: Option<usize>,
+}
+
+/// Which networks the hosts' addresses are in. One that the site does not describe is known by the card that has these
+/// addresses, if it is the same one on every machine: without it, nobody could tell the two addresses of a host apart.
+fn uses(site: &Site, machines: &[Machine<'_>]) -> Vec<Use> {
+    let facility = site.facility();
+    let Some(first) = machines.first() else {
+        return Vec::new();
+    };
+    let differ = |machine: &Machine<'_>| machine.host.address() != machine.host.node_address();
+    let address = |machine: &Machine<'_>| machine.host.address();
+    let node_address = |machine: &Machine<'_>| machine.host.node_address();
+    let meanings: [(&str, &str, &dyn Fn(&Machine<'_>) -> Ipv4Addr); 2] = [
+        ("net_admin", "admin", &address),
+        ("net_mgmt", "mgmt", &node_address),
+    ];
+    let used = meanings.into_iter().filter_map(|(meaning, name, address)| {
+        if let Some(network) = facility.network_of(address(first)) {
+            return Some(Use {
+                meaning,
+                name: network.name.clone(),
+                card: None,
+            });
+        }
+        let card = card_of(first, address(first))?;
+        let is_common = machines
+            .iter()
+            .all(|machine| card_of(machine, address(machine)) == Some(card));
+        let is_free = !facility.networks.iter().any(|network| network.name == name);
+        (is_common && is_free && machines.iter().any(differ)).then(|| Use {
+            meaning,
+            name: name.to_owned(),
+            card: Some(card),
+        })
+    });
+    used.collect()
+}
+
+/// Which of its cards has this address.
+fn card_of(machine: &Machine<'_>, address: Ipv4Addr) -> Option<usize> {
+    let mut cards = machine.hardware.interfaces.iter();
+    cards.position(|card| card.address.is_some_and(|own| own.address == address))
 }
 
 fn names_of_cards(machine: &Machine<'_>) -> Value {
@@ -321,7 +387,7 @@ fn network(given: &FacilityNetwork, is_shared: bool) -> Value {
     Value::Object(entry)
 }
 
-fn kubespray(site: &Site, machines: &[Machine<'_>]) -> Value {
+fn kubespray(site: &Site, machines: &[Machine<'_>], uses: &[Use]) -> Value {
     let names = || {
         machines
             .iter()
@@ -344,19 +410,10 @@ fn kubespray(site: &Site, machines: &[Machine<'_>]) -> Value {
         json!({ "k8s_cluster": ["kube_control_plane", "kube_node"] }),
     );
     block.insert("hostnames".to_owned(), Value::Object(names().collect()));
-    let facility = site.facility();
-    let used = |address| facility.network_of(address).map(|network| network.name.clone());
-    let mut mapping = Map::new();
-    if let Some(first) = machines.first() {
-        for (meaning, address) in [
-            ("net_admin", first.host.address()),
-            ("net_mgmt", first.host.node_address()),
-        ] {
-            if let Some(name) = used(address) {
-                mapping.insert(meaning.to_owned(), json!(name));
-            }
-        }
-    }
+    let mapping: Map<String, Value> = uses
+        .iter()
+        .map(|network| (network.meaning.to_owned(), json!(network.name)))
+        .collect();
     if !mapping.is_empty() {
         block.insert("network".to_owned(), json!({ "network_mapping": mapping }));
     }

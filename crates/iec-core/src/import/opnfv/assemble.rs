@@ -6,12 +6,14 @@ use ipnet::Ipv4Net;
 use serde_json::{Map, Value, json};
 
 use super::idf::Idf;
+use super::management::Password;
 use super::pdf::{Pdf, PdfNode};
 use super::roles::roles;
 use super::wanted::{Wanted, check_choices, choice_of};
 use super::{Dialect, check};
 use crate::architecture::Architecture;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::import::origin::{self, Origins};
 use crate::name::{HostName, SiteName};
 use crate::site::rule::{printable, tamed};
 use crate::site::{Example, ExampleHost, Facility, Hardware, Role, example};
@@ -37,6 +39,7 @@ pub(super) fn assemble(
     problems: &mut Diagnostics,
 ) -> (String, String) {
     check::counts(&pdf, idf, problems);
+    check::outside_cluster(&pdf, idf, problems);
     check::indices(&pdf, idf, problems);
     check::hardware_addresses(&pdf, problems);
     check::networks(idf, dialect, problems);
@@ -51,6 +54,7 @@ pub(super) fn assemble(
     let names = host_names(&pdf, idf, problems);
     check_choices(&pdf, &names, wanted, problems);
     let roles = roles(&pdf, idf, &names, wanted, problems);
+    let origins = origins(&pdf, idf, wanted, &names);
     let hosts: Vec<Host> = pdf
         .nodes
         .into_iter()
@@ -68,7 +72,55 @@ pub(super) fn assemble(
             )
         })
         .collect();
-    (text(&name, &hosts, &facility, idf, wanted), name)
+    let text = text(&name, &hosts, &facility, idf, wanted);
+    // Nobody can look into a site file that is not written: what would be wrong with it is told at its origin.
+    if !problems.has_errors() {
+        let faults = origin::faults(&text, &origins);
+        problems.extend(faults.into_iter().filter(|fault| fault.place.is_some()));
+    }
+    (text, name)
+}
+
+/// Where the values of the site file come from.
+fn origins(pdf: &Pdf, idf: &Idf, wanted: &Wanted<'_>, names: &[String]) -> Origins {
+    let mut origins = Origins::default();
+    for (index, node) in pdf.nodes.iter().enumerate() {
+        let host = format!("spec.hosts[{index}]");
+        origins.note(host.clone(), &node.name.place);
+        let known = node.addresses.iter().flatten().next();
+        if choice_of(node, &names[index], wanted).is_some() {
+            origins.note_nowhere(format!("{host}.address"));
+        } else if let Some(first) = known {
+            origins.note(format!("{host}.address"), &first.place);
+        }
+        if let Some(place) = &node.management_place {
+            origins.note(format!("{host}.hardware.management"), place);
+        }
+        for (card, address) in node.addresses.iter().enumerate() {
+            if let Some(address) = address {
+                origins.note(format!("{host}.hardware.interfaces[{card}]"), &address.place);
+            }
+        }
+    }
+    for (index, network) in idf.networks.iter().enumerate() {
+        let path = format!("spec.facility.networks[{index}]");
+        for (key, place) in [
+            ("cidr", &network.cidr_place),
+            ("gateway", &network.gateway_place),
+            ("range", &network.range_place),
+        ] {
+            if let Some(place) = place {
+                origins.note(format!("{path}.{key}"), place);
+            }
+        }
+        origins.note(path, &network.place);
+    }
+    for (key, given) in [("pods", &idf.pods), ("services", &idf.services)] {
+        if let Some(given) = given {
+            origins.note(format!("spec.network.{key}"), &given.place);
+        }
+    }
+    origins
 }
 
 fn site_name(idf: &Idf, wanted: &Wanted<'_>, problems: &mut Diagnostics) -> String {
@@ -164,12 +216,12 @@ fn host(
         management_place.as_ref(),
         problems,
     );
-    let own: Vec<Ipv4Addr> = addresses
+    let cards: Vec<Option<Ipv4Addr>> = addresses
         .iter()
-        .flatten()
-        .map(|address| address.value.address)
+        .map(|address| Some(address.as_ref()?.value.address))
         .collect();
-    let by_use = |uses: &[&str]| address_for(uses, &own, facility, idf);
+    let own: Vec<Ipv4Addr> = cards.iter().copied().flatten().collect();
+    let by_use = |uses: &[&str]| address_for(uses, &cards, facility, idf);
     let address = choice.map(|choice| choice.address.to_owned()).or_else(|| {
         let first = by_use(&["net_admin", "admin", "net_mgmt", "mgmt", "net_public", "public"]);
         first.or(own.first().copied()).map(|address| address.to_string())
@@ -197,15 +249,25 @@ fn host(
     }
 }
 
-/// The address in the first of these networks in which there is one.
-fn address_for(uses: &[&str], own: &[Ipv4Addr], facility: &Facility, idf: &Idf) -> Option<Ipv4Addr> {
+/// The address in the first of these networks in which there is one. A network without addresses of its own is known by
+/// the card that is on it.
+fn address_for(
+    uses: &[&str],
+    cards: &[Option<Ipv4Addr>],
+    facility: &Facility,
+    idf: &Idf,
+) -> Option<Ipv4Addr> {
     uses.iter().find_map(|name| {
         let name = idf.mapping.get(*name).map_or(*name, String::as_str);
-        own.iter().copied().find(|address| {
-            facility
-                .network_of(*address)
-                .is_some_and(|network| network.name == name)
-        })
+        let network = facility.networks.iter().find(|network| network.name == name)?;
+        let of_card = || cards.get(network.interface?).copied().flatten();
+        match network.cidr {
+            None => of_card(),
+            Some(_) => cards.iter().flatten().copied().find(|address| {
+                let found = facility.network_of(*address);
+                found.is_some_and(|found| found.name == name)
+            }),
+        }
     })
 }
 
@@ -213,26 +275,37 @@ fn address_for(uses: &[&str], own: &[Ipv4Addr], facility: &Facility, idf: &Idf) 
 fn move_password_out(
     name: &str,
     hardware: &mut Hardware,
-    password: Option<&Place>,
+    password: Option<&Password>,
     management: Option<&Place>,
     problems: &mut Diagnostics,
 ) {
     let Some(password) = password else { return };
     let reference = format!("{name}-bmc");
     // Without a place: what is drawn there would be the password itself.
-    let message = format!(
-        "the password of {name}'s management controller is not taken over; the site file names it `{reference}`"
-    );
-    let mut problem = Diagnostic::warning("IEC0816", message).evidence(format!(
-        "it stands in {}, line {}, as plain text",
-        password.file, password.line
-    ));
+    let named = match hardware.management {
+        Some(_) => format!("; the site file names it `{reference}`"),
+        None => ", nor is the controller".to_owned(),
+    };
+    let message = format!("the password of {name}'s management controller is not taken over{named}");
+    let form = if password.is_encrypted {
+        "encrypted"
+    } else {
+        "as plain text"
+    };
+    let Place { file, line, .. } = &password.place;
+    let mut problem =
+        Diagnostic::warning("IEC0816", message).evidence(format!("it stands in {file}, line {line}, {form}"));
     if let Some(place) = management {
         problem = problem.evidence(format!("the controller is in line {}", place.line));
     }
-    problems.push(
-        problem.hint(format!("keep it where passwords are kept, under the name {reference}, and change it if others could read the descriptor")),
-    );
+    let advice = if password.is_encrypted {
+        ""
+    } else {
+        ", and change it if others could read the descriptor"
+    };
+    problems.push(problem.hint(format!(
+        "keep it where passwords are kept, under the name {reference}{advice}"
+    )));
     if let Some(management) = &mut hardware.management {
         management.credentials = Some(reference);
     }
@@ -255,14 +328,16 @@ fn distribution(os: &Spanned<String>, problems: &mut Diagnostics) -> Option<Stri
             && parts.all(|part| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit()));
         numbers.then(|| format!("{id}-{dotted}"))
     });
+    let reason = if text.contains("debian") || text.contains("ubuntu") {
+        "its version is missing or in another form than `ubuntu-24.04` and `debian-12`"
+    } else {
+        "IEC installs on Debian and Ubuntu"
+    };
     if known.is_none() && text != super::pdf::UNKNOWN {
         problems.push(
-            Diagnostic::warning(
-                "IEC0817",
-                "`os` is left out: IEC installs on Debian and Ubuntu".to_owned(),
-            )
-            .at(&os.place)
-            .hint("`iec check --probe` asks the host itself"),
+            Diagnostic::warning("IEC0817", format!("`os` is left out: {reason}"))
+                .at(&os.place)
+                .hint("`iec check --probe` asks the host itself"),
         );
     }
     known

@@ -11,6 +11,7 @@ use super::idf::{Idf, IdfNetwork};
 use super::pdf::{Pdf, PdfNode};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::site::rule::addressing::{outside, repeated};
+use crate::site::rule::facility::Inside;
 use crate::site::rule::printable;
 use crate::site::{Facility, MacAddress};
 
@@ -26,7 +27,9 @@ pub(super) fn counts(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) {
                 .hint("give every node an item, in the same order; or take the descriptors of the same pod"),
         );
     }
-    let known = |name: &str| pdf.nodes.iter().any(|node| node.name.value == name);
+    let known = |name: &str| {
+        pdf.nodes.iter().any(|node| node.name.value == name) || is_outside_cluster(name, pdf, idf)
+    };
     let roles = idf
         .roles
         .iter()
@@ -45,6 +48,67 @@ pub(super) fn counts(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) {
                 .at(place)
                 .label(&pdf.nodes_place.head(), "the nodes")
                 .hint("correct the name, or take the descriptors of the same pod"),
+        );
+    }
+}
+
+/// Roles of nodes that belong to a cluster, old and new names.
+const ROLES: [&str; 11] = [
+    "kube-master",
+    "kube-node",
+    "kube_control_plane",
+    "kube_node",
+    "k8s-cluster",
+    "k8s_cluster",
+    "control-plane",
+    "master",
+    "worker",
+    "etcd",
+    "vault",
+];
+
+/// What installers call the machine that they run on.
+const DEPLOYMENT_HOSTS: [&str; 6] = [
+    "opnfv",
+    "localhost",
+    "jumphost",
+    "jumpserver",
+    "deployment",
+    "deployer",
+];
+
+/// Whether this is the jump host or the machine that an installer runs on, neither of which is a host of the cluster.
+fn is_outside_cluster(name: &str, pdf: &Pdf, idf: &Idf) -> bool {
+    if pdf.nodes.iter().any(|node| node.name.value == name) {
+        return false;
+    }
+    let is_jumphost = pdf
+        .jumphost
+        .as_ref()
+        .is_some_and(|jumphost| jumphost.name.value == name);
+    let roles = idf.roles.get(name).map(|roles| &roles.value);
+    let has_other_roles = roles.is_some_and(|roles| !roles.iter().any(|role| ROLES.contains(&role.as_str())));
+    is_jumphost || has_other_roles || (roles.is_none() && DEPLOYMENT_HOSTS.contains(&name))
+}
+
+/// Says which machines of the IDF do not come into the site, because they are no hosts of the cluster.
+pub(super) fn outside_cluster(pdf: &Pdf, idf: &Idf, problems: &mut Diagnostics) {
+    let roles = idf.roles.iter().map(|(name, roles)| (name, &roles.place));
+    let names = idf.hostnames.iter().map(|(name, given)| (name, &given.place));
+    let mut told: Vec<&str> = Vec::new();
+    for (name, place) in roles.chain(names) {
+        if told.contains(&name.as_str()) || !is_outside_cluster(name, pdf, idf) {
+            continue;
+        }
+        told.push(name);
+        let message = format!(
+            "the machine `{}` is left out: it deploys the cluster and is no host of it",
+            printable(name)
+        );
+        problems.push(
+            Diagnostic::warning("IEC0817", message)
+                .at(place)
+                .hint("keep the descriptor if another tool needs it"),
         );
     }
 }
@@ -148,24 +212,12 @@ pub(super) fn networks(idf: &Idf, dialect: Dialect, problems: &mut Diagnostics) 
                 problems.push(problem.hint("correct one of the two, or make them one network"));
             }
         }
-        let mut lies_outside = |what: &str, text: String, place: Option<&Place>| {
-            let message = format!("the {what} {text} of network `{name}` lies outside {cidr}");
-            let problem = deviation(dialect, "IEC0803", message);
-            problems.push(
-                problem
-                    .at(place)
-                    .hint(format!("correct the {what}, `network` or `mask`")),
-            );
+        // What a site would be refused for is no matter of the dialect.
+        let inside = Inside {
+            name: &network.name,
+            gateway: network.gateway.zip(given.gateway_place.as_ref()),
+            range: network.range.zip(given.range_place.as_ref()),
         };
-        if let Some(gateway) = network.gateway.filter(|gateway| !cidr.contains(gateway)) {
-            lies_outside("gateway", gateway.to_string(), given.gateway_place.as_ref());
-        }
-        let out = |address: &Ipv4Addr| !cidr.contains(address);
-        if let Some(range) = network
-            .range
-            .filter(|range| out(&range.first) || out(&range.last))
-        {
-            lies_outside("range", range.to_string(), given.range_place.as_ref());
-        }
+        inside.check(cidr, "`network` or `mask`", problems);
     }
 }

@@ -9,6 +9,7 @@ use super::form::{Form, Item, Keys, Mapping};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::site::rule::hardware::is_vlan;
 use crate::site::rule::network::written;
+use crate::site::rule::printable;
 use crate::site::{AddressRange, FacilityNetwork};
 use crate::spec::Spanned;
 use crate::spec::tree::Node;
@@ -36,6 +37,8 @@ pub(super) struct Idf {
 /// A network, with the places of what is compared with the other descriptor.
 pub(super) struct IdfNetwork {
     pub(super) network: FacilityNetwork,
+    /// Where it is described.
+    pub(super) place: Place,
     pub(super) interface_place: Option<Place>,
     /// Where its address stands.
     pub(super) cidr_place: Option<Place>,
@@ -72,7 +75,7 @@ const FUEL: Keys = Keys {
 };
 const FUEL_JUMPHOST: Keys = Keys {
     required: &["bridges"],
-    optional: &[],
+    optional: &["trunks"],
 };
 const FUEL_BRIDGES: Keys = Keys {
     required: &["admin", "mgmt", "private", "public"],
@@ -152,6 +155,17 @@ fn read_further(top: &Mapping<'_>, body: &Mapping<'_>, idf: &mut Idf, form: &mut
     }
     if let Some(engine) = top.some("engine").and_then(|item| item.any_mapping(form)) {
         let text = |key: &str| Some(engine.some(key)?.scalar()?.value);
+        const KNOWN: [&str; 6] = [
+            "pod_name",
+            "net_config",
+            "pxe_network",
+            "public_network",
+            "pxe_interface",
+            "installers",
+        ];
+        for (_, place, item) in engine.items().filter(|(key, ..)| !KNOWN.contains(key)) {
+            form.left_out(&format!("`{}`", item.way), place, "IEC knows no such key");
+        }
         idf.pod_name = text("pod_name");
         for (key, meaning) in [("pxe_network", "net_admin"), ("public_network", "net_public")] {
             if let Some(network) = text(key) {
@@ -218,8 +232,20 @@ fn network(name: &str, item: &Item<'_>, form: &mut Form<'_>) -> Option<IdfNetwor
         .zip(mask)
         .and_then(|(first, mask)| Ipv4Net::new(first, mask).ok())
         .map(|network| network.trunc());
+    let with_bits = first
+        .zip(network.cidr)
+        .filter(|(first, cidr)| *first != cidr.network());
+    if let (Some((first, cidr)), Some(place)) = (with_bits, &cidr_place) {
+        let message = format!(
+            "the network `{}` is {first}, which is an address in {cidr}",
+            printable(name)
+        );
+        let problem = Diagnostic::warning("IEC0819", message).at(place);
+        form.report(problem.hint(format!("write {}, if that network is meant", cidr.network())));
+    }
     Some(IdfNetwork {
         network,
+        place: item.place().clone(),
         interface_place,
         cidr_place,
         gateway_place,
@@ -368,15 +394,37 @@ fn subnet(item: &Item<'_>, form: &mut Form<'_>) -> Option<Spanned<Ipv4Net>> {
     item.parsed("a network, such as 10.244.0.0/16", form, written)
 }
 
+/// What networks may be used for.
+const USES: [&str; 3] = ["net_admin", "net_mgmt", "net_public"];
+
 /// Which networks are used for what.
 fn read_mapping(item: &Item<'_>, idf: &mut Idf, form: &mut Form<'_>) {
-    let mapping = item
-        .any_mapping(form)
+    let network = item.any_mapping(form);
+    for (key, place, item) in network.iter().flat_map(Mapping::items) {
+        if key != "network_mapping" {
+            form.left_out(&format!("`{}`", item.way), place, "IEC knows no such key");
+        }
+    }
+    let mapping = network
         .and_then(|network| network.some("network_mapping"))
         .and_then(|item| item.any_mapping(form));
-    for (use_, _, network) in mapping.iter().flat_map(Mapping::items) {
-        if let Some(network) = network.text(form) {
-            idf.mapping.insert(use_.to_owned(), network.value);
+    // Some write `net-mgmt`; where both are there, the usual spelling counts.
+    for usual in [true, false] {
+        for (given, place, network) in mapping.iter().flat_map(Mapping::items) {
+            let meaning = given.replace('-', "_");
+            if (given == meaning) != usual {
+                continue;
+            }
+            if !USES.contains(&&*meaning) {
+                let known = USES.join(", ");
+                let reason = format!("IEC knows {known}");
+                form.left_out(&format!("`{}`", network.way), place, &reason);
+            } else if idf.mapping.contains_key(&meaning) {
+                let reason = format!("`{meaning}` is there too");
+                form.left_out(&format!("`{}`", network.way), place, &reason);
+            } else if let Some(network) = network.text(form) {
+                idf.mapping.insert(meaning, network.value);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The Pod Descriptor File, version 1.0: the machines of a pod.
 
 use super::form::{Form, Item, Keys, Mapping};
-use super::management::management;
+use super::management::{Password, management};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::site::rule::hardware::{is_size, is_vlan as site_vlan};
 use crate::site::{Disk, Facility, Hardware, Interface, InterfaceAddress, MacAddress};
@@ -37,8 +37,7 @@ pub(super) struct PdfNode {
     pub(super) addresses: Vec<Option<Spanned<InterfaceAddress>>>,
     /// Every hardware address of the machine.
     pub(super) macs: Vec<Spanned<MacAddress>>,
-    /// Where its password stands, without the password.
-    pub(super) password: Option<Place>,
+    pub(super) password: Option<Password>,
 }
 
 const TOP: Keys = Keys {
@@ -162,7 +161,10 @@ fn facility(given: &Mapping<'_>, form: &mut Form<'_>) -> Facility {
 
 /// The text, unless it stands for one that nobody knows.
 pub(super) fn known(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty() && text != UNKNOWN && !text.chars().any(char::is_control))
+    // A folded text (`>`) has a line break at its end.
+    let text = text?.trim_end().to_owned();
+    let is_known = !text.trim().is_empty() && text != UNKNOWN && !text.chars().any(char::is_control);
+    is_known.then_some(text)
 }
 
 /// Whether this is one e-mail address or several, as the schema's expression has it.
