@@ -9,7 +9,7 @@ use iec_core::plan::SecretName;
 use iec_core::secret::Secret;
 use iec_host::{
     Bounds, Ending, Fleet, Host, NewHostKeys, Outcome, Payload, Privilege, Script, Signal, SshClient,
-    SshHost, SshSettings, SshTarget, probe,
+    SshHost, SshSettings, SshTarget, probe, refuse_logging_sudo,
 };
 use iec_testkit::{Agent, Cable, Key, PASSWORD, Sshd, User};
 
@@ -344,6 +344,7 @@ async fn sudo_that_does_not_work_says_how() {
         (User::WithoutSudo, "IEC1305"),
         (User::NoLogin, "IEC1401"),
         (User::Leaving, "IEC1401"),
+        (User::Replaced, "IEC1401"),
     ] {
         let host = as_user(&sshd, user);
         let (outcome, lines) = run(&host, "echo ran", Privilege::Root).await;
@@ -351,6 +352,45 @@ async fn sudo_that_does_not_work_says_how() {
         assert!(lines.is_empty());
         let outcome = host.put(Payload::new(), &mut |_| {}).await;
         assert_eq!(code(&outcome), (expected, true), "{user}: {outcome:?}");
+    }
+}
+
+/// A seeded secret is nowhere in the log of a sudo that writes down what it is given, and none is read through it.
+#[tokio::test]
+async fn a_sudo_that_writes_down_what_it_is_given_gets_no_secret() {
+    let sshd = Sshd::start();
+    let host = as_user(&sshd, User::Logged);
+    let secret = || Payload::new().secret(SecretName::ClusterCaKey, Secret::new("seeded-secret".to_owned()));
+    for _ in 0..2 {
+        let outcome = host.put(secret(), &mut |_| {}).await;
+        assert_eq!(code(&outcome), ("IEC1106", true), "{outcome:?}");
+    }
+    let log = sshd.path("sudo-log").display().to_string();
+    let found = sshd.inside("grep", &["-rlaE", "seeded-secret", &log]);
+    assert_eq!(found.status.code(), Some(1), "{found:?}");
+    let read = sshd.inside(
+        "sh",
+        &[
+            "-c",
+            &format!("find {log} -name stdin -exec zcat -f {{}} + | grep -c iec-begin"),
+        ],
+    );
+    assert!(read.status.success(), "the log shows no input at all: {read:?}");
+    let read = sshd.inside(
+        "sh",
+        &[
+            "-c",
+            &format!("find {log} -type f -exec zcat -f {{}} + | grep -q seeded-secret"),
+        ],
+    );
+    assert!(!read.status.success(), "{read:?}");
+
+    let refused = refuse_logging_sudo(&host).await.expect_err("sudo reads along");
+    assert!(refused.to_string().contains("log_input"), "{refused}");
+    for user in [User::Root, User::Dash, User::Fish] {
+        refuse_logging_sudo(&as_user(&sshd, user))
+            .await
+            .expect("nobody reads along");
     }
 }
 

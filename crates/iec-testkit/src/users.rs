@@ -34,10 +34,14 @@ pub enum User {
     NoLogin,
     /// The login shell ends at once, without an error and without running anything.
     Leaving,
+    /// bash whose `.bashrc` puts another shell in its place.
+    Replaced,
+    /// sudo writes down what this user's commands are given and print, into `sudo-log` of the fixture's folder.
+    Logged,
 }
 
 impl User {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Root,
         Self::Dash,
         Self::Bash,
@@ -49,6 +53,8 @@ impl User {
         Self::WithoutSudo,
         Self::NoLogin,
         Self::Leaving,
+        Self::Replaced,
+        Self::Logged,
     ];
 
     /// The login name.
@@ -66,6 +72,8 @@ impl User {
             Self::WithoutSudo => "iec-without-sudo",
             Self::NoLogin => "iec-nologin",
             Self::Leaving => "iec-leaving",
+            Self::Replaced => "iec-replaced",
+            Self::Logged => "iec-logged",
         }
     }
 
@@ -83,8 +91,8 @@ impl User {
 
     fn shell(self, folder: &Path) -> PathBuf {
         match self {
-            Self::Dash | Self::Asked | Self::Terminal | Self::Stranger => "/bin/dash".into(),
-            Self::Root | Self::Bash | Self::Chatty => "/bin/bash".into(),
+            Self::Dash | Self::Asked | Self::Terminal | Self::Stranger | Self::Logged => "/bin/dash".into(),
+            Self::Root | Self::Bash | Self::Chatty | Self::Replaced => "/bin/bash".into(),
             Self::Fish => "/usr/bin/fish".into(),
             Self::WithoutSudo => folder.join("shell-without-sudo"),
             Self::NoLogin => "/usr/sbin/nologin".into(),
@@ -165,6 +173,9 @@ pub(crate) fn write_accounts(folder: &Path) {
             let chatter = "echo 'Welcome to the edge!'\necho 'warning: chatter' >&2\nprintf 'no newline'\n";
             fs::write(home.join(".bashrc"), chatter).expect(".bashrc");
         }
+        if user == User::Replaced {
+            fs::write(home.join(".bashrc"), "exec /bin/sh\n").expect(".bashrc");
+        }
         let (name, id) = (user.name(), user.id());
         let shell = user.shell(folder);
         chown(&home, Some(id), Some(id)).expect("an owner");
@@ -187,7 +198,7 @@ pub(crate) fn write_accounts(folder: &Path) {
     write_program(&folder.join("shell-leaving"), "#!/bin/sh\necho 'bye'\nexit 0\n");
     fs::write(folder.join("passwd"), passwd).expect("passwd");
     fs::write(folder.join("shadow"), shadow).expect("shadow");
-    fs::write(folder.join("sudoers"), sudoers()).expect("sudoers");
+    fs::write(folder.join("sudoers"), sudoers(folder)).expect("sudoers");
     fs::set_permissions(folder.join("sudoers"), fs::Permissions::from_mode(0o440)).expect("a mode");
     fs::create_dir_all(folder.join("operator")).expect("the operator's home");
     fs::write(folder.join("ssh_config"), "").expect("ssh_config");
@@ -198,7 +209,7 @@ fn write_program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
 }
 
-fn sudoers() -> String {
+fn sudoers(folder: &Path) -> String {
     let mut text = String::from(
         "Defaults env_reset, secure_path=\"/usr/sbin:/usr/bin:/sbin:/bin\"\nroot ALL=(ALL:ALL) ALL\n",
     );
@@ -210,6 +221,8 @@ fn sudoers() -> String {
         User::Terminal,
         User::WithoutSudo,
         User::Leaving,
+        User::Replaced,
+        User::Logged,
     ] {
         text += &format!("{user} ALL=(root) NOPASSWD: ALL\n");
     }
@@ -217,6 +230,11 @@ fn sudoers() -> String {
         "{} ALL=(root) ALL\nDefaults:{} requiretty\n",
         User::Asked,
         User::Terminal
+    );
+    text += &format!(
+        "Defaults:{} log_input, log_output, iolog_dir={}/sudo-log\n",
+        User::Logged,
+        folder.display()
     );
     text
 }
