@@ -117,6 +117,7 @@ fn plan(parts: Vec<HostPart>) -> Plan {
         after_joins: None,
         leaving: Vec::new(),
         warnings: Vec::new(),
+        accepted: Vec::new(),
     }
 }
 

@@ -62,6 +62,7 @@ fn plan(sandbox: &Sandbox, names: &[&str]) -> Plan {
         after_joins: None,
         leaving: Vec::new(),
         warnings: Vec::new(),
+        accepted: Vec::new(),
     }
 }
 

@@ -84,8 +84,10 @@ pub struct Plan {
     pub after_joins: Option<HostPart>,
     /// Hosts that the site declares absent and that can be reached: they become bare when their nodes are gone.
     pub leaving: Vec<HostName>,
-    /// Standing warnings: what upstream has not tested together, what the site accepted.
+    /// Standing warnings: what upstream has not tested together, what is owed.
     pub warnings: Vec<String>,
+    /// What lowers the support of the site, and its file accepts.
+    pub accepted: Vec<String>,
 }
 
 impl Plan {
@@ -129,7 +131,6 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
         .filter(answers)
         .partition(|host| is_of_another_site(inputs, host));
     let warnings = untested(inputs)
-        .chain(accepted(inputs))
         .chain(
             inputs
                 .site
@@ -147,6 +148,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, Diagnostics> {
         after_joins,
         leaving: leaving.into_iter().map(|host| host.name().clone()).collect(),
         warnings: warnings.collect(),
+        accepted: accepted(inputs).collect(),
     })
 }
 

@@ -37,6 +37,7 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         "site": planned.plan.site,
         "release": planned.plan.release,
         "warnings": planned.plan.warnings,
+        "accepted": planned.plan.accepted,
         "changes": planned.changes,
         "pending": !planned.changes.is_settled(),
         "silent": planned.silent.keys().collect::<Vec<_>>(),

@@ -349,6 +349,11 @@ fn refuse(file: &SiteFile, problems: Diagnostics) -> CliError {
         .filter(|problem| problem.severity == Severity::Error)
         .count();
     let number = count(errors, "reason");
+    // What the site file accepts keeps nobody from anything.
+    let problems = problems
+        .into_iter()
+        .filter(|problem| problem.severity != Severity::Note)
+        .collect();
     CliError::refused(
         "IEC3908",
         format!(

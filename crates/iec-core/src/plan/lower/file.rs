@@ -218,7 +218,15 @@ pub(super) fn line(id: &str, path: &str, line: &str, tag: &str) -> Lowered {
 /// Whoever put a link there meant another file: writing through it or over it would both be wrong.
 fn no_link(path: &str) -> Question {
     required(
-        format!("IEC1601: no symbolic link is in the way at {path}"),
+        match path.strip_prefix(UNIT_FOLDER).filter(|name| !name.contains('/')) {
+            // A link to /dev/null is how systemd masks a unit.
+            Some(unit) => {
+                format!(
+                    "IEC1601: no symbolic link is in the way at {path}; where it is masked, `systemctl unmask {unit}`"
+                )
+            }
+            None => format!("IEC1601: no symbolic link is in the way at {path}"),
+        },
         test(["-L", path]).not(),
     )
 }

@@ -11,7 +11,11 @@ pub(super) fn last_words(op: &Op) -> Vec<Expr> {
     if let Op::Wait(wait) = op {
         words.extend(wait.explains.iter().map(|ask| ask.clone().ignore_failure()));
     }
-    words.extend(units(op).into_iter().flat_map(of_unit));
+    let mut units = units(op);
+    // What comes last is read first.
+    let last = units.pop();
+    words.extend(units.into_iter().map(unless_steady));
+    words.extend(last.into_iter().flat_map(of_unit));
     words
 }
 
@@ -31,6 +35,17 @@ fn units(op: &Op) -> Vec<&str> {
 pub(crate) const KUBELET: &str = "kubelet.service";
 /// The unit of the runtime.
 pub(crate) const CONTAINERD: &str = "containerd.service";
+
+/// The same of a unit that has failed or was started again since the boot; one that runs has nothing to say here.
+fn unless_steady(name: &str) -> Expr {
+    let restarts = Cmd::new(Program::Systemctl).words(["show", "-p", "NRestarts", "--value", name]);
+    let active = Cmd::new(Program::Systemctl).words(["is-active", "--quiet", name]);
+    Expr::If {
+        condition: Box::new(Expr::all([Expr::from(active), Expr::from(restarts).prints("0")])),
+        then: vec![],
+        otherwise: of_unit(name).to_vec(),
+    }
+}
 
 /// What systemd knows about a unit, and what its program has said last.
 fn of_unit(name: &str) -> [Expr; 3] {

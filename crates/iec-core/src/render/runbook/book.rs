@@ -106,9 +106,9 @@ fn first_page(page: &mut Page, subject: &Subject<'_>, chapters: &[Chapter<'_>]) 
         rows.collect(),
     );
     assumed(page, subject);
-    if !subject.plan.warnings.is_empty() {
+    if !(subject.plan.warnings.is_empty() && subject.plan.accepted.is_empty()) {
         page.heading(2, "warnings", "What somebody should know beforehand");
-        let warnings = subject.plan.warnings.iter();
+        let warnings = subject.plan.warnings.iter().chain(&subject.plan.accepted);
         page.push(Block::List(
             warnings.map(|warning| Prose::new(&sentence(warning))).collect(),
         ));
