@@ -259,3 +259,21 @@ fn an_older_line_with_the_name_of_the_api_server_is_told() {
         );
     }
 }
+
+#[test]
+fn interfaces_of_one_network_take_packets_of_one_size() {
+    let mtu = |facts: &mut HostFacts| facts.network.value_mut().interfaces[0].mtu = 9000;
+    expect(mtu, &["~IEC1894"]);
+    let second = |address: &str| Interface {
+        name: "eth1".to_owned(),
+        mtu: 9000,
+        addresses: vec![address.parse().expect("a network")],
+        ..Interface::default()
+    };
+    for (address, codes) in [("10.0.0.77/24", &["~IEC1894"][..]), ("10.7.0.77/24", &[])] {
+        expect(
+            |facts| facts.network.value_mut().interfaces.push(second(address)),
+            codes,
+        );
+    }
+}

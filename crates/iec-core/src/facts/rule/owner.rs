@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Subject;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::facts::Interface;
 use crate::site::{EndpointHost, SiteHost};
 
 /// Units that IEC starts on every host.
@@ -157,41 +158,46 @@ pub(super) fn logging_sudo(subject: &Subject<'_>, problems: &mut Diagnostics) {
     )));
 }
 
-/// Hosts of one network whose interfaces take packets of different sizes: what the one sends never comes to the other.
+/// Interfaces of one network that take packets of different sizes, on one host or on several: what the one sends in full
+/// size never comes to the other.
 pub(super) fn packet_sizes(subjects: &[Subject<'_>], problems: &mut Diagnostics) {
-    let mut networks: BTreeMap<IpNet, Vec<(&Subject<'_>, u32)>> = BTreeMap::new();
-    for subject in subjects
-        .iter()
-        .filter(|subject| !subject.facts.network.is_assumed())
-    {
-        let address = IpAddr::V4(subject.host.node_address());
-        let Some(interface) = subject.facts.network.interface_of(address) else {
-            continue;
-        };
-        let net = interface.addresses.iter().find(|net| net.addr() == address);
-        if let Some(net) = net.filter(|net| net.prefix_len() < net.max_prefix_len()) {
-            networks
-                .entry(net.trunc())
-                .or_default()
-                .push((subject, interface.mtu));
+    let known = || {
+        subjects
+            .iter()
+            .filter(|subject| !subject.facts.network.is_assumed())
+    };
+    let mut networks: BTreeMap<Ipv4Net, Vec<(&Subject<'_>, &Interface)>> = BTreeMap::new();
+    for subject in known() {
+        for interface in &subject.facts.network.interfaces {
+            for address in &interface.addresses {
+                if let IpNet::V4(net) = address {
+                    networks
+                        .entry(net.trunc())
+                        .or_default()
+                        .push((subject, interface));
+                }
+            }
         }
     }
-    for (net, hosts) in networks {
-        let sizes: BTreeSet<u32> = hosts.iter().map(|(_, size)| *size).collect();
-        if sizes.len() < 2 {
+    for (net, interfaces) in networks {
+        let sizes: BTreeSet<u32> = interfaces.iter().map(|(_, interface)| interface.mtu).collect();
+        // Pods and the cluster go by the networks of the nodes' addresses.
+        let is_of_nodes = known().any(|subject| net.contains(&subject.host.node_address()));
+        if sizes.len() < 2 || !is_of_nodes || net.prefix_len() == 32 {
             continue;
         }
-        let told: Vec<String> = hosts
+        let told: Vec<String> = interfaces
             .iter()
-            .map(|(subject, size)| format!("{} {size}", subject.name()))
+            .map(|(subject, interface)| format!("{} of {} {}", interface.name, subject.name(), interface.mtu))
             .collect();
-        let message = format!("hosts of the network {net} take packets of different sizes");
         problems.push(
-            hosts[0]
-                .0
-                .warning("IEC1894", message)
-                .evidence(told.join(", "))
-                .hint("give their interfaces one MTU, that of the switch between them: larger packets vanish without a word"),
+            Diagnostic::warning(
+                "IEC1894",
+                format!("interfaces of the network {net} take packets of different sizes"),
+            )
+            .at(interfaces[0].0.host.place())
+            .evidence(told.join(", "))
+            .hint("give them one MTU, that of the switch between them: larger packets vanish without a word"),
         );
     }
 }
