@@ -120,7 +120,8 @@ fn expected(part: &HostPart) -> Vec<(String, Part, String)> {
         let id = step.id.to_string();
         expected.push((id.clone(), Part::Check, questions(&runner)));
         if !lowered.apply.is_empty() {
-            expected.push((id.clone(), Part::Apply, statements(&lowered.apply)));
+            let commands = [lowered.keep.as_slice(), &lowered.apply].concat();
+            expected.push((id.clone(), Part::Apply, statements(&commands)));
         }
         if !lowered.undo_commands().is_empty() {
             expected.push((id, Part::Undo, statements(lowered.undo_commands())));
@@ -368,6 +369,7 @@ fn a_host_that_nobody_asked_is_asked_before_its_first_change() {
                     .into_iter()
                     .map(|assumption| assumption.question)
                     .collect(),
+                keep: vec![],
                 apply: vec![],
                 undo: vec![],
                 shows: vec![],
@@ -421,6 +423,7 @@ fn a_host_that_is_not_what_was_assumed_stops_the_reader() {
         digest: String::new(),
         sensitive: false,
         questions: vec![asked.expect("it decides what is installed").question],
+        keep: vec![],
         apply: vec![],
         undo: vec![],
         shows: vec![],

@@ -135,7 +135,8 @@ impl PasteStep<'_> {
     #[must_use]
     pub fn apply(&self) -> Option<String> {
         let manner = if self.step.sensitive { " quiet" } else { "" };
-        (!self.step.apply.is_empty()).then(|| self.commands("iec_do", manner, &self.step.apply))
+        let commands = [self.step.keep.as_slice(), &self.step.apply].concat();
+        (!self.step.apply.is_empty()).then(|| self.commands("iec_do", manner, &commands))
     }
 
     /// The commands that take the step back, where it has some of its own.

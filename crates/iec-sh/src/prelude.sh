@@ -127,18 +127,20 @@ iec_observe() {
   [ "$iec_state" = 'done' ] || "iec_show_$1"
 }
 
-# iec_record FIELDS: appends one line to the journal and waits until the disk has it.
-iec_record() {
-  if ! { printf '{"v":1,"time":"%s","run":"%s",%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$iec_run" "$1" >>"$iec_journal"; } 2>/dev/null ||
-    ! sync "$iec_journal" 2>/dev/null; then
-    iec_say failed "$iec_id" journal 1 "$(iec_text "cannot write $iec_journal")"
-    iec_finish 2
-  fi
-}
-
 iec_finish() {
   iec_say end "$1"
   exit "$1"
+}
+
+# What follows changes a host.
+
+# iec_record FIELDS: appends one line to the journal and waits until the disk has it.
+iec_record() {
+  if ! { printf '{"v":1,"time":"%s","run":"%s",%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$iec_run" "$1" >>"$iec_journal"; } 2>/dev/null ||
+    ! sync "$iec_journal" "$iec_home" 2>/dev/null; then
+    iec_say failed "$iec_id" journal 1 "$(iec_text "cannot write $iec_journal")"
+    iec_finish 2
+  fi
 }
 
 # iec_heed ID: ends the run before this step where somebody wishes it.
@@ -170,11 +172,16 @@ iec_step() {
       iec_finish 4 ;;
   esac
   iec_say started "$2" "$iec_state" "$(iec_text "$iec_missing")"
-  iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\",\"title\":\"$5\",\"undo\":\"$6\""
   iec_output=$iec_home/output/$2
   [ "$4" = sensitive ] && iec_output=/dev/null
-  ( umask 022; "iec_apply_$1" ) >"$iec_output" 2>&1 9>&-
+  # What the undo goes by is on the disk before the journal says that there is something to undo.
+  ( umask 022; "iec_keep_$1" ) >"$iec_output" 2>&1 9>&-
   iec_code=$?
+  if [ "$iec_code" -eq 0 ]; then
+    iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\",\"title\":\"$5\",\"undo\":\"$6\""
+    ( umask 022; "iec_apply_$1" ) >"$iec_output" 2>&1 9>&-
+    iec_code=$?
+  fi
   [ "$iec_code" -ne 130 ] || iec_heed "$2"
   : >"$iec_errors"
   [ "$iec_code" -eq 0 ] && iec_check "$1"
@@ -201,10 +208,21 @@ $("iec_words_$1" 2>&1 9>&- | tail -c 3000)"
   iec_finish 2
 }
 
+# iec_note_home: what somebody else has in this folder, which may be a disk of its own, and whose the folder is. Once.
+iec_note_home() {
+  [ ! -e "$iec_journal" ] && [ ! -e "$iec_home/before/home" ] || return 0
+  iec_note=$iec_home/before/home
+  : >"$iec_note.like" && chown --reference="$iec_home" "$iec_note.like" && chmod --reference="$iec_home" "$iec_note.like" &&
+    find -H "$iec_home" -mindepth 1 -maxdepth 1 ! -name before ! -name incoming ! -name output ! -name store ! -name lock \
+      ! -name 'journal.*' -fprint0 "$iec_note.part" && sort -z -o "$iec_note.part" "$iec_note.part" &&
+    sync "$iec_note.like" "$iec_note.part" && mv -f "$iec_note.part" "$iec_note" && sync "$iec_home/before"
+}
+
 # Takes the host's lock for the lifetime of this shell; no child inherits it.
 iec_lock() {
   iec_id=lock
-  if ! { mkdir -p "$iec_home" && chmod 0700 "$iec_home" && ( umask 077; mkdir -p "$iec_home/incoming" ) && mkdir -p "$iec_home/output" "$iec_home/before"; } 2>/dev/null ||
+  if ! { mkdir -p "$iec_home/before" && iec_note_home && chmod 0700 "$iec_home" &&
+    ( umask 077; mkdir -p "$iec_home/incoming" ) && mkdir -p "$iec_home/output"; } 2>/dev/null ||
     ! { : >>"$iec_home/lock"; } 2>/dev/null; then
     iec_say failed lock journal 1 "$(iec_text "cannot write $iec_home")"
     iec_finish 2
@@ -215,6 +233,7 @@ iec_lock() {
     iec_finish 1
   fi
   printf '%s\n' "$iec_owner" >"$iec_home/lock"
+  sync "${iec_home%/*}" 2>/dev/null
   # A power cut may have torn the last line: what follows must not be read as a part of it.
   if [ -s "$iec_journal" ] && [ -n "$(tail -c 1 "$iec_journal")" ]; then
     printf '\n' >>"$iec_journal"
@@ -235,7 +254,11 @@ iec_undo() {
     iec_say failed "$2" command "$iec_code" "$(iec_text "$(tail -c 4000 "$iec_home/output/$2.undo")")"
     iec_finish 2
   fi
+  # What was put back and taken away is so on the disk before the journal says it and the originals go.
+  sync
   iec_record "\"step\":\"$2\",\"outcome\":\"undone\",\"milliseconds\":$iec_took,\"code\":$iec_code"
+  # The next time is as the first: what is there then is kept anew.
+  rm -rf "$iec_home/before/$2" "$iec_home/before/$2-mounted"
   iec_say undone "$2" "$iec_took"
 }
 
@@ -244,6 +267,13 @@ iec_retire() {
   iec_id=retire
   iec_record "\"step\":\"retire\",\"outcome\":\"undone\""
   mv -f "$iec_journal" "$iec_home/journal.$iec_run.jsonl"
-  find "$iec_home" -mindepth 1 -maxdepth 1 ! -name 'journal.*' ! -name lock -exec rm -rf {} +
+  iec_note=$iec_home/before/home
+  [ -e "$iec_note" ] || : >"$iec_note"
+  find -H "$iec_home" -mindepth 1 -maxdepth 1 ! -name before ! -name lock ! -name 'journal.*' -print0 | sort -z |
+    comm -z -23 - "$iec_note" | xargs -0 -r rm -rf --
+  if [ -e "$iec_note.like" ]; then
+    chown --reference="$iec_note.like" "$iec_home"; chmod --reference="$iec_note.like" "$iec_home"
+  fi
+  rm -rf "$iec_home/before"
   rm -f "$iec_home/lock"
 }

@@ -28,6 +28,7 @@ programs! {
     Chmod => "chmod", "Sets modes.";
     Chown => "chown", "Sets owners.";
     Cmp => "cmp", "Compares bytes.";
+    Comm => "comm", "Compares sorted lists.";
     Cp => "cp", "Copies files.";
     Ctr => "ctr", "containerd's own client.";
     Cut => "cut", "Cuts columns.";

@@ -6,6 +6,8 @@ use crate::{Expr, Word};
 
 /// The runner's functions, the same in every script.
 const PRELUDE: &str = include_str!("prelude.sh");
+/// What stands before those of its functions that a script which only asks does not call.
+const ACTING: &str = "# What follows changes a host.\n";
 
 /// The names of the runner's events, the first field after `iec` on a line of its output.
 pub mod events {
@@ -70,6 +72,8 @@ pub struct RunnerStep {
     pub sensitive: bool,
     /// The questions of its check.
     pub questions: Vec<Question>,
+    /// What keeps, on the disk, what is there before its first change; done before the journal has an intent.
+    pub keep: Vec<Expr>,
     /// Its commands, in order; the first that fails ends the step.
     pub apply: Vec<Expr>,
     /// What takes it back; the journal keeps the text.
@@ -105,7 +109,10 @@ impl RunnerScript<'_> {
     pub fn text(&self, mode: Mode) -> String {
         let mut text = match mode {
             // Nobody reads or keeps it, and it travels to every host each time.
-            Mode::Observe => without_comments(&preamble(self.home, self.owner, self.run)),
+            Mode::Observe => {
+                let whole = preamble(self.home, self.owner, self.run);
+                without_comments(whole.split(ACTING).next().unwrap_or_default())
+            }
             Mode::Apply => preamble(self.home, self.owner, self.run),
         };
         for (number, step) in self.steps.iter().enumerate() {
@@ -320,9 +327,14 @@ impl RunnerStep {
                 }
             }
             Mode::Apply => {
-                let _ = writeln!(text, "iec_apply_{number}() {{ :");
-                for command in &self.apply {
-                    let _ = writeln!(text, "{}", command.statement(" || return"));
+                for (function, commands) in [("keep", &self.keep), ("apply", &self.apply)] {
+                    let _ = writeln!(text, "iec_{function}_{number}() {{ :");
+                    for command in commands {
+                        let _ = writeln!(text, "{}", command.statement(" || return"));
+                    }
+                    if function == "keep" {
+                        text.push_str("}\n");
+                    }
                 }
                 let _ = writeln!(text, "}}\niec_words_{number}() {{ :");
                 for command in &self.last_words {

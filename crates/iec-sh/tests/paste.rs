@@ -72,6 +72,7 @@ fn step(path: &str, needed: Vec<u8>, apply: Vec<Expr>) -> RunnerStep {
             ask: test("-e", path),
             needed,
         }],
+        keep: vec![],
         apply,
         undo: vec![Cmd::new(Program::Rm).word(path).into()],
         shows: vec![],

@@ -76,6 +76,7 @@ fn step(home: &Home) -> RunnerStep {
             ask: Expr::all([writes("ask"), done.into()]),
             needed: vec![1],
         }],
+        keep: vec![],
         apply: vec![writes("apply")],
         undo: vec![writes("undo")],
         shows: vec![],

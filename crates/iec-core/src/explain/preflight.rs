@@ -258,6 +258,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "NO_PROXY=192.168.0.0/16,172.16.1.0/24,10.0.0.11,api.store-0417.iec.internal",
     ),
     row(
+        "IEC1846",
+        "a link in the way that leads nowhere",
+        "A folder such as /var/lib/kubelet may be a link to another disk. This link leads to where nothing is: the disk is not mounted, or the folder was never made.",
+        "Mount the disk, make the folder, or remove the link.",
+        "mkdir -p \"$(readlink -m /var/lib/kubelet)\"",
+    ),
+    row(
         "IEC1851",
         "a clock before the content",
         "The host's clock is before the day on which the content was made: it has no battery, or no time service. No certificate would be valid yet.",

@@ -191,6 +191,7 @@ fn assumed_storage() -> Storage {
             .iter()
             .map(|path| ((*path).to_owned(), place.clone()))
             .collect(),
+        nowhere: BTreeMap::new(),
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Storage {
     /// What is known of each path that IEC or Kubernetes write to; a path that does not exist yet is described
     /// by its nearest parent.
     pub places: BTreeMap<String, Place>,
+    /// Links on the way to them that lead nowhere, by path: what each says.
+    pub nowhere: BTreeMap<String, String>,
 }
 
 impl Storage {

@@ -46,12 +46,7 @@ pub enum InitPhase {
     /// The kubelet takes its own client certificate.
     KubeletFinalize,
     /// CoreDNS and kube-proxy.
-    Addons {
-        /// The image that CoreDNS runs.
-        coredns: String,
-        /// The image that kube-proxy runs.
-        kube_proxy: String,
-    },
+    Addons,
 }
 
 impl InitPhase {
@@ -69,7 +64,7 @@ impl InitPhase {
             Self::MarkControlPlane { .. } => &["mark-control-plane"],
             Self::BootstrapToken => &["bootstrap-token", "--skip-token-print"],
             Self::KubeletFinalize => &["kubelet-finalize", "all"],
-            Self::Addons { .. } => &["addon", "all"],
+            Self::Addons => &["addon"],
         }
     }
 

@@ -68,10 +68,6 @@ pub enum Op {
     Manifest {
         /// The file.
         path: String,
-        /// The digest of its content; kept in the cluster, so that the question costs one request.
-        digest: Digest,
-        /// The name under which the digest is kept.
-        name: String,
     },
     /// Certificates of Calico's own etcd, issued by its authority.
     CalicoEtcdCertificates {

@@ -6,7 +6,7 @@
 //! | distribution | `/etc/os-release`                    | os                                                           |
 //! | kernel       | `uname`, `/proc/modules`, its config | release machine module modprobe module-files config          |
 //! | capacity     | `/proc/meminfo`, limits, a timing    | cpus memory memory-limit cpu-quota hash                      |
-//! | storage      | `readlink`, `stat -f`, mountinfo     | place resolved space mount                                   |
+//! | storage      | `readlink`, `stat -f`, mountinfo     | place nowhere resolved space mount                           |
 //! | swap         | `/proc/swaps`, fstab, systemd        | swap swap-fstab swap-unit zram                               |
 //! | cgroup       | `/sys/fs/cgroup`, `/proc/cgroups`    | cgroup controllers controller init                           |
 //! | privileges   | `/proc/self`, trying                 | uid virtualisation capabilities limit lower-oom-score        |

@@ -78,7 +78,7 @@ storage() {
   places='/ /etc /opt /tmp /usr/local /var /var/lib/containerd /var/lib/etcd /var/lib/iec /var/lib/kubelet /var/log'
   existing=''; for place in $places; do
     up=$place
-    while [ ! -e "$up" ]; do up=${up%/*}; up=${up:-/}; done
+    while [ ! -e "$up" ]; do [ ! -L "$up" ] || put nowhere "$up $(readlink "$up")"; up=${up%/*}; up=${up:-/}; done
     existing="$existing $up"
     put place "$place $up"
   done

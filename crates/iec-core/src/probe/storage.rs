@@ -91,6 +91,7 @@ pub(super) fn storage(lines: &mut Lines) -> Storage {
             .map(|(path, existing)| (path.to_owned(), existing.to_owned()))
     };
     let places = lines.each("place", pair);
+    let nowhere = lines.each("nowhere", pair).into_iter().collect();
     let resolved = lines.all("resolved");
     let spaces = lines.each("space", |text| {
         let fields: Vec<u64> = text
@@ -104,7 +105,10 @@ pub(super) fn storage(lines: &mut Lines) -> Storage {
     if resolved.len() != places.len() || spaces.len() != places.len() {
         lines.complain("space", "", "does not cover every place");
     }
-    let mut storage = Storage::default();
+    let mut storage = Storage {
+        nowhere,
+        ..Storage::default()
+    };
     for (index, (path, existing)) in places.into_iter().enumerate() {
         let real = resolved.get(index).unwrap_or(&existing);
         // Of two mounts on one path the later one hides the other.

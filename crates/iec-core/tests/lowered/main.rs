@@ -3,8 +3,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test runs real shells on real files")]
 
+mod again;
 mod api_away;
+mod disk;
 mod kubeconfig;
+mod power_cut;
 mod pretend;
 mod swap;
 mod unit_file;

@@ -1,7 +1,7 @@
 //! A folder that stands for a host: steps are done and taken back in it, by the runner and by its journal.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use iec_core::journal::Journal;
@@ -29,6 +29,11 @@ impl Pretend {
         }
         host.write("/proc/uptime", "1.00 1.00\n");
         host
+    }
+
+    /// The folder that stands for the host.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
     }
 
     /// Where a path of the host is.
@@ -74,7 +79,7 @@ impl Pretend {
         states
     }
 
-    /// Takes everything back that the journal has, as `reset` does, and gives the runner's last word.
+    /// Takes everything back that the journal has, as `reset` does, and gives the runner's last word; `nothing` where it has none.
     pub(crate) fn undo(&self) -> String {
         let journal = Journal::parse(&self.read("/var/lib/iec/journal.jsonl").unwrap_or_default());
         assert_eq!(journal.damaged, Vec::<String>::new());
@@ -89,6 +94,9 @@ impl Pretend {
                 on_failure: OnFailure::Stop,
             })
             .collect();
+        if steps.is_empty() {
+            return "nothing".to_owned();
+        }
         let script = UndoScript {
             home: HOME,
             owner: "test",
@@ -97,6 +105,12 @@ impl Pretend {
             retire: false,
         };
         self.run(&script.text())
+    }
+
+    /// Runs a script on the host, and gives what it prints.
+    pub(crate) fn shell(&self, script: &str) -> String {
+        let (text, errors) = self.output(script);
+        text + &errors
     }
 
     fn run(&self, script: &str) -> String {
@@ -135,11 +149,16 @@ impl Pretend {
     fn within(&self, text: &str) -> String {
         let root = self.root.path().display();
         let text = FOLDERS.iter().fold(text.to_owned(), |text, folder| {
-            text.replace(folder, &format!("{root}{folder}"))
+            let text = text.replace(folder, &format!("{root}{folder}"));
+            // The folder itself, as a word.
+            let itself = folder.trim_end_matches('/');
+            [" ", "\n", ";"].iter().fold(text, |text, end| {
+                text.replace(&format!(" {itself}{end}"), &format!(" {root}{itself}{end}"))
+            })
         });
         text.replace(
             "PATH=/usr/local/sbin",
-            &format!("PATH={root}/tools:/usr/local/sbin"),
+            &format!("PATH={root}/recording:{root}/tools:/usr/local/sbin"),
         )
     }
 }

@@ -1,5 +1,6 @@
 //! Preflight: one bad fact each, and the code that it must give; recorded hosts; facts that nobody observed.
 
+mod later;
 mod machines;
 mod network;
 mod software;

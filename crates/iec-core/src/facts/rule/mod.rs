@@ -54,6 +54,7 @@ const RULES: &[Rule] = &[
     machine::capacity,
     machine::login,
     kubelet::reserved,
+    storage::links,
     storage::space,
     storage::mount_options,
     storage::overlay_root,

@@ -148,6 +148,18 @@ fn eviction(subject: &Subject<'_>, mount: &str, place: &Place, need: u64, proble
     }
 }
 
+/// A folder may be a link to another disk, as long as there is something at its end: nobody makes a folder through a link.
+pub(super) fn links(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    for (path, target) in &subject.facts.storage.nowhere {
+        problems.push(
+            subject
+                .error("IEC1846", format!("{path} of {} is a link to where nothing is", subject.name()))
+                .evidence(format!("{path} -> {target}"))
+                .hint(format!("make the folder there (`mkdir -p $(readlink -m {path})`), mount its disk, or remove the link")),
+        );
+    }
+}
+
 pub(super) fn mount_options(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let storage = &subject.facts.storage;
     if storage.is_assumed() {

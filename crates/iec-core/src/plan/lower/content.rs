@@ -59,6 +59,7 @@ pub(super) fn store(blobs: &[StoreBlob]) -> Lowered {
     )];
     Lowered {
         check,
+        keep: vec![],
         apply,
         undo: Undo::Commands(undo),
         shows: vec![],
@@ -74,6 +75,7 @@ pub(super) fn tree(blob: Digest, into: &str) -> Lowered {
         Expr::from(Cmd::new(Program::Cat).word(marker.as_str()).quiet_errors()).prints(blob.to_string());
     Lowered {
         check: vec![question(format!("{into} is unpacked"), is_there)],
+        keep: vec![],
         apply: vec![
             run(Program::Rm, ["-rf", &new]),
             run(Program::Mkdir, ["-p", &new]),
@@ -171,6 +173,7 @@ pub(super) fn images(images: &[ImageItem]) -> Lowered {
             format!("the runtime has all {} images of the bundle", images.len()),
             Expr::all([known.prints(images.len().to_string()), is_whole]),
         )],
+        keep: vec![],
         apply,
         undo: Undo::CoveredBy("runtime.containerd"),
         shows: vec![],
@@ -190,6 +193,7 @@ pub(super) fn forget() -> Lowered {
             "nothing that was sent is left, no secret among it",
             leftovers.prints(""),
         )],
+        keep: vec![],
         apply: vec![run(
             Program::Find,
             [&incoming, "-mindepth", "1", "!", "-name", "stop-*", "-delete"],

@@ -3,7 +3,9 @@
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{has_digest, question, remember, required, run, test, unchanged_since};
-use super::undo::{keep, note_folders, note_unit, remove_empty_folders, restore, restore_unit};
+use super::edit::Edit;
+use super::folders::{note_folders, remove_empty_folders};
+use super::undo::{keep, note_unit, restore, restore_unit, was_nothing};
 use super::{HOME, Lowered, SECRETS, Undo};
 use crate::content::Digest;
 use crate::plan::op::{FileContent, FileOp, Program as StoreProgram, ProgramOwner};
@@ -67,15 +69,19 @@ pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
         }
     };
     let own = own_folders(path);
-    let mut apply = note_folders(id, &own);
-    apply.push(run(Program::Mkdir, ["-p", parent(path)]));
+    let mut keeps = note_folders(id, &own);
     let unit = path.strip_prefix(UNIT_FOLDER).filter(|name| !name.contains('/'));
     if let Some(unit) = unit {
-        apply.push(note_unit(id, unit));
+        keeps.push(note_unit(id, unit));
     }
-    apply.extend(keep(id, 0, path));
-    apply.push(install.into());
-    apply.push(run(Program::Mv, ["-fT", &new, path]));
+    keeps.push(keep(id, 0, path));
+    let apply = vec![
+        run(Program::Mkdir, ["-p", parent(path)]),
+        install.into(),
+        // The check of a secret looks at its name only, and programs read files that nobody checks again.
+        run(Program::Sync, [&new]),
+        run(Program::Mv, ["-fT", &new, path]),
+    ];
     let mut undo = vec![run(Program::Rm, ["-f", &new]), restore(id, 0, path)];
     undo.extend(remove_empty_folders(id, &own));
     if path.starts_with(UNIT_FOLDER) {
@@ -87,6 +93,7 @@ pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
     let shows = if sensitive { vec![] } else { vec![path.to_owned()] };
     Lowered {
         check,
+        keep: keeps,
         apply,
         undo: Undo::Commands(undo),
         shows,
@@ -116,13 +123,13 @@ pub(super) fn programs(id: &str, programs: &[StoreProgram], owner: ProgramOwner)
     let mut folders: Vec<&str> = paths.iter().map(|path| parent(path)).collect();
     folders.sort_unstable();
     folders.dedup();
-    let mut apply = note_folders(id, &own);
-    apply.push(Cmd::new(Program::Mkdir).word("-p").words(folders).into());
+    let mut keeps = note_folders(id, &own);
+    let mut apply: Vec<Expr> = vec![Cmd::new(Program::Mkdir).word("-p").words(folders).into()];
     for (slot, program) in programs.iter().enumerate() {
         let path = program.path.as_str();
         let new = format!("{path}.iec-new");
         let blob = format!("{HOME}/store/{}", program.digest.blob_path());
-        apply.extend(keep(id, slot, path));
+        keeps.push(keep(id, slot, path));
         apply.push(run(
             Program::Install,
             ["-m", "0755", "-o", "root", "-g", "root", &blob, &new],
@@ -152,6 +159,7 @@ pub(super) fn programs(id: &str, programs: &[StoreProgram], owner: ProgramOwner)
     undo.extend(remove_empty_folders(id, &own));
     Lowered {
         check,
+        keep: keeps,
         apply,
         undo: Undo::Commands(undo),
         shows: vec![],
@@ -161,12 +169,13 @@ pub(super) fn programs(id: &str, programs: &[StoreProgram], owner: ProgramOwner)
 
 pub(super) fn link(id: &str, path: &str, target: &str) -> Lowered {
     let points = Expr::from(Cmd::new(Program::Readlink).word(path).quiet_errors()).prints(target);
-    let mut apply = vec![run(Program::Mkdir, ["-p", parent(path)])];
-    apply.extend(keep(id, 0, path));
-    apply.push(run(Program::Ln, ["-sfT", target, path]));
     Lowered {
         check: vec![question(format!("{path} points to {target}"), points)],
-        apply,
+        keep: vec![keep(id, 0, path)],
+        apply: vec![
+            run(Program::Mkdir, ["-p", parent(path)]),
+            run(Program::Ln, ["-sfT", target, path]),
+        ],
         undo: Undo::Commands(vec![restore(id, 0, path)]),
         shows: vec![path.to_owned()],
         sensitive: false,
@@ -175,40 +184,51 @@ pub(super) fn link(id: &str, path: &str, target: &str) -> Lowered {
 
 pub(super) fn line(id: &str, path: &str, line: &str, tag: &str) -> Lowered {
     let whole = format!("{line} {tag}");
-    let new = format!("{HOME}/before/{id}/new");
-    let without = || {
+    let edit = Edit::new(path);
+    let without = |from: &str| {
         Expr::from(
             Cmd::new(Program::Grep)
-                .words(["-vF", tag, path])
-                .stdout_file(new.as_str())
+                .words(["-vF", tag, from])
+                .stdout_file(edit.part.as_str())
                 .quiet_errors(),
         )
         .ignore_failure()
     };
-    // Written in place: a file that is mounted into a container, as /etc/hosts may be, cannot be replaced.
-    let write = || Expr::from(Cmd::new(Program::Cat).word(new.as_str()).stdout_file(path));
-    let mut apply = keep(id, 0, path);
-    apply.push(without());
+    let mut apply = vec![edit.begin(without)];
     apply.push(Expr::Pipe(vec![
         Cmd::new(Program::Printf).words(["%s\\n", &whole]),
-        Cmd::new(Program::Tee).words(["-a", &new]).quiet(),
+        Cmd::new(Program::Tee).words(["-a", &edit.part]).quiet(),
     ]));
-    apply.push(write());
+    apply.extend(edit.end());
+    let mut undo = vec![edit.begin(without)];
+    undo.extend(edit.end());
     Lowered {
-        check: vec![Question {
-            what: format!("{path} has the line of IEC"),
-            ask: run(Program::Grep, ["-qxF", &whole, path]),
-            // 2: there is no such file.
-            needed: vec![1, 2],
-        }],
+        check: vec![
+            Question {
+                what: format!("{path} has the line of IEC"),
+                ask: run(Program::Grep, ["-qxF", &whole, path]),
+                // 2: there is no such file.
+                needed: vec![1, 2],
+            },
+            edit.question(),
+        ],
+        keep: vec![keep(id, 0, path)],
         apply,
         undo: Undo::Commands(vec![
             Expr::If {
-                condition: Box::new(run(Program::Grep, ["-qF", tag, path])),
-                then: vec![without(), write()],
+                condition: Box::new(Expr::any([
+                    run(Program::Grep, ["-qsF", tag, path]),
+                    edit.is_begun(),
+                ])),
+                then: undo,
                 otherwise: vec![],
             },
-            run(Program::Rm, ["-f", &new]),
+            run(Program::Rm, ["-f", &edit.part]),
+            Expr::If {
+                condition: Box::new(Expr::all([was_nothing(id, 0), test(["-s", path]).not()])),
+                then: vec![run(Program::Rm, ["-f", path])],
+                otherwise: vec![],
+            },
         ]),
         shows: vec![path.to_owned()],
         sensitive: false,

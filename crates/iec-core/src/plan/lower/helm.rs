@@ -32,6 +32,7 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
                 Cmd::new(Program::Grep).words(["-qxF", &format!("DESCRIPTION: {description}")]),
             ])),
         )],
+        keep: vec![],
         apply: vec![
             run(
                 Program::Cp,

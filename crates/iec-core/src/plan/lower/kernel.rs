@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{question, run, test};
-use super::{HOME, Lowered, Undo};
+use super::edit::Edit;
+use super::undo::{place, write_note};
+use super::{Lowered, Undo};
 
 /// A line of `/etc/fstab` that asks for swap, from its beginning on.
 const SWAP_LINE: &str = "[[:space:]]*[^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)";
@@ -16,8 +18,7 @@ const FSTAB: &str = "/etc/fstab";
 /// The step works from what it finds on the host, and its undo from what it kept: systemd names a masked unit until the next
 /// boot only, so what a later plan could know of it would be another step.
 pub(super) fn swap_off(id: &str) -> Lowered {
-    let folder = format!("{HOME}/before/{id}");
-    let (active, units) = (format!("{folder}/active"), format!("{folder}/units"));
+    let (active, units) = (format!("{}/active", place(id)), format!("{}/units", place(id)));
     // The first line of /proc/swaps is its heading.
     let none_active = Expr::from(Cmd::new(Program::Tail).words(["-n", "+2", "/proc/swaps"])).prints("");
     let swap_line = format!("^{SWAP_LINE}");
@@ -33,17 +34,16 @@ pub(super) fn swap_off(id: &str) -> Lowered {
         question("no swap is active", none_active),
         question(format!("{FSTAB} asks for no swap"), none_wanted),
         question("systemd turns no swap on", none_left),
+        Edit::new(FSTAB).question(),
     ];
 
-    let add_to = |kept: &str| Cmd::new(Program::Tee).words(["-a", kept]);
     let unmasked = || Cmd::new(Program::Awk).word(format!("{NOT_MASKED} {{ print $1 }}"));
+    let mut keep = add_to_note(
+        &active,
+        vec![Cmd::new(Program::Awk).words(["NR > 1 { print $1 }", "/proc/swaps"])],
+    );
+    keep.extend(add_to_note(&units, vec![swap_units(), unmasked()]));
     let apply = vec![
-        run(Program::Mkdir, ["-p", &folder]),
-        Expr::Pipe(vec![
-            Cmd::new(Program::Awk).words(["NR > 1 { print $1 }", "/proc/swaps"]),
-            add_to(&active),
-        ]),
-        Expr::Pipe(vec![swap_units(), unmasked(), add_to(&units)]),
         edit_fstab(&swap_line, &format!("/{swap_line}/s/^/{MARK}/")),
         Expr::Pipe(vec![swap_units(), unmasked(), systemctl_each("mask")]),
         run(Program::Swapoff, ["-a"]),
@@ -66,10 +66,13 @@ pub(super) fn swap_off(id: &str) -> Lowered {
                 swap_on_each(&active),
             ],
         ),
-        run(Program::Rm, ["-f", &active, &units]),
+        // All of that is on the disk before it is forgotten what there was.
+        Cmd::new(Program::Sync).into(),
+        run(Program::Rm, ["-f", &active, &units, &Edit::new(FSTAB).part]),
     ];
     Lowered {
         check,
+        keep,
         apply,
         undo: Undo::Commands(undo),
         shows: vec![FSTAB.to_owned()],
@@ -98,12 +101,32 @@ fn systemctl_each(verb: &str) -> Cmd {
     Cmd::new(Program::Xargs).words(["-r", "-d", "\\n", "systemctl", verb])
 }
 
-/// Edits `/etc/fstab` where it has such a line; a link to it stays one.
+/// Adds to a note what the last of the commands prints: what was noted before stays.
+fn add_to_note(note: &str, commands: Vec<Cmd>) -> Vec<Expr> {
+    let part = format!("{note}.part");
+    let known = when(test(["-e", note]), vec![run(Program::Cp, [note, &part])]);
+    let mut notes = vec![run(Program::Rm, ["-f", &part]), known];
+    notes.extend(write_note(note, |part| {
+        let mut pipe = commands;
+        pipe.push(Cmd::new(Program::Tee).words(["-a", part]));
+        Expr::Pipe(pipe)
+    }));
+    notes
+}
+
+/// Edits `/etc/fstab` where it has such a line, or where an edit was cut.
 fn edit_fstab(line: &str, edit: &str) -> Expr {
-    when(
-        run(Program::Grep, ["-Eqs", line, FSTAB]),
-        vec![run(Program::Sed, ["-i", "--follow-symlinks", "-E", edit, FSTAB])],
-    )
+    let file = Edit::new(FSTAB);
+    let write = |from: &str| {
+        Cmd::new(Program::Sed)
+            .words(["-E", edit, from])
+            .stdout_file(file.part.as_str())
+            .into()
+    };
+    let mut commands = vec![file.begin(write)];
+    commands.extend(file.end());
+    let has_line = run(Program::Grep, ["-Eqs", line, FSTAB]);
+    when(Expr::any([has_line, file.is_begun()]), commands)
 }
 
 /// Turns on what `/etc/fstab` does not name, as far as it is still there and not on by now.
@@ -138,6 +161,7 @@ pub(super) fn modules(modules: &[String]) -> Lowered {
     }
     Lowered {
         check,
+        keep: vec![],
         apply,
         undo: Undo::Irreversible(
             "a kernel module that other programs may use by now stays loaded until the next boot",
@@ -149,20 +173,23 @@ pub(super) fn modules(modules: &[String]) -> Lowered {
 
 pub(super) fn sysctls(id: &str, entries: &BTreeMap<String, String>) -> Lowered {
     let mut check = Vec::new();
-    let mut apply = vec![run(Program::Mkdir, ["-p", &format!("{HOME}/before/{id}")])];
+    let mut keep = Vec::new();
+    let mut apply = Vec::new();
     let mut undo = Vec::new();
     for (key, value) in entries {
         let path = format!("/proc/sys/{}", key.replace('.', "/"));
-        let kept = format!("{HOME}/before/{id}/{key}");
+        let kept = format!("{}/{key}", place(id));
         let now = Expr::from(Cmd::new(Program::Cat).word(path.as_str()).quiet_errors());
         check.push(question(format!("{key} is {value}"), now.prints(value.as_str())));
-        apply.push(Expr::any([
-            test(["-s", &kept]),
-            Cmd::new(Program::Cat)
-                .word(path.as_str())
-                .stdout_file(kept.as_str())
-                .into(),
-        ]));
+        keep.push(when(
+            test(["-s", &kept]).not(),
+            write_note(&kept, |part| {
+                Cmd::new(Program::Cat)
+                    .word(path.as_str())
+                    .stdout_file(part)
+                    .into()
+            }),
+        ));
         apply.push(
             Cmd::new(Program::Printf)
                 .words(["%s\\n", value])
@@ -182,6 +209,7 @@ pub(super) fn sysctls(id: &str, entries: &BTreeMap<String, String>) -> Lowered {
     }
     Lowered {
         check,
+        keep,
         apply,
         undo: Undo::Commands(undo),
         shows: vec![],

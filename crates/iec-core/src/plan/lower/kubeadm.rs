@@ -5,8 +5,11 @@
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{ask_cluster, kubectl_admin, question, run, test};
+use super::folders::{
+    LOST_AND_FOUND, note_contents, note_folders, remove_contents, remove_empty_folders, remove_mounts,
+};
 use super::last_words::{CONTAINERD, KUBELET};
-use super::undo::{note_contents, note_folders, remove_contents, remove_empty_folders};
+use super::undo::on_disk;
 use super::{Lowered, SECRETS, Undo};
 use crate::plan::calico_etcd;
 use crate::plan::kubeadm::{INIT_FILE, InitPhase, JoinPhase, PKI};
@@ -60,6 +63,9 @@ const CERTIFICATES: [&str; 7] = [
 /// Says that kubeadm's preflight passed on this host.
 const PREFLIGHT_PASSED: &str = "/var/lib/iec/preflight-passed";
 
+/// Where etcd keeps its data.
+const ETCD_DATA: &str = "/var/lib/etcd";
+
 /// The kubeconfigs that stay. kubeadm makes one more, which [`no_super_admin`] removes.
 const KUBECONFIGS: [&str; 4] = ["admin", "kubelet", "controller-manager", "scheduler"];
 
@@ -80,32 +86,28 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
         command = command.words(["--config", &config]);
         command.into()
     };
-    let mut apply = Vec::new();
-    if *phase == InitPhase::Preflight {
-        apply.extend(note_contents(id, &CREATED_FOLDERS));
-        apply.extend(note_folders(&mounted(id), &MOUNTED_FOLDERS));
-        apply.extend(super::network::note_kernel(id));
+    let mut apply: Vec<Expr> = phase.empty_files().map(remove_empty_files).collect();
+    match phase {
+        InitPhase::Preflight => apply.push(preflight(&config)),
+        InitPhase::Certificates => {
+            apply.extend(CERTIFICATES.iter().map(|name| remove_half_pair(name)));
+            apply.push(kubeadm(phase.words()));
+        }
+        InitPhase::KubeletStart => apply.push(start_or(kubeadm(phase.words()))),
+        InitPhase::Addons => apply.extend(super::objects::addons()),
+        _ => apply.push(kubeadm(phase.words())),
     }
-    apply.extend(
-        phase
-            .empty_files()
-            .map(|folder| run(Program::Find, [folder, "-type", "f", "-size", "0", "-delete"])),
-    );
-    apply.push(match phase {
-        InitPhase::KubeletStart => start_or(kubeadm(phase.words())),
-        _ => kubeadm(phase.words()),
-    });
     if *phase == InitPhase::Preflight {
         apply.push(run(Program::Touch, [PREFLIGHT_PASSED]));
     }
     // kubeadm does not wait for the disk; a power cut must not leave empty files that look like done.
-    apply.extend(
-        phase
-            .empty_files()
-            .map(|folder| run(Program::Find, [folder, "-type", "f", "-exec", "sync", "{}", "+"])),
-    );
+    apply.extend(phase.empty_files().map(sync_files));
     Lowered {
         check: init_questions(phase),
+        keep: match phase {
+            InitPhase::Preflight => note_node(id),
+            _ => vec![],
+        },
         apply,
         undo: match phase {
             InitPhase::Preflight => Undo::Commands(remove_node(id)),
@@ -113,6 +115,57 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
         },
         shows: vec![],
         sensitive: *phase == InitPhase::BootstrapToken,
+    }
+}
+
+/// What a power cut may have left, and kubeadm would take for done.
+fn remove_empty_files(folder: &str) -> Expr {
+    run(
+        Program::Find,
+        ["-H", folder, "-type", "f", "-size", "0", "-delete"],
+    )
+}
+
+fn sync_files(folder: &str) -> Expr {
+    run(
+        Program::Find,
+        ["-H", folder, "-type", "f", "-exec", "sync", "{}", "+"],
+    )
+}
+
+/// kubeadm issues a certificate anew when neither it nor its key is there, and refuses one without the other.
+fn remove_half_pair(name: &str) -> Expr {
+    let (certificate, key) = (format!("{PKI}/{name}.crt"), format!("{PKI}/{name}.key"));
+    Expr::If {
+        condition: Box::new(Expr::all([test(["-s", &certificate]), test(["-s", &key])])),
+        then: vec![],
+        otherwise: vec![run(Program::Rm, ["-f", &certificate, &key])],
+    }
+}
+
+/// kubeadm wants nothing in etcd's folder. On a disk of its own the file system keeps `lost+found` there, which etcd minds
+/// as little as the disk does: its data are in a folder beside it.
+fn preflight(config: &str) -> Expr {
+    let kubeadm = || {
+        let words = InitPhase::Preflight.words().iter().copied();
+        let command = Cmd::new(Program::Kubeadm).words(["init", "phase"]).words(words);
+        command.words(["--config", config])
+    };
+    let others = Cmd::new(Program::Find)
+        .words(["-H", ETCD_DATA, "-mindepth", "1", "-maxdepth", "1"])
+        .words(["!", "(", "-name", LOST_AND_FOUND, "-type", "d", ")"])
+        .quiet_errors();
+    Expr::If {
+        condition: Box::new(Expr::from(others).prints("")),
+        then: vec![
+            kubeadm()
+                .word(format!(
+                    "--ignore-preflight-errors=DirAvailable-{}",
+                    ETCD_DATA.replace('/', "-")
+                ))
+                .into(),
+        ],
+        otherwise: vec![kubeadm().into()],
     }
 }
 
@@ -177,21 +230,7 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
                 1,
             ),
         )],
-        InitPhase::Addons { coredns, kube_proxy } => vec![question(
-            "CoreDNS and kube-proxy are those of the release",
-            kubectl_prints(
-                &[
-                    "get",
-                    "-n",
-                    "kube-system",
-                    "deployment/coredns",
-                    "daemonset/kube-proxy",
-                    "-o",
-                    "jsonpath={.items[*].spec.template.spec.containers[0].image}",
-                ],
-                &format!("{coredns} {kube_proxy}"),
-            ),
-        )],
+        InitPhase::Addons => super::objects::addons_questions(),
     }
 }
 
@@ -254,14 +293,9 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
         ),
     };
     let mut apply = Vec::new();
-    if *phase == JoinPhase::Preflight {
-        apply.extend(note_contents(id, &CREATED_FOLDERS));
-        apply.extend(note_folders(&mounted(id), &MOUNTED_FOLDERS));
-        apply.extend(super::network::note_kernel(id));
-    }
     match phase {
         JoinPhase::Preflight => apply.push(kubeadm),
-        JoinPhase::KubeletStart => apply.push(start_or(kubeadm)),
+        JoinPhase::KubeletStart => apply.extend(join_kubelet(kubeadm)),
         // kubeadm's own phase of this name asks for admin.conf when it is run by itself, which no worker has.
         JoinPhase::KubeletWaitBootstrap => apply.extend([
             Expr::Poll {
@@ -278,11 +312,68 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
     }
     Lowered {
         check,
+        keep: match phase {
+            JoinPhase::Preflight => note_node(id),
+            JoinPhase::KubeletStart | JoinPhase::KubeletWaitBootstrap => vec![],
+        },
         apply,
         undo,
         shows: vec![],
         sensitive: true,
     }
+}
+
+/// What kubeadm writes for a kubelet, and where IEC keeps it: kubeadm writes it when the host joins, and at no other time.
+const KUBELET_FILES: [&str; 3] = ["config.yaml", "kubeadm-flags.env", "instance-config.yaml"];
+const KUBELET_FOLDER: &str = "/var/lib/kubelet";
+const KEPT_KUBELET: &str = "/var/lib/iec/kubelet";
+/// Seconds until the cluster takes a kubelet for gone that was stopped, and lets its host join again.
+const GONE_SECONDS: u32 = 180;
+
+/// Gives the kubelet its configuration and starts it: what is lost of it comes from what was kept, and a host that has lost
+/// its credentials joins again.
+fn join_kubelet(kubeadm: Expr) -> Vec<Expr> {
+    let when = |condition: Expr, then: Vec<Expr>| Expr::If {
+        condition: Box::new(condition),
+        then,
+        otherwise: vec![],
+    };
+    let copy = |name: &str, from: &str, to: &str| {
+        let (from, to) = (format!("{from}/{name}"), format!("{to}/{name}"));
+        when(
+            Expr::all([test(["-s", &from]), test(["-s", &to]).not()]),
+            vec![run(Program::Cp, ["-a", &from, &to])],
+        )
+    };
+    let joined = test(["-s", "/etc/kubernetes/kubelet.conf"]);
+    let mut commands = vec![when(
+        joined,
+        KUBELET_FILES
+            .iter()
+            .map(|name| copy(name, KEPT_KUBELET, KUBELET_FOLDER))
+            .collect(),
+    )];
+    // The kubelet of a host that has joined before may still answer for a node that kubeadm would refuse to make again.
+    commands.push(start_or(Expr::If {
+        condition: Box::new(test(["-d", KEPT_KUBELET])),
+        then: vec![
+            run(Program::Systemctl, ["stop", "kubelet.service"]),
+            Expr::Poll {
+                question: Box::new(kubeadm.clone()),
+                every_seconds: 10,
+                deadline_seconds: GONE_SECONDS,
+            },
+        ],
+        otherwise: vec![kubeadm],
+    }));
+    commands.push(run(Program::Rm, ["-rf", KEPT_KUBELET]));
+    commands.push(run(Program::Mkdir, ["-p", KEPT_KUBELET]));
+    commands.extend(
+        KUBELET_FILES
+            .iter()
+            .map(|name| copy(name, KUBELET_FOLDER, KEPT_KUBELET)),
+    );
+    commands
 }
 
 /// A kubelet that is configured and merely stopped is started; kubeadm would refuse to join a node a second time.
@@ -302,10 +393,6 @@ fn start_or(kubeadm: Expr) -> Expr {
 /// `kubectl` as administrator: what is not there yet means that the phase must run.
 fn admin(words: &[&str]) -> Expr {
     ask_cluster(kubectl_admin().words(words.iter().copied()))
-}
-
-fn kubectl_prints(words: &[&str], expected: &str) -> Expr {
-    ask_cluster(Expr::from(kubectl_admin().words(words.iter().copied()).quiet_errors()).prints(expected))
 }
 
 /// What comes after preflight makes files that preflight would refuse: it is asked once.
@@ -331,11 +418,22 @@ fn kubelet_active() -> Question {
     }
 }
 
+/// Notes what there is of all that [`remove_node`] removes.
+fn note_node(id: &str) -> Vec<Expr> {
+    let mut notes = note_contents(id, &CREATED_FOLDERS);
+    notes.extend(on_disk(
+        &mounted(id),
+        note_folders(&mounted(id), &MOUNTED_FOLDERS),
+    ));
+    notes.extend(super::network::note_kernel(id));
+    notes
+}
+
 /// Everything that kubeadm, the kubelet, Calico and kube-proxy made on this host.
 fn remove_node(id: &str) -> Vec<Expr> {
     let mut commands = vec![run(Program::Systemctl, ["stop", "kubelet.service"])];
     commands.extend(remove_containers());
-    commands.extend(remove_mounts("/var/lib/kubelet/"));
+    commands.push(remove_mounts(KUBELET_FOLDER));
     commands.extend(super::network::remove_network());
     commands.extend(super::network::restore_kernel(id));
     commands.extend(remove_contents(id, &CREATED_FOLDERS));
@@ -370,19 +468,6 @@ pub(super) fn remove_containers() -> Vec<Expr> {
         Expr::Pipe(vec![
             ctr().words(["containers", "ls", "-q"]).quiet_errors(),
             Cmd::new(Program::Xargs).words(["-r", "-n", "16", "ctr", "-n", "k8s.io", "containers", "rm"]),
-        ])
-        .ignore_failure(),
-    ]
-}
-
-/// Takes away every mount below `folder`, the deepest first.
-pub(super) fn remove_mounts(folder: &str) -> Vec<Expr> {
-    vec![
-        Expr::Pipe(vec![
-            Cmd::new(Program::Cut).words(["-d", " ", "-f", "2", "/proc/mounts"]),
-            Cmd::new(Program::Grep).words([format!("^{folder}").as_str()]),
-            Cmd::new(Program::Sort).word("-r"),
-            Cmd::new(Program::Xargs).words(["-r", "-n", "1", "umount", "-l"]),
         ])
         .ignore_failure(),
     ]

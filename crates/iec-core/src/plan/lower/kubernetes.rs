@@ -3,56 +3,10 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_node, question, run, test};
+use super::folders::{note_folders, remove_empty_folders, was_absent};
 use super::last_words::KUBELET;
-use super::undo::{note_folders, remove_empty_folders, was_absent};
 use super::{Lowered, SECRETS, Undo};
-use crate::content::Digest;
 use crate::plan::op::{SecretName, Wait};
-
-/// The ConfigMap in kube-system that says which manifests IEC has applied, by digest.
-const APPLIED: &str = "iec-applied";
-
-pub(super) fn manifest(path: &str, digest: Digest, name: &str) -> Lowered {
-    let key = format!("jsonpath={{.data.{name}}}");
-    let known = kubectl_admin()
-        .words(["get", "-n", "kube-system", "configmap", APPLIED, "-o", &key])
-        .quiet_errors();
-    let record = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {APPLIED}\n  namespace: kube-system\ndata:\n  {name}: \"{digest}\"\n"
-    );
-    Lowered {
-        check: vec![question(
-            format!("the cluster has the objects of {path}"),
-            ask_cluster(Expr::from(known).prints(digest.to_string())),
-        )],
-        apply: vec![
-            kubectl_admin()
-                .words([
-                    "apply",
-                    "--server-side",
-                    "--force-conflicts",
-                    "--field-manager=iec",
-                    "-f",
-                    path,
-                ])
-                .into(),
-            kubectl_admin()
-                .words([
-                    "apply",
-                    "--server-side",
-                    "--force-conflicts",
-                    &format!("--field-manager=iec-{name}"),
-                    "-f",
-                    "-",
-                ])
-                .stdin_text(record)
-                .into(),
-        ],
-        undo: Undo::CoveredBy("control-plane.preflight"),
-        shows: vec![],
-        sensitive: false,
-    }
-}
 
 /// Seconds that a kubelet may take to make its node: a slow board needs most of a minute.
 const REGISTRATION_SECONDS: u32 = 180;
@@ -67,6 +21,7 @@ pub(super) fn label(node: &str, key: &str, value: &str) -> Lowered {
             format!("the node has the label {key}={value}"),
             ask_cluster_of_node(Expr::from(now).prints(value)),
         )],
+        keep: vec![],
         apply: vec![
             // A kubelet that has just joined makes its node a moment later.
             Expr::Poll {
@@ -122,6 +77,7 @@ pub(super) fn taint(node: &str, key: &str, value: &str, effect: &str) -> Lowered
             format!("{node} has the taint {key}={value}:{effect}, if it has joined"),
             ask_cluster(Expr::Pipe(vec![taints(), awk(&has)])),
         )],
+        keep: vec![],
         apply: vec![change(&[&format!("{key}={value}:{effect}")])],
         undo: Undo::Commands(vec![Expr::If {
             condition: Box::new(Expr::Pipe(vec![taints(), awk(&some)])),
@@ -174,6 +130,7 @@ pub(super) fn leave(node: &str, reachable: bool) -> Lowered {
             format!("the cluster has no node {node}"),
             has_none(&["nodes"], node),
         )],
+        keep: vec![],
         apply,
         undo: Undo::Irreversible("a host that has left joins again when the site asks for it"),
         shows: vec![],
@@ -228,6 +185,7 @@ pub(super) fn schedulable(node: &str) -> Lowered {
             format!("{node} has no control-plane taint"),
             ask_cluster(Expr::Pipe(vec![keys, Cmd::new(Program::Awk).word(has_none)])),
         )],
+        keep: vec![],
         apply: vec![
             kubectl_admin()
                 .words(["taint", "node", node, &format!("{taint}-")])
@@ -272,6 +230,7 @@ pub(super) fn token(id: &str, remaining_seconds: u64) -> Lowered {
             "the cluster knows the bootstrap token of this run, for long enough",
             ask_cluster(alive),
         )],
+        keep: vec![],
         apply: vec![
             Cmd::new(Program::Kubeadm)
                 .words([
@@ -297,6 +256,7 @@ pub(super) fn no_token(id: &str) -> Lowered {
             "the cluster knows no bootstrap token of this site",
             has_none(&["secrets", "-n", "kube-system"], &secret),
         )],
+        keep: vec![],
         apply: vec![
             kubectl_admin()
                 .words([
@@ -345,12 +305,11 @@ pub(super) fn user_kubeconfig(id: &str, user: &str, home: &str) -> Lowered {
         Expr::any([foreign, Expr::FailsWith(Box::new(same), 1)]),
     )];
 
-    let mut apply = note_folders(id, &[&folder]);
-    apply.push(Expr::If {
+    let mut apply = vec![Expr::If {
         condition: Box::new(test(["-d", &folder])),
         then: vec![],
         otherwise: vec![run(Program::Install, ["-d", "-m", "0700", "-o", user, &folder])],
-    });
+    }];
     // Known as IEC's own before it is there: a power cut must not make it the user's.
     apply.push(Expr::Pipe(vec![
         digest(source),
@@ -378,6 +337,7 @@ pub(super) fn user_kubeconfig(id: &str, user: &str, home: &str) -> Lowered {
     undo.extend(remove_empty_folders(id, &[&folder]));
     Lowered {
         check,
+        keep: note_folders(id, &[&folder]),
         apply,
         undo: Undo::Commands(undo),
         shows: vec![],
@@ -395,6 +355,7 @@ pub(super) fn wait(wait: &Wait) -> Lowered {
             wait.what.as_str(),
             Expr::FailsWith(Box::new(ask.clone()), 1),
         )],
+        keep: vec![],
         apply: vec![Expr::Poll {
             question: Box::new(ask),
             every_seconds: wait.every_seconds,

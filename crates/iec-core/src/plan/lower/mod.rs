@@ -5,13 +5,16 @@
 mod ask;
 pub(super) mod calico_etcd;
 mod content;
+mod edit;
 mod file;
+mod folders;
 mod helm;
 mod kernel;
 mod kubeadm;
 mod kubernetes;
 mod last_words;
 mod network;
+mod objects;
 mod undo;
 mod unit;
 
@@ -39,6 +42,8 @@ pub const SECRETS: &str = "/var/lib/iec/incoming/secrets";
 pub struct Lowered {
     /// The questions of its check. They change nothing. All answered with 0: done.
     pub check: Vec<Question>,
+    /// The commands that keep what is there before its first change. They change nothing else.
+    pub keep: Vec<Expr>,
     /// The commands that do it, in order.
     pub apply: Vec<Expr>,
     /// What takes it back.
@@ -65,6 +70,14 @@ pub enum Undo {
 /// Makes commands of a step.
 #[must_use]
 pub fn lower(step: &Step) -> Lowered {
+    let lowered = lower_op(step);
+    Lowered {
+        keep: undo::on_disk(step.id.as_str(), lowered.keep),
+        ..lowered
+    }
+}
+
+fn lower_op(step: &Step) -> Lowered {
     let id = step.id.as_str();
     match &step.op {
         Op::Require(require) => Lowered::question(ask::required(&require.what, require.ask.clone())),
@@ -81,7 +94,7 @@ pub fn lower(step: &Step) -> Lowered {
         Op::Unit(unit) => unit::unit(id, unit),
         Op::Init(phase) => kubeadm::init(id, phase),
         Op::Join(phase) => kubeadm::join(id, phase),
-        Op::Manifest { path, digest, name } => kubernetes::manifest(path, *digest, name),
+        Op::Manifest { path } => objects::manifest(path),
         Op::CalicoEtcdCertificates { configuration } => calico_etcd::certificates(configuration),
         Op::CalicoEtcdSecret => calico_etcd::secret(),
         Op::CalicoEtcdClients => calico_etcd::clients(),
@@ -112,6 +125,7 @@ impl Lowered {
     fn question(question: Question) -> Self {
         Self {
             check: vec![question],
+            keep: vec![],
             apply: vec![],
             undo: Undo::Nothing,
             shows: vec![],
@@ -127,7 +141,7 @@ impl Lowered {
             text.push_str(&question.ask.statement(""));
             text.push('\n');
         }
-        for command in &self.apply {
+        for command in self.keep.iter().chain(&self.apply) {
             text.push_str(&command.statement(""));
             text.push('\n');
         }
@@ -152,6 +166,7 @@ impl Lowered {
             digest: self.digest().hex()[..16].to_owned(),
             sensitive: self.sensitive,
             questions: self.check.clone(),
+            keep: self.keep.clone(),
             apply: self.apply.clone(),
             undo: self.undo_commands().to_vec(),
             shows: self.shows.clone(),

@@ -2,8 +2,8 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::HOME;
 use super::ask::{run, test};
+use super::undo::{place, write_note};
 
 /// The programs that print and write the packet filter, for both families and both kernel interfaces.
 const TABLES: [(Program, Program); 4] = [
@@ -40,7 +40,7 @@ const BPF_FOLDER: &str = "/sys/fs/bpf";
 
 /// Notes what programs will change in the kernel: parameters, tables of the packet filter, a mount. Once.
 pub(super) fn note_kernel(step: &str) -> Vec<Expr> {
-    let mount = format!("{HOME}/before/{step}/bpf.absent");
+    let mount = format!("{}/bpf.absent", place(step));
     let mut commands = note_sysctls(step);
     commands.push(note_tables(step));
     commands.push(Expr::any([
@@ -52,21 +52,28 @@ pub(super) fn note_kernel(step: &str) -> Vec<Expr> {
 
 /// Notes which tables the packet filter has, once.
 pub(super) fn note_tables(step: &str) -> Expr {
-    let tables = format!("{HOME}/before/{step}/tables");
-    Expr::any([
-        test(["-e", &tables]),
-        Cmd::new(Program::Nft)
-            .words(["list", "tables"])
-            .stdout_file(tables.as_str())
-            .quiet_errors()
-            .into(),
-        run(Program::Touch, [&tables]),
-    ])
+    let tables = tables_note(step);
+    Expr::If {
+        condition: Box::new(test(["-e", &tables])),
+        then: vec![],
+        otherwise: write_note(&tables, |part| {
+            let list = Cmd::new(Program::Nft).words(["list", "tables"]);
+            // A host without the program has no table of it.
+            Expr::any([
+                list.stdout_file(part).quiet_errors().into(),
+                Expr::from(Cmd::new(Program::True).stdout_file(part)),
+            ])
+        }),
+    }
+}
+
+fn tables_note(step: &str) -> String {
+    format!("{}/tables", place(step))
 }
 
 /// Removes the tables of the packet filter that [`note_tables`] did not find, as far as they hold no rules.
 pub(super) fn remove_empty_tables(step: &str) -> Vec<Expr> {
-    let tables = format!("{HOME}/before/{step}/tables");
+    let tables = tables_note(step);
     let mut commands = Vec::new();
     for family in ["ip", "ip6"] {
         for name in FILTER_TABLES {
@@ -103,7 +110,7 @@ pub(super) fn restore_kernel(step: &str) -> Vec<Expr> {
     commands.extend(remove_empty_tables(step));
     commands.push(Expr::If {
         condition: Box::new(Expr::all([
-            test(["-e", &format!("{HOME}/before/{step}/bpf.absent")]),
+            test(["-e", &format!("{}/bpf.absent", place(step))]),
             run(Program::Mountpoint, ["-q", BPF_FOLDER]),
         ])),
         then: vec![run(Program::Umount, [BPF_FOLDER])],
@@ -139,12 +146,13 @@ fn note_sysctls(step: &str) -> Vec<Expr> {
             let (path, note) = sysctl_paths(step, key);
             Expr::If {
                 condition: Box::new(Expr::all([test(["-r", &path]), test(["-e", &note]).not()])),
+                // Some cannot be read, whatever their mode says.
                 then: vec![
-                    Cmd::new(Program::Cat)
-                        .word(path)
-                        .stdout_file(note)
-                        .quiet_errors()
-                        .into(),
+                    Expr::all(write_note(&note, |part| {
+                        let read = Cmd::new(Program::Cat).word(path.as_str());
+                        read.stdout_file(part).quiet_errors().into()
+                    }))
+                    .ignore_failure(),
                 ],
                 otherwise: vec![],
             }
@@ -176,7 +184,7 @@ fn restore_sysctls(step: &str) -> Vec<Expr> {
 fn sysctl_paths(step: &str, key: &str) -> (String, String) {
     (
         format!("/proc/sys/{}", key.replace('.', "/")),
-        format!("{HOME}/before/{step}/sysctl-{key}"),
+        format!("{}/sysctl-{key}", place(step)),
     )
 }
 

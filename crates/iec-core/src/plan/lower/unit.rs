@@ -3,7 +3,7 @@
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{question, run};
-use super::undo::{note_contents, remove_contents};
+use super::folders::{note_contents, remove_contents, remove_mounts};
 use super::{HOME, Lowered, Undo};
 use crate::plan::op::Unit;
 use crate::plan::service_network;
@@ -27,12 +27,14 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
             Expr::from(Cmd::new(Program::Cat).word(marker.as_str()).quiet_errors()).prints(digest.as_str()),
         ),
     ];
-    let mut apply = note_contents(id, &creates);
+    let mut keep = note_contents(id, &creates);
     if name == service_network::UNIT_NAME {
-        apply.push(super::network::note_tables(id));
+        keep.push(super::network::note_tables(id));
     }
-    apply.push(run(Program::Systemctl, ["daemon-reload"]));
-    apply.push(run(Program::Systemctl, ["enable", name]));
+    let mut apply = vec![
+        run(Program::Systemctl, ["daemon-reload"]),
+        run(Program::Systemctl, ["enable", name]),
+    ];
     if unit.active {
         check.push(Question {
             what: format!("{name} is active"),
@@ -68,7 +70,7 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
     ];
     if name == "containerd.service" {
         undo.splice(0..0, super::kubeadm::remove_containers());
-        undo.extend(super::kubeadm::remove_mounts("/run/containerd/"));
+        undo.extend(["/run/containerd", "/var/lib/containerd"].map(remove_mounts));
     }
     if name == service_network::UNIT_NAME {
         undo.extend(super::network::remove_empty_tables(id));
@@ -76,6 +78,7 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
     undo.extend(remove_contents(id, &creates));
     Lowered {
         check,
+        keep,
         apply,
         undo: Undo::Commands(undo),
         shows: vec![],

@@ -36,7 +36,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     init(part, InitPhase::MarkControlPlane { node: node.clone() });
     init(part, InitPhase::BootstrapToken);
     init(part, InitPhase::KubeletFinalize);
-    addons(part);
+    init(part, InitPhase::Addons);
     no_super_admin(part);
     if part.inputs.site.control_plane().schedulable() {
         let why = "The site wants its control plane to run workloads too: edge sites are small.";
@@ -117,7 +117,7 @@ fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
             "Else it would end in a year.",
             1,
         ),
-        InitPhase::Addons { .. } => (
+        InitPhase::Addons => (
             "addons",
             "Start CoreDNS and kube-proxy",
             "Names and services inside the cluster.",
@@ -226,17 +226,6 @@ fn secret_file(part: &mut PartBuilder<'_>, name: &str, path: &str, secret: Secre
     });
     let why = "A key; it goes to control planes only, and is readable for root only.";
     part.step(Phase::ControlPlane, name, format!("Install {path}"), why, 0, op);
-}
-
-fn addons(part: &mut PartBuilder<'_>) {
-    let (Some(coredns), Some(kube_proxy)) = (part.image("coredns"), part.image("kube-proxy")) else {
-        return;
-    };
-    let phase = InitPhase::Addons {
-        coredns: coredns.reference,
-        kube_proxy: kube_proxy.reference,
-    };
-    init(part, phase);
 }
 
 /// The rule for the ordinary administrator is there now: what no rule binds has no use any more.

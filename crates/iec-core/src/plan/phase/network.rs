@@ -1,6 +1,5 @@
 //! Pods get a network: Calico from the bundle's manifest, with the site's changes.
 
-use crate::content::Digest;
 use crate::diagnostic::Diagnostic;
 use crate::plan::calico::Patch;
 use crate::plan::op::Op;
@@ -40,7 +39,6 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
             return;
         }
     };
-    let digest = Digest::of(manifest.as_bytes());
     let why = "Calico's own manifest, with this site's pod network, encapsulation and address detection.";
     part.file(
         Phase::Network,
@@ -52,8 +50,6 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
     );
     let op = Op::Manifest {
         path: MANIFEST_FILE.to_owned(),
-        digest,
-        name: "calico".to_owned(),
     };
     part.step(
         Phase::Network,

@@ -201,7 +201,9 @@ fn programs(chapters: &[Chapter<'_>], options: &Options) -> String {
                 .check
                 .iter()
                 .flat_map(|question| question.ask.programs());
-            let done = step.lowered.apply.iter().flat_map(iec_sh::Expr::programs);
+            let lowered = &step.lowered;
+            let done = lowered.keep.iter().chain(&lowered.apply);
+            let done = done.flat_map(iec_sh::Expr::programs);
             asked.chain(done).collect::<Vec<_>>()
         })
         .filter(|program| !installed.contains(program))

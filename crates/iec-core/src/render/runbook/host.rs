@@ -137,6 +137,7 @@ impl<'a> Chapter<'a> {
             digest: String::new(),
             sensitive: false,
             questions: self.assumed.clone(),
+            keep: vec![],
             apply: Vec::new(),
             undo: Vec::new(),
             shows: Vec::new(),

@@ -1,0 +1,236 @@
+//! Every phase of kubeadm can be done a second time, whatever of it was lost, though kubeadm itself refuses much of that.
+
+use iec_core::plan::{InitPhase, JoinPhase, Op};
+
+use crate::pretend::Pretend;
+
+/// kubeadm, as far as it refuses: by its sources of version 1.36, phase by phase.
+const KUBEADM: &str = r#"
+echo "kubeadm $*" >>/run/calls
+pki=/etc/kubernetes/pki
+case "$*" in
+*phase\ preflight*)
+  [ ! -e /etc/kubernetes/kubelet.conf ] || { echo 'kubelet.conf already exists' >&2; exit 1; }
+  case "$*" in *ignore-preflight-errors=DirAvailable--var-lib-etcd*) exit 0 ;; esac
+  [ -z "$(ls -A /var/lib/etcd/ 2>/dev/null)" ] || { echo '/var/lib/etcd is not empty' >&2; exit 1; } ;;
+*phase\ certs\ all*)
+  for name in apiserver apiserver-kubelet-client apiserver-etcd-client front-proxy-client etcd/server etcd/peer etcd/healthcheck-client; do
+    mkdir -p $pki/etcd
+    case "$(test -e $pki/$name.crt && echo c)$(test -e $pki/$name.key && echo k)" in
+    ck) ;;
+    '') echo certificate >$pki/$name.crt; echo key >$pki/$name.key ;;
+    *) echo "failure loading $name certificate" >&2; exit 1 ;;
+    esac
+  done ;;
+*phase\ kubeconfig\ all*)
+  mkdir -p /etc/kubernetes
+  for name in admin super-admin kubelet controller-manager scheduler; do
+    test -e /etc/kubernetes/$name.conf || echo "$name" >/etc/kubernetes/$name.conf
+  done ;;
+*phase\ etcd\ local*) mkdir -p /etc/kubernetes/manifests; echo pod >/etc/kubernetes/manifests/etcd.yaml ;;
+*phase\ control-plane\ all*)
+  for name in kube-apiserver kube-controller-manager kube-scheduler; do echo pod >/etc/kubernetes/manifests/$name.yaml; done ;;
+*init\ phase\ kubelet-start*)
+  mkdir -p /var/lib/kubelet; echo configuration >/var/lib/kubelet/config.yaml; echo flags >/var/lib/kubelet/kubeadm-flags.env; : >/run/active ;;
+*join\ phase\ kubelet-start*)
+  [ ! -e /run/active ] || { echo 'a Node of this name is Ready already' >&2; exit 1; }
+  mkdir -p /var/lib/kubelet /etc/kubernetes
+  echo configuration >/var/lib/kubelet/config.yaml; echo flags >/var/lib/kubelet/kubeadm-flags.env
+  echo credentials >/etc/kubernetes/kubelet.conf; : >/run/active ;;
+*phase\ addon\ all* | *phase\ addon*--config*)
+  case "$*" in
+  *--print-manifest*) cat "/run/manifest-$4" ;;
+  *) echo "start version '1.14.7' not supported" >&2; exit 1 ;;
+  esac ;;
+esac
+"#;
+
+fn host() -> Pretend {
+    let host = Pretend::new();
+    host.stand_in("kubeadm", KUBEADM);
+    host.stand_in(
+        "systemctl",
+        "case $1 in
+        is-active) test -e /run/active || exit 3 ;;
+        start) : >/run/active ;;
+        stop) rm -f /run/active ;;
+        esac",
+    );
+    host.stand_in("mountpoint", "exit 0");
+    host.stand_in("nft", "exit 0");
+    host
+}
+
+fn remove(host: &Pretend, path: &str) {
+    std::fs::remove_file(host.path(path)).expect("it was there");
+}
+
+#[test]
+fn whatever_file_of_a_phase_is_lost_comes_back() {
+    let init = |phase: InitPhase| Op::Init(phase);
+    let pki = |name: &str| format!("/etc/kubernetes/pki/{name}");
+    let manifest = |name: &str| format!("/etc/kubernetes/manifests/{name}.yaml");
+    let kubelet = || {
+        vec![
+            "/var/lib/kubelet/config.yaml".to_owned(),
+            "/var/lib/kubelet/kubeadm-flags.env".to_owned(),
+            "/run/active".to_owned(),
+        ]
+    };
+    let certificates = [
+        "apiserver",
+        "front-proxy-client",
+        "etcd/server",
+        "etcd/healthcheck-client",
+    ]
+    .iter()
+    .flat_map(|name| [pki(&format!("{name}.crt")), pki(&format!("{name}.key"))]);
+    let kubeconfigs =
+        ["admin", "controller-manager", "scheduler"].map(|name| format!("/etc/kubernetes/{name}.conf"));
+    let components = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(manifest);
+    let mut joined = kubelet();
+    joined.push("/etc/kubernetes/kubelet.conf".to_owned());
+    let table = [
+        (init(InitPhase::Certificates), certificates.collect()),
+        (init(InitPhase::Kubeconfigs), kubeconfigs.to_vec()),
+        (init(InitPhase::Etcd), vec![manifest("etcd")]),
+        (init(InitPhase::ControlPlane), components.to_vec()),
+        (init(InitPhase::KubeletStart), kubelet()),
+        (Op::Join(JoinPhase::KubeletStart), joined),
+    ];
+    for (op, files) in table {
+        let host = host();
+        std::fs::create_dir_all(host.path("/etc/kubernetes/manifests")).expect("a folder");
+        std::fs::create_dir_all(host.path("/etc/kubernetes/pki")).expect("a folder");
+        assert_eq!(host.apply("phase", op.clone()), "changed", "{op:?}");
+        assert_eq!(host.apply("phase", op.clone()), "unchanged", "{op:?}");
+        for file in files {
+            let before = host.read(&file);
+            remove(&host, &file);
+            assert_eq!(
+                host.apply("phase", op.clone()),
+                "changed",
+                "{op:?} without {file}"
+            );
+            assert_eq!(host.read(&file), before, "{file}");
+        }
+    }
+}
+
+#[test]
+fn preflight_minds_everything_in_etcds_folder_but_what_the_disk_keeps_there() {
+    let op = || Op::Init(InitPhase::Preflight);
+    let disk = host();
+    std::fs::create_dir_all(disk.path("/var/lib/etcd/lost+found")).expect("a folder");
+    assert_eq!(disk.apply("preflight", op()), "changed");
+    let link = host();
+    std::fs::create_dir_all(link.path("/var/lib/disk/lost+found")).expect("a folder");
+    std::os::unix::fs::symlink("disk", link.path("/var/lib/etcd")).expect("a link");
+    assert_eq!(link.apply("preflight", op()), "changed");
+
+    for (file, folder) in [("member/snap/db", true), ("lost+found", false)] {
+        let used = host();
+        if folder {
+            std::fs::create_dir_all(used.path("/var/lib/etcd/lost+found")).expect("a folder");
+        }
+        used.write(&format!("/var/lib/etcd/{file}"), "data");
+        let word = used.apply("preflight", op());
+        assert!(word.contains("/var/lib/etcd is not empty"), "{word}");
+    }
+}
+
+/// As kubeadm prints it: behind words of its own, and behind a mark, not below it.
+const COREDNS: &str = "\
+[patches] Reading patches
+---apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: coredns
+spec:
+  replicas: 2
+  template: {}
+---apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: coredns
+data:
+  Corefile: theirs
+---
+apiVersion: v1
+kind: Service
+";
+
+/// A host whose cluster has what is in `/run/cluster`, a file for each manifest and field; it answers while `/run/up` is there.
+fn cluster() -> Pretend {
+    let host = host();
+    host.write("/etc/kubernetes/admin.conf", "");
+    host.write("/run/up", "");
+    host.write("/run/manifest-coredns", COREDNS);
+    host.write(
+        "/run/manifest-kube-proxy",
+        "---\napiVersion: apps/v1\nkind: DaemonSet\n",
+    );
+    host.write("/run/cluster/.keep", "");
+    host.stand_in(
+        "kubectl",
+        r#"echo "kubectl $*" >>/run/calls
+        test -e /run/up || { cat >/dev/null; echo 'connection refused' >&2; exit $(case "$*" in *\ diff\ *) echo 2 ;; *) echo 1 ;; esac); }
+        take() { cat >/run/text; ! grep -qE '^(---.|\[)' /run/text || { echo 'invalid Yaml document separator' >&2; exit 2; }; }
+        name() { sed -n 's/^kind: //p' | tr '\n' '+'; }
+        case "$*" in
+        *\ diff\ --server-side\ --force-conflicts\ --field-manager=iec\ -f\ -)
+          take; cmp -s /run/text "/run/cluster/$(name </run/text)" || exit 1 ;;
+        *\ apply\ --server-side\ --force-conflicts\ --field-manager=iec\ -f\ -)
+          take; cp /run/text "/run/cluster/$(name </run/text)"
+          case "$(name </run/text)" in
+          ConfigMap+) echo theirs >/run/cluster/corefile ;;
+          Deployment+*) test -e /run/cluster/replicas || echo 1 >/run/cluster/replicas ;;
+          esac ;;
+        *configmap/coredns*) cat /run/cluster/corefile ;;
+        *\ scale\ *) echo 2 >/run/cluster/replicas ;;
+        *deployment/coredns*) cat /run/cluster/replicas ;;
+        esac"#,
+    );
+    host
+}
+
+#[test]
+fn whatever_is_deleted_of_the_addons_comes_back() {
+    let op = || Op::Init(InitPhase::Addons);
+    let host = cluster();
+    assert_eq!(host.apply("addons", op()), "changed");
+    assert_eq!(host.read("/run/cluster/replicas").as_deref(), Some("2\n"));
+    assert_eq!(host.apply("addons", op()), "unchanged");
+    for object in ["Deployment+Service+", "DaemonSet+", "corefile", "replicas"] {
+        let path = format!("/run/cluster/{object}");
+        let before = host.read(&path);
+        remove(&host, &path);
+        assert_eq!(host.apply("addons", op()), "changed", "without {object}");
+        assert_eq!(host.read(&path), before, "{object}");
+    }
+}
+
+#[test]
+fn what_others_decide_about_coredns_stays() {
+    let op = || Op::Init(InitPhase::Addons);
+    let host = cluster();
+    host.apply("addons", op());
+    host.write("/run/cluster/corefile", "with a zone of the site\n");
+    host.write("/run/cluster/replicas", "3\n");
+    assert_eq!(host.apply("addons", op()), "unchanged");
+    remove(&host, "/run/cluster/DaemonSet+");
+    assert_eq!(host.apply("addons", op()), "changed");
+    assert_eq!(host.read("/run/cluster/replicas").as_deref(), Some("3\n"));
+    let corefile = host.read("/run/cluster/corefile");
+    assert_eq!(corefile.as_deref(), Some("with a zone of the site\n"));
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_says_nothing_about_its_objects() {
+    let host = cluster();
+    remove(&host, "/run/up");
+    let word = host.apply("addons", Op::Init(InitPhase::Addons));
+    assert!(word.starts_with("failed unknown"), "{word}");
+    let calls = host.read("/run/calls").expect("calls");
+    assert!(!calls.contains(" apply "), "{calls}");
+}
