@@ -492,3 +492,25 @@ proptest! {
         prop_assert!(parse(added.as_bytes()).is_ok() || key == "iec-probe" || key == "uid");
     }
 }
+
+#[test]
+fn who_sets_kernel_parameters_at_boot_is_told_in_every_form_that_systemd_reads() {
+    let lines = "boot-sysctl=/usr/lib/sysctl.d/50-a.conf:net.ipv4.ip_forward = 0\n\
+                 boot-sysctl=/etc/sysctl.d/zz.conf:  -net/ipv4/ip_forward=1\n\
+                 finished=features\n";
+    let text = CONTAINER.replacen("finished=features\n", lines, 1);
+    let facts = understood(text.as_bytes());
+    let set: Vec<(&str, &str, &str)> = facts
+        .features
+        .boot_sysctls
+        .iter()
+        .map(|set| (set.file.as_str(), set.name.as_str(), set.value.as_str()))
+        .collect();
+    assert_eq!(
+        set,
+        [
+            ("/usr/lib/sysctl.d/50-a.conf", "net.ipv4.ip_forward", "0"),
+            ("/etc/sysctl.d/zz.conf", "net.ipv4.ip_forward", "1"),
+        ]
+    );
+}

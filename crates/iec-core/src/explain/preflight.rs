@@ -258,6 +258,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "NO_PROXY=192.168.0.0/16,172.16.1.0/24,10.0.0.11,api.store-0417.iec.internal",
     ),
     row(
+        "IEC1845",
+        "a kernel parameter that the next boot would take back",
+        "systemd sets kernel parameters from files, in the order of their names: /etc, /run, /usr/local/lib and /usr/lib each have a folder sysctl.d, and the last file that names a parameter wins. IEC's own is called 99-zz-iec.conf, so that it wins over Debian's 99-sysctl.conf, which is /etc/sysctl.conf. A file with a later name sets another value: all would be well until the next boot, and then pods lose their network.",
+        "Take the line out of that file, or give it the value that IEC needs; `iec check --probe` again.",
+        "grep -rs ip_forward /etc/sysctl.d /run/sysctl.d /usr/lib/sysctl.d",
+    ),
+    row(
         "IEC1846",
         "a link in the way that leads nowhere",
         "A folder such as /var/lib/kubelet may be a link to another disk. This link leads to where nothing is: the disk is not mounted, or the folder was never made.",

@@ -203,6 +203,7 @@ fn assumed_features() -> Features {
             .collect(),
         sysctls: BTreeMap::new(),
         writable_sysctls: Vec::new(),
+        boot_sysctls: Vec::new(),
         seccomp: true,
         shared_root: true,
     }

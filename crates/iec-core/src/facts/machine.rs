@@ -194,10 +194,24 @@ pub struct Features {
     pub sysctls: BTreeMap<String, String>,
     /// Names of the parameters above that root can write.
     pub writable_sysctls: Vec<String>,
+    /// Who sets some of them at boot, in the order in which systemd-sysctl does; the last one of a name wins.
+    pub boot_sysctls: Vec<BootSysctl>,
     /// Whether the kernel knows seccomp filters.
     pub seccomp: bool,
     /// Whether mounts below `/` reach other mount namespaces (`MountFlags` shared).
     pub shared_root: bool,
+}
+
+/// A kernel parameter that a file sets at boot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BootSysctl {
+    /// The file.
+    pub file: String,
+    /// The parameter: `net.ipv4.ip_forward`.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 impl Features {

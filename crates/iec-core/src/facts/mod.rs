@@ -20,8 +20,8 @@ pub use derive::CgroupDriver;
 pub use file::{FORMAT, ParseFactsError};
 pub use host::HostFacts;
 pub use machine::{
-    Ability, Capacity, Cgroup, CgroupVersion, Distribution, Features, Identity, Kernel, Login, Privileges,
-    SudoStreams,
+    Ability, BootSysctl, Capacity, Cgroup, CgroupVersion, Distribution, Features, Identity, Kernel, Login,
+    Privileges, SudoStreams,
 };
 pub use network::{Clock, Interface, Listener, Network, Protocol, Resolver, ResolverAnswer, Route};
 pub use rule::{Reference, preflight, refuse_assumed};

@@ -13,6 +13,7 @@ mod part;
 mod phase;
 mod service_network;
 mod step;
+pub(crate) mod sysctls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::answer::Lines;
 use super::{TRIED, storage};
 use crate::facts::{
-    Ability, Capacity, Cgroup, CgroupVersion, Distribution, Features, Identity, Kernel, Privileges,
+    Ability, BootSysctl, Capacity, Cgroup, CgroupVersion, Distribution, Features, Identity, Kernel,
+    Privileges,
 };
 
 /// What `systemd-detect-virt` calls containers.
@@ -174,6 +175,25 @@ pub(super) fn privileges(lines: &mut Lines) -> Privileges {
     }
 }
 
+/// `FILE:KEY = VALUE`, in the forms that sysctl.d(5) allows.
+fn boot_sysctl(text: &str) -> Option<BootSysctl> {
+    let (file, line) = text.split_once(':')?;
+    let (name, value) = line.trim().trim_start_matches('-').split_once('=')?;
+    let name = name.trim();
+    let slashes = name
+        .find(['.', '/'])
+        .is_some_and(|at| name[at..].starts_with('/'));
+    Some(BootSysctl {
+        file: file.to_owned(),
+        name: if slashes {
+            name.replace('/', ".")
+        } else {
+            name.to_owned()
+        },
+        value: value.split_whitespace().collect::<Vec<_>>().join(" "),
+    })
+}
+
 pub(super) fn features(lines: &mut Lines) -> Features {
     let mut tried = BTreeMap::new();
     for text in lines.all("tried") {
@@ -214,6 +234,7 @@ pub(super) fn features(lines: &mut Lines) -> Features {
             .iter()
             .map(|path| path.replace('/', "."))
             .collect(),
+        boot_sysctls: lines.each("boot-sysctl", boot_sysctl),
         seccomp: lines.yes("seccomp"),
         shared_root: storage::root_is_shared(lines),
     }

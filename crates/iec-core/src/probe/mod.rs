@@ -10,7 +10,7 @@
 //! | swap         | `/proc/swaps`, fstab, systemd        | swap swap-fstab swap-unit zram                               |
 //! | cgroup       | `/sys/fs/cgroup`, `/proc/cgroups`    | cgroup controllers controller init                           |
 //! | privileges   | `/proc/self`, trying                 | uid virtualisation capabilities limit lower-oom-score        |
-//! | features     | trying in `unshare -n -m`, sysctls   | tried sysctl writable seccomp                                |
+//! | features     | trying in `unshare -n -m`, sysctls   | tried sysctl writable boot-sysctl seccomp                    |
 //! | network      | `ip`                                 | link address route                                           |
 //! | listeners    | `ss`                                 | listener                                                     |
 //! | resolver     | resolv.conf, hosts, queries by bash  | resolv upstream answer host-name                             |

@@ -10,6 +10,7 @@ mod kubeconfig;
 mod power_cut;
 mod pretend;
 mod swap;
+mod sysctls;
 mod unit_file;
 mod values;
 

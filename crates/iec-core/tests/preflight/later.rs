@@ -1,6 +1,40 @@
-//! What is in the way of a later step: a link that leads nowhere.
+//! What is right now and would not be later: at the next boot, behind a link.
 
 use crate::*;
+use iec_core::facts::BootSysctl;
+
+#[test]
+fn kernel_parameters_that_the_next_boot_would_take_back() {
+    let sets = |file: &'static str, name: &'static str, value: &'static str| {
+        move |facts: &mut HostFacts| {
+            facts.features.value_mut().boot_sysctls.push(BootSysctl {
+                file: file.to_owned(),
+                name: name.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+    };
+    let forward = "net.ipv4.ip_forward";
+    let watches = "fs.inotify.max_user_watches";
+    expect(sets("/etc/sysctl.d/zz.conf", forward, "0"), &["IEC1845"]);
+    expect(
+        sets("/usr/lib/sysctl.d/99-zzz.conf", watches, "8192"),
+        &["IEC1845"],
+    );
+    expect(sets("/etc/sysctl.d/zz.conf", forward, "1"), &[]);
+    expect(sets("/etc/sysctl.d/zz.conf", watches, "1048576"), &[]);
+    expect(
+        sets("/etc/sysctl.d/zz.conf", "net.ipv4.conf.all.rp_filter", "0"),
+        &[],
+    );
+    // IEC's own name comes after Debian's link to /etc/sysctl.conf.
+    expect(sets("/etc/sysctl.d/99-sysctl.conf", forward, "0"), &[]);
+    let both = |facts: &mut HostFacts| {
+        sets("/etc/sysctl.d/zz.conf", forward, "0")(facts);
+        sets("/etc/sysctl.d/zzz.conf", forward, "1")(facts);
+    };
+    expect(both, &[]);
+}
 
 #[test]
 fn a_link_that_leads_nowhere() {

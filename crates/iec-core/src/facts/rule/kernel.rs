@@ -3,6 +3,7 @@
 use super::Subject;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Ability;
+use crate::plan::sysctls;
 
 /// Features that were tried out: name, what needs it, the module that brings it.
 const NEEDED: [(&str, &str, &str); 5] = [
@@ -66,6 +67,37 @@ pub(super) fn features(subject: &Subject<'_>, problems: &mut Diagnostics) {
                 )
                 .evidence("/proc/self/mountinfo has no `shared:` for /")
                 .hint("run `mount --make-rshared /` at each boot; systemd does so on real hosts"),
+        );
+    }
+}
+
+/// Whoever sets a parameter at boot after IEC's own file has the last word: all is well until then.
+pub(super) fn boot_parameters(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let features = &subject.facts.features;
+    if features.is_assumed() {
+        return;
+    }
+    let file_name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    for (name, wanted) in sysctls::wanted(subject.facts) {
+        let last = features
+            .boot_sysctls
+            .iter()
+            .rfind(|set| set.name == name && file_name(&set.file) > file_name(sysctls::FILE));
+        let fits = |value: &str| {
+            let number = |text: &str| text.parse::<u64>().ok();
+            value == wanted || (sysctls::is_limit(&name) && number(value) >= number(&wanted))
+        };
+        let Some(set) = last.filter(|set| !fits(&set.value)) else {
+            continue;
+        };
+        problems.push(
+            subject
+                .error(
+                    "IEC1845",
+                    format!("{name} of {} would not stay {wanted}: another file sets it at each boot, after IEC's", subject.name()),
+                )
+                .evidence(format!("{}: {name} = {}", set.file, set.value))
+                .hint(format!("remove that line, or write {wanted} there")),
         );
     }
 }

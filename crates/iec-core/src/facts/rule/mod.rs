@@ -61,6 +61,7 @@ const RULES: &[Rule] = &[
     storage::zram,
     kernel::features,
     kernel::packet_filter,
+    kernel::boot_parameters,
     kernel::control_groups,
     kernel::privileges,
     degraded::degraded,

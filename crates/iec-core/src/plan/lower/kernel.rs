@@ -8,6 +8,7 @@ use super::ask::{question, run, test};
 use super::edit::Edit;
 use super::undo::{place, write_note};
 use super::{Lowered, Undo};
+use crate::plan::sysctls;
 
 /// A line of `/etc/fstab` that asks for swap, from its beginning on.
 const SWAP_LINE: &str = "[[:space:]]*[^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)";
@@ -207,6 +208,10 @@ pub(super) fn sysctls(id: &str, entries: &BTreeMap<String, String>) -> Lowered {
             otherwise: vec![],
         });
     }
+    check.push(question(
+        "they are so after the next boot too: no other file has the last word",
+        last_word(entries),
+    ));
     Lowered {
         check,
         keep,
@@ -215,4 +220,55 @@ pub(super) fn sysctls(id: &str, entries: &BTreeMap<String, String>) -> Lowered {
         shows: vec![],
         sensitive: false,
     }
+}
+
+/// The folders from which systemd-sysctl takes files; of one name, that of the first folder counts.
+const SYSCTL_FOLDERS: [&str; 5] = [
+    "/etc/sysctl.d",
+    "/run/sysctl.d",
+    "/usr/local/lib/sysctl.d",
+    "/usr/lib/sysctl.d",
+    "/lib/sysctl.d",
+];
+
+/// Reads files by their names, in the order of its input, and says at the end whether the last value of each parameter is the
+/// wanted one. A pattern of names never counts beside a whole name.
+const LAST_WORD: &str = r#"{
+  file = $0
+  while ((getline line < file) > 0) {
+    sub(/^[ \t]*-?/, "", line)
+    at = index(line, "=")
+    if (line ~ /^[#;]/ || !at) continue
+    name = substr(line, 1, at - 1); value = substr(line, at + 1)
+    gsub(/[ \t]+$/, "", name); gsub(/^[ \t]+|[ \t]+$/, "", value)
+    if (match(name, /[.\/]/) && substr(name, RSTART, 1) == "/") gsub(/\//, ".", name)
+    set[name] = value; from[name] = file
+  }
+  close(file)
+}
+function want(name, value, more) {
+  if (name in set && (set[name] == value || more && set[name] + 0 >= value + 0)) return
+  if (name in set) print from[name] " sets " name " = " set[name] " at boot, and has the last word" >"/dev/stderr"
+  lost = 1
+}
+"#;
+
+fn last_word(entries: &BTreeMap<String, String>) -> Expr {
+    let wanted: String = entries
+        .iter()
+        .map(|(name, value)| {
+            let more = u8::from(sysctls::is_limit(name));
+            format!("  want(\"{name}\", \"{value}\", {more})\n")
+        })
+        .collect();
+    Expr::Pipe(vec![
+        Cmd::new(Program::Find)
+            .word("-L")
+            .words(SYSCTL_FOLDERS)
+            .words(["-maxdepth", "1", "-name", "*.conf", "-printf", "%f/%p\\n"])
+            .quiet_errors(),
+        Cmd::new(Program::Sort).words(["-t", "/", "-k", "1,1", "-s", "-u"]),
+        Cmd::new(Program::Cut).words(["-d", "/", "-f", "2-"]),
+        Cmd::new(Program::Awk).word(format!("{LAST_WORD}END {{\n{wanted}  exit lost\n}}")),
+    ])
 }

@@ -1,22 +1,14 @@
 //! The host itself: names, kernel, swap, packages.
 
-use std::collections::BTreeMap;
-
 use crate::content::Digest;
 use crate::plan::op::{Op, Unit};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
-use crate::plan::{kubeadm, service_network};
+use crate::plan::{kubeadm, service_network, sysctls};
 use crate::site::{EndpointHost, Role};
 
 /// The kernel modules that containers and pods' networks need.
 const MODULES: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "vxlan"];
-/// Each kubelet, containerd and agent of a pod watches files. With the kernel's default of 128 instances a kubelet beside
-/// a few of them ends at its start with "inotify_init: too many open files". A host that allows more keeps that.
-const INOTIFY_LIMITS: [(&str, u64); 2] = [
-    ("fs.inotify.max_user_instances", 8192),
-    ("fs.inotify.max_user_watches", 524_288),
-];
 /// The folder of the bundle's host tools.
 const HOST_TOOLS: &str = "/opt/iec/host-tools";
 /// The host tools that are linked into the path where the host has none.
@@ -143,35 +135,16 @@ fn kernel(part: &mut PartBuilder<'_>) {
         part.step(Phase::System, "modules", "Load kernel modules", why, 1, op);
     }
 
-    let mut sysctls = BTreeMap::from([("net.ipv4.ip_forward".to_owned(), "1".to_owned())]);
-    for bridged in [
-        "net.bridge.bridge-nf-call-iptables",
-        "net.bridge.bridge-nf-call-ip6tables",
-    ] {
-        let known = part.facts.features.sysctls.contains_key(bridged);
-        if known || (part.facts.kernel.modprobe && part.facts.kernel.module_files) {
-            sysctls.insert(bridged.to_owned(), "1".to_owned());
-        }
-    }
-    for (limit, least) in INOTIFY_LIMITS {
-        let present = part
-            .facts
-            .features
-            .sysctls
-            .get(limit)
-            .and_then(|value| value.trim().parse().ok());
-        sysctls.insert(limit.to_owned(), present.unwrap_or(least).max(least).to_string());
-    }
+    let sysctls = sysctls::wanted(part.facts);
     let text: String = sysctls
         .iter()
         .map(|(key, value)| format!("{key} = {value}\n"))
         .collect();
-    let why = "Set again at each boot.";
-    let path = "/etc/sysctl.d/99-iec.conf";
+    let why = "Set again at each boot, after what other files set.";
     part.file(
         Phase::System,
-        "sysctl-file",
-        path,
+        "boot-sysctls",
+        sysctls::FILE,
         0o644,
         why,
         format!("# Written by IEC.\n{text}"),
