@@ -259,6 +259,8 @@ mod tests {
         let alone = [
             "api.ready",
             "api.certificate",
+            "host.certificates",
+            "calico.packet-size",
             "node.address",
             "node.kubelet",
             "node.runtime",

@@ -136,6 +136,10 @@ checks! {
         "the certificates on the host are valid for another fortnight at least",
         next: "For those of Calico's etcd run `iec apply`, which issues them anew in time. For kubeadm's: `kubeadm certs renew all` on that host, then restart its static pods. The kubelet renews its own while it can reach the API server.",
         about: "Every certificate that Kubernetes, etcd and Calico use on the host is read for its last day: kubeadm's, those of Calico's own etcd, and the kubelet's. They last one year, authorities ten.";
+    CALICO_PACKET_SIZE = "calico.packet-size", "IEC5020", settles: false,
+        "the links of pods have the packet size that the site asks for",
+        next: "Run `iec apply`, which gives it to Calico; then restart the pods that were there before: `kubectl get pods -A -o wide` shows them by host, and `kubectl rollout restart` their Deployment or DaemonSet.",
+        about: "The MTU of the tunnel and of each pod's link on the host is the `mtu` of Calico in the site file, else what the least of the hosts' interfaces leaves. A link keeps the one that it was made with: larger packets than the network takes are lost without a word.";
     API_READY = "api.ready", "IEC5101", settles: true,
         "the API server answers and says that it is ready",
         next: "On that control plane, see `crictl ps -a --name kube-apiserver` and `journalctl -u kubelet`; then run `iec verify` again.",

@@ -15,6 +15,7 @@ pub mod method;
 pub mod name;
 mod nearest;
 pub mod observed;
+pub mod packet_size;
 pub mod plan;
 pub mod probe;
 pub mod quantity;

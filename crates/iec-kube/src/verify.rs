@@ -29,6 +29,8 @@ pub struct VerifyOptions {
     pub image: Image,
     /// Who verifies, for others who look at the lease: a name without secrets, such as `edge@laptop`.
     pub holder: String,
+    /// Rows on what was read from the hosts already.
+    pub host_rows: Vec<Row>,
     /// How long a cluster that was just installed may take to settle, on hosts of ordinary speed; then its rows are
     /// final. They are so sooner if nothing changes for 20 seconds.
     pub settle: Duration,
@@ -91,6 +93,9 @@ pub async fn verify(
 ) -> Report {
     let (start, started) = (Instant::now(), Timestamp::now());
     let recorder = Recorder::new(sink);
+    for row in &options.host_rows {
+        recorder.record(row.clone());
+    }
     let server = tokio::select! {
         server = check_servers(cluster, &recorder) => server,
         () = stop.cancelled() => None,

@@ -272,6 +272,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "mkdir -p \"$(readlink -m /var/lib/kubelet)\"",
     ),
     row(
+        "IEC1847",
+        "links that keep an earlier packet size",
+        "The tunnel between hosts and the links of pods keep the MTU that they were made with. The site file or an interface of a host gives another one now. `iec apply` restarts Calico with it; a pod gets it when it starts anew. Until then large packets may be lost without a word.",
+        "Run `iec apply`, then restart the pods that were there before; `iec verify` says which hosts still have some.",
+        "kubectl rollout restart -n NAMESPACE deployment NAME",
+    ),
+    row(
         "IEC1851",
         "a clock before the content",
         "The host's clock is before the day on which the content was made: it has no battery, or no time service. No certificate would be valid yet.",

@@ -2,11 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::content::Digest;
 use crate::plan::{calico_etcd, document};
 use crate::site::{Calico, Datastore, Destination, Encapsulation, NodeAddress, Site};
 
 /// The group and user that Calico's controllers run as, in upstream's image and in the bundle's.
 const CONTROLLERS_GROUP: u32 = 999;
+
+/// The annotation of calico-node's pods with the digest of what they were started with.
+const CONFIGURATION: &str = "iec.dev/configuration";
 
 /// Why the bundle's manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +37,9 @@ pub(super) struct Patch {
 }
 
 impl Patch {
-    /// What the site and the slowest of its hosts ask for. `interface_mtu` is the least among the hosts' node addresses.
+    /// What the site and the slowest of its hosts ask for. `mtu` is the largest packet of pods, where it is known.
     #[must_use]
-    pub(super) fn new(site: &Site, calico: &Calico, interface_mtu: Option<u32>, slow: bool) -> Self {
+    pub(super) fn new(site: &Site, calico: &Calico, mtu: Option<u32>, slow: bool) -> Self {
         let network = site.network();
         let vxlan = match calico.encapsulation() {
             Encapsulation::Vxlan => "Always",
@@ -52,11 +56,6 @@ impl Patch {
             NodeAddress::CanReach(Destination::Name(name)) => format!("can-reach={name}"),
             NodeAddress::CanReach(Destination::Address(address)) => format!("can-reach={address}"),
         };
-        let overhead = calico.encapsulation().overhead();
-        let mtu = calico.mtu().map_or_else(
-            || interface_mtu.map_or(0, |mtu| mtu.saturating_sub(overhead)),
-            u32::from,
-        );
         Self {
             environment: vec![
                 ("CALICO_IPV4POOL_CIDR", network.pods().to_string()),
@@ -66,7 +65,7 @@ impl Patch {
                 // IPv6 is refused by the site's rules.
                 ("CALICO_IPV6POOL_VXLAN", "Never".to_owned()),
             ],
-            mtu,
+            mtu: mtu.unwrap_or_default(),
             probe_seconds: slow.then_some(60),
             etcd: (calico.datastore() == Datastore::Etcd).then(|| calico_etcd::endpoint(site)),
         }
@@ -86,8 +85,12 @@ impl Patch {
         if let Some(endpoint) = &self.etcd {
             configure_etcd(config, endpoint);
         }
+        let configuration = Digest::of(config["data"].to_string().as_bytes());
         let daemon_set = find(&mut objects, "DaemonSet", "calico-node")
             .ok_or(CalicoError::Missing("DaemonSet calico-node"))?;
+        // It reads its configuration when it starts: another one has to start it anew.
+        daemon_set["spec"]["template"]["metadata"]["annotations"][CONFIGURATION] =
+            json!(configuration.short());
         let container = daemon_set["spec"]["template"]["spec"]["containers"]
             .as_array_mut()
             .and_then(|containers| {

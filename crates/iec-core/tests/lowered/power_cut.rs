@@ -161,6 +161,7 @@ fn what_was_in_a_folder_stays_and_what_came_goes() {
         name: "theirs.service".to_owned(),
         active: true,
         configuration: iec_core::content::Digest::of(b"configuration"),
+        effects: vec![],
         creates: vec!["/var/lib/disk".to_owned(), "/var/lib/new".to_owned()],
     };
     survives(&host, &Op::Unit(unit));

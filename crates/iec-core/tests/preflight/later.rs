@@ -1,4 +1,4 @@
-//! What is right now and would not be later: at the next boot, behind a link.
+//! What is right now and would not be later: at the next boot, behind a link, on links that were made before.
 
 use crate::*;
 use iec_core::facts::BootSysctl;
@@ -43,4 +43,39 @@ fn a_link_that_leads_nowhere() {
         nowhere.insert("/var/lib/kubelet".to_owned(), "/mnt/disk/kubelet".to_owned());
     };
     expect(nowhere, &["IEC1846"]);
+}
+
+#[test]
+fn links_of_pods_that_keep_their_size() {
+    let links = |names: &'static [(&'static str, u32)]| {
+        move |facts: &mut HostFacts| {
+            facts.previous.value_mut().site = Some("store-0417".to_owned());
+            facts.previous.value_mut().journal = true;
+            for (name, mtu) in names {
+                facts.network.value_mut().interfaces.push(Interface {
+                    name: (*name).to_owned(),
+                    mtu: *mtu,
+                    ..Interface::default()
+                });
+            }
+        }
+    };
+    let code = |names| {
+        let problems = with(links(names));
+        let found: Vec<String> = codes(&problems)
+            .into_iter()
+            .filter(|code| code.ends_with("1847"))
+            .collect();
+        found
+    };
+    assert_eq!(
+        code(&[("vxlan.calico", 1450), ("cali0123456789a", 1450)]),
+        [""; 0]
+    );
+    assert_eq!(code(&[("vxlan.calico", 1400)]), ["~IEC1847"]);
+    assert_eq!(
+        code(&[("vxlan.calico", 1450), ("cali0123456789a", 1400)]),
+        ["~IEC1847"]
+    );
+    assert_eq!(code(&[("docker0", 1400), ("california0", 1400)]), [""; 0]);
 }

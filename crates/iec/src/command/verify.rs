@@ -6,6 +6,7 @@ use iec_core::cause::{causes, name_closed_chains};
 use iec_core::check::Check;
 use iec_core::diagnostic::Severity;
 use iec_core::facts::Facts;
+use iec_core::packet_size;
 use iec_core::release::Release;
 use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
 use iec_host::{Fleet, probe};
@@ -60,6 +61,7 @@ pub(super) async fn verify(
             may_pull: false,
         },
         holder: settings.who.clone(),
+        host_rows: packet_size::judge(&file.site, &probed.facts),
         settle: Duration::from_secs(settle),
     };
     let stop = interrupt::token();

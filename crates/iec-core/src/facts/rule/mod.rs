@@ -40,6 +40,8 @@ struct Subject<'s> {
     site: &'s Site,
     host: &'s SiteHost,
     facts: &'s HostFacts,
+    /// What is known about all hosts.
+    all: &'s Facts,
     reference: Reference<'s>,
 }
 
@@ -67,6 +69,7 @@ const RULES: &[Rule] = &[
     degraded::degraded,
     network::node_address,
     network::packet_size,
+    network::kept_packet_size,
     network::moved_node,
     network::hostname,
     network::firewall,
@@ -112,6 +115,7 @@ pub fn preflight(site: &Site, facts: &Facts, reference: &Reference<'_>) -> Diagn
                 site,
                 host,
                 facts: known,
+                all: facts,
                 reference: *reference,
             }),
             Some(HostAnswer::Failed(_)) if host.unreachable() => {}

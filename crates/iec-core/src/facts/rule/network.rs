@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::Subject;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::{Guards, Protocol};
+use crate::packet_size;
 use crate::site::{Datastore, Encapsulation, Role};
 
 /// Interfaces that Calico and kube-proxy make, and the loopback: their networks are no obstacle.
@@ -171,6 +172,31 @@ pub(super) fn packet_size(subject: &Subject<'_>, problems: &mut Diagnostics) {
         problem
             .evidence(evidence)
             .hint(format!("remove `mtu`, or write at most {fitting}")),
+    );
+}
+
+/// Links keep the packet size that they were made with.
+pub(super) fn kept_packet_size(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let network = &subject.facts.network;
+    let Some(wanted) = packet_size::of_pods(subject.site, subject.all).filter(|_| !network.is_assumed())
+    else {
+        return;
+    };
+    let links = packet_size::kept_links(subject.facts, wanted);
+    if links.is_empty() || !subject.is_known() {
+        return;
+    }
+    problems.push(
+        subject
+            .warning(
+                "IEC1847",
+                format!(
+                    "the site gives pods packets of {wanted} bytes, and on {} some keep another size",
+                    subject.name()
+                ),
+            )
+            .evidence(packet_size::in_words(&links))
+            .hint("`iec apply` gives it to Calico and to new pods; restart those that were there before"),
     );
 }
 

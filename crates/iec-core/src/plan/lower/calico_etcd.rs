@@ -155,6 +155,7 @@ pub(super) fn clients() -> Lowered {
             "Calico on this host uses the certificate of its etcd",
             Expr::FailsWith(Box::new(in_use.clone()), 1),
         )],
+        keep: vec![],
         apply: vec![
             Expr::If {
                 // Without a copy Calico is still to start for the first time.

@@ -1,6 +1,8 @@
 //! Pods get a network: Calico from the bundle's manifest, with the site's changes.
 
 use crate::diagnostic::Diagnostic;
+use crate::facts::HostFacts;
+use crate::packet_size;
 use crate::plan::calico::Patch;
 use crate::plan::op::Op;
 use crate::plan::part::PartBuilder;
@@ -20,14 +22,11 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
     if site.network().has_calico_etcd() {
         super::calico_etcd(part);
     }
-    let hosts = || {
-        site.present_hosts()
-            .filter_map(|host| Some((host, part.inputs.facts.host(host.name().as_str())?)))
-    };
-    let mtu = hosts()
-        .filter_map(|(host, facts)| facts.network.mtu_of(host.node_address().into()))
-        .min();
-    let slow = hosts().any(|(_, facts)| facts.is_slow());
+    let mut hosts = site
+        .present_hosts()
+        .filter_map(|host| part.inputs.facts.host(host.name().as_str()));
+    let mtu = packet_size::of_pods(site, part.inputs.facts);
+    let slow = hosts.any(HostFacts::is_slow);
     let Some(manifest) = part.inputs.calico_manifest else {
         return;
     };
