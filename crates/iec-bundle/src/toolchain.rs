@@ -62,12 +62,13 @@ pub(crate) fn fetch(go: &Path, toolchain: &Toolchain, runner: &Runner<'_>) -> Re
         )
     })?;
     compare(&dir, &version, expected)?;
-    // Go marks the programs as such before their first use. Without a search path it finds no other toolchain.
+    // Go marks the programs as such before their first use. It would look for another toolchain of that name on the
+    // search path first; what an installed Go may be a wrapper of is the system's.
     let mut first = Command::new(go);
     first
         .arg("version")
         .current_dir(nowhere.path())
-        .env("PATH", nowhere.path())
+        .env("PATH", "/usr/bin:/bin")
         .env("GOTOOLCHAIN", format!("go{}", toolchain.go));
     runner.run(&mut first)?;
     Ok(dir.join("bin/go"))
