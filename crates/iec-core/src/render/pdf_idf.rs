@@ -309,6 +309,9 @@ struct Use {
     card: Option<usize>,
 }
 
+/// An address that each machine has, under whatever name.
+type AddressOf<'a> = &'a dyn Fn(&Machine<'_>) -> Ipv4Addr;
+
 /// Which networks the hosts' addresses are in. One that the site does not describe is known by the card that has these
 /// addresses, if it is the same one on every machine: without it, nobody could tell the two addresses of a host apart.
 fn uses(site: &Site, machines: &[Machine<'_>]) -> Vec<Use> {
@@ -319,7 +322,7 @@ fn uses(site: &Site, machines: &[Machine<'_>]) -> Vec<Use> {
     let differ = |machine: &Machine<'_>| machine.host.address() != machine.host.node_address();
     let address = |machine: &Machine<'_>| machine.host.address();
     let node_address = |machine: &Machine<'_>| machine.host.node_address();
-    let meanings: [(&str, &str, &dyn Fn(&Machine<'_>) -> Ipv4Addr); 2] = [
+    let meanings: [(&str, &str, AddressOf<'_>); 2] = [
         ("net_admin", "admin", &address),
         ("net_mgmt", "mgmt", &node_address),
     ];

@@ -17,8 +17,6 @@ fn ops() -> Vec<(&'static str, Op)> {
     };
     let manifest = Op::Manifest {
         path: "/etc/iec/manifests/calico.yaml".to_owned(),
-        digest,
-        name: "calico".to_owned(),
     };
     let label = Op::Label {
         node: node(),
@@ -38,15 +36,11 @@ fn ops() -> Vec<(&'static str, Op)> {
         digest,
         sensitive: false,
     });
-    let addons = InitPhase::Addons {
-        coredns: "coredns:1".to_owned(),
-        kube_proxy: "kube-proxy:1".to_owned(),
-    };
     vec![
         ("upload", Op::Init(InitPhase::UploadConfig)),
         ("mark", Op::Init(InitPhase::MarkControlPlane { node: node() })),
         ("bootstrap", Op::Init(InitPhase::BootstrapToken)),
-        ("addons", Op::Init(addons)),
+        ("addons", Op::Init(InitPhase::Addons)),
         ("schedulable", Op::Schedulable { node: node() }),
         ("manifest", manifest),
         ("secret", Op::CalicoEtcdSecret),

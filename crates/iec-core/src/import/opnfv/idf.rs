@@ -1,6 +1,7 @@
 //! The Installer Descriptor File, version 0.1: the networks of a pod, and what installers were told about its nodes.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -419,11 +420,18 @@ fn read_mapping(item: &Item<'_>, idf: &mut Idf, form: &mut Form<'_>) {
                 let known = USES.join(", ");
                 let reason = format!("IEC knows {known}");
                 form.left_out(&format!("`{}`", network.way), place, &reason);
-            } else if idf.mapping.contains_key(&meaning) {
-                let reason = format!("`{meaning}` is there too");
-                form.left_out(&format!("`{}`", network.way), place, &reason);
-            } else if let Some(network) = network.text(form) {
-                idf.mapping.insert(meaning, network.value);
+                continue;
+            }
+            match idf.mapping.entry(meaning) {
+                Entry::Occupied(there) => {
+                    let reason = format!("`{}` is there too", there.key());
+                    form.left_out(&format!("`{}`", network.way), place, &reason);
+                }
+                Entry::Vacant(free) => {
+                    if let Some(network) = network.text(form) {
+                        free.insert(network.value);
+                    }
+                }
             }
         }
     }
