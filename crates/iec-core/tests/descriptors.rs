@@ -672,6 +672,19 @@ fn networks_as_pods_write_them() {
     site_of(&taken(&[("idf", "public: ''}", trunks)], Dialect::Pharos).0);
 }
 
+#[test]
+fn networks_that_are_chosen_hide_nothing_of_the_place() {
+    let dns = ("idf", "dns: [10.3.0.1]", "dns: [192.168.7.53, 172.16.1.53]");
+    let bmc = ("pdf", "address: 10.9.0.12/24", "address: 10.244.9.12/24");
+    let (imported, _) = taken(&[dns, bmc], Dialect::Pharos);
+    let (_, warnings) =
+        site::load(&imported.text, "site.yaml").unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(
+        !warnings.iter().any(|problem| problem.code == "IEC0312"),
+        "{warnings}"
+    );
+}
+
 /// What a site may not be is told at its place in the descriptors: there is no site file yet into which one could look.
 #[test]
 fn what_the_site_could_not_be_is_told_where_it_comes_from() {

@@ -16,7 +16,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::import::origin::{self, Origins};
 use crate::name::{HostName, SiteName};
 use crate::site::rule::{printable, tamed};
-use crate::site::{Example, ExampleHost, Facility, Hardware, Role, example};
+use crate::site::{Example, ExampleHost, Facility, Hardware, Management, Role, example};
 use crate::spec::Spanned;
 
 /// A host, once everything about it is decided.
@@ -344,6 +344,7 @@ fn distribution(os: &Spanned<String>, problems: &mut Diagnostics) -> Option<Stri
 }
 
 fn text(name: &str, hosts: &[Host], facility: &Facility, idf: &Idf, wanted: &Wanted<'_>) -> String {
+    let described = hosts;
     let hosts: Vec<ExampleHost<'_>> = hosts
         .iter()
         .map(|host| ExampleHost {
@@ -354,11 +355,7 @@ fn text(name: &str, hosts: &[Host], facility: &Facility, idf: &Idf, wanted: &Wan
             further: further(host),
         })
         .collect();
-    let avoid: Vec<Ipv4Net> = facility
-        .networks
-        .iter()
-        .filter_map(|network| network.cidr)
-        .collect();
+    let avoid = taken(described, facility);
     let mut spec = Map::new();
     if !facility.is_empty() {
         spec.insert("facility".to_owned(), plain(facility));
@@ -377,6 +374,24 @@ fn text(name: &str, hosts: &[Host], facility: &Facility, idf: &Idf, wanted: &Wan
         avoid: &avoid,
         further: spec,
     })
+}
+
+/// What chosen networks of pods and services keep clear of: the networks of the place, and every address in it.
+fn taken(hosts: &[Host], facility: &Facility) -> Vec<Ipv4Net> {
+    let networks = facility.networks.iter();
+    let asked = networks
+        .clone()
+        .flat_map(|network| network.gateway.iter().chain(&network.nameservers).copied());
+    let machines = hosts.iter().flat_map(|host| {
+        let cards = host.hardware.interfaces.iter().filter_map(|card| card.address);
+        let controller = host.hardware.management.as_ref().and_then(Management::ip);
+        cards.map(|given| given.address).chain(controller)
+    });
+    let addresses = asked.chain(machines).map(Ipv4Net::from);
+    networks
+        .filter_map(|network| network.cidr)
+        .chain(addresses)
+        .collect()
 }
 
 fn further(host: &Host) -> Map<String, Value> {
