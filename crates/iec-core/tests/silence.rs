@@ -9,7 +9,8 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iec_core::facts::{Facts, HostAnswer, ProbeFailure};
+use iec_core::diagnostic::{Diagnostics, Severity};
+use iec_core::facts::{Facts, HostAnswer, ProbeFailure, Reference, preflight, preflight_of_answers};
 use iec_core::journal::Recorded;
 use iec_core::name::HostName;
 use iec_core::observed::{HostObserved, Observed, State, StepObserved};
@@ -106,6 +107,24 @@ fn all_but(beginnings: &'static [&'static str]) -> impl Fn(&str) -> State {
             State::Done
         }
     }
+}
+
+/// A host without facts forbids a plan for it, and says nothing of the others.
+#[test]
+fn the_hosts_that_answer_are_judged_by_themselves() {
+    let site = parse(SITE);
+    let facts = facts_without(&site, &silent(&["edge-2"]));
+    let reference = Reference::default();
+    let codes = |problems: Diagnostics| -> Vec<&str> {
+        let errors = problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error);
+        errors.map(|problem| problem.code).collect()
+    };
+    let mut whole = codes(preflight(&site, &facts, &reference));
+    assert!(whole.contains(&"IEC1003"));
+    whole.retain(|code| *code != "IEC1003");
+    assert_eq!(whole, codes(preflight_of_answers(&site, &facts, &reference)));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub use machine::{
     Privileges, SudoStreams,
 };
 pub use network::{Clock, Interface, Listener, Network, Protocol, Resolver, ResolverAnswer, Route};
-pub use rule::{Reference, preflight, refuse_assumed};
+pub use rule::{Reference, preflight, preflight_of_answers, refuse_assumed};
 pub use software::{
     Binary, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package, Previous,
     ProxyVariable, Software, Unit,

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use iec_core::facts::{Facts, HostAnswer, HostFacts};
+use iec_core::facts::{Facts, HostAnswer, HostFacts, preflight_of_answers};
 use iec_core::site::Site;
 use serde_json::json;
 
 use super::bundle;
 use super::facts_file;
-use super::planning::{allow, answered, failures};
+use super::planning::{allow, failures, found};
 use super::reach::{block_on, fleet, unanswered};
 use super::site_file::{self, SiteFile};
 use crate::cli::Check;
@@ -51,13 +51,14 @@ pub(super) fn run(arguments: &Check, settings: &Settings, ui: &Ui) -> Result<Out
     // A silent host says nothing of the others.
     let release = bundle::release(file.site.release())?;
     let credentials = credentials::load(&file.secrets())?;
-    allow(
+    let problems = found(
         &file,
         &release,
-        &answered(&probed.facts),
+        &probed.facts,
         credentials.as_ref(),
-        ui,
-    )?;
+        preflight_of_answers,
+    );
+    allow(&file, problems, ui)?;
     unanswered(failures(&probed.facts)).map_or(Ok(Outcome::Done), Err)
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use iec_core::credentials::Credentials;
 use iec_core::diagnostic::{Diagnostics, Severity};
-use iec_core::facts::{Facts, HostAnswer, HostFacts, Reference, preflight};
+use iec_core::facts::{Facts, HostAnswer, HostFacts, Reference, preflight, preflight_of_answers};
 use iec_core::name::HostName;
 use iec_core::observed::{Changes, HostObserved, Observed, Present, State, StepObserved, diff};
 use iec_core::plan::{Inputs, Plan, Step, TOKEN_LIFE, lower, plan};
@@ -14,6 +14,7 @@ use iec_core::probe::certificate_sha256;
 use iec_core::release::Release;
 use iec_core::removal;
 use iec_core::silence::{Held, hold};
+use iec_core::site::Site;
 use iec_host::{Fleet, Observation, Probed, observe, probe};
 
 use super::content::Content;
@@ -97,13 +98,14 @@ pub(super) async fn planned(
     if known.is_none() {
         refuse_unknown_cluster(file, &silent)?;
     }
-    allow(
+    let problems = found(
         file,
         &content.release,
-        &answered(&probed.facts),
+        &probed.facts,
         known.as_ref(),
-        ui,
-    )?;
+        preflight_of_answers,
+    );
+    allow(file, problems, ui)?;
     let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
     let mut plan = plan_with(
         file,
@@ -233,7 +235,8 @@ fn credentials_unasked(
 ) -> Result<Credentials, CliError> {
     let place = file.secrets();
     let known = credentials::load(&place)?;
-    allow(file, &content.release, facts, known.as_ref(), ui)?;
+    let problems = found(file, &content.release, facts, known.as_ref(), preflight);
+    allow(file, problems, ui)?;
     credentials_for(known, &place, file, content, facts, ui)
 }
 
@@ -282,15 +285,6 @@ pub(super) async fn probed(fleet: &Fleet) -> Result<Probed, CliError> {
         Some(error) => Err(error),
         None => Ok(probed),
     }
-}
-
-/// The facts of the hosts that answered.
-pub(super) fn answered(facts: &Facts) -> Facts {
-    let mut answered = Facts::new(facts.taken);
-    for (name, host) in facts.known() {
-        answered.insert(name, HostAnswer::Known(Box::new(host.clone())));
-    }
-    answered
 }
 
 /// The hosts that have no facts, and why.
@@ -365,14 +359,7 @@ fn refuse(file: &SiteFile, problems: Diagnostics) -> CliError {
 }
 
 /// Refuses hosts on which the site cannot be, all reasons at once; says what somebody should know.
-pub(super) fn allow(
-    file: &SiteFile,
-    release: &Release,
-    facts: &Facts,
-    credentials: Option<&Credentials>,
-    ui: &Ui,
-) -> Result<(), CliError> {
-    let problems = found(file, release, facts, credentials);
+pub(super) fn allow(file: &SiteFile, problems: Diagnostics, ui: &Ui) -> Result<(), CliError> {
     if problems.has_errors() {
         return Err(refuse(file, problems));
     }
@@ -380,12 +367,16 @@ pub(super) fn allow(
     Ok(())
 }
 
-/// What the hosts are like, held against the site.
+/// Judges what hosts are like.
+type Rules = fn(&Site, &Facts, &Reference<'_>) -> Diagnostics;
+
+/// What the hosts are like, held against the site by these rules.
 pub(super) fn found(
     file: &SiteFile,
     release: &Release,
     facts: &Facts,
     credentials: Option<&Credentials>,
+    rules: Rules,
 ) -> Diagnostics {
     let authority = credentials.and_then(|known| certificate_sha256(&known.cluster_ca.certificate_pem));
     let reference = Reference {
@@ -394,7 +385,7 @@ pub(super) fn found(
         site_id: credentials.map(|known| known.site_id.as_str()),
         ca_sha256: authority.as_deref(),
     };
-    preflight(&file.site, facts, &reference)
+    rules(&file.site, facts, &reference)
 }
 
 /// The credentials of the site: those that are there, else new ones, with all that the site wants today.

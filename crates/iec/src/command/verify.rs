@@ -5,7 +5,7 @@ use std::time::Duration;
 use iec_core::cause::{causes, name_closed_chains};
 use iec_core::check::Check;
 use iec_core::diagnostic::Severity;
-use iec_core::facts::Facts;
+use iec_core::facts::{Facts, preflight_of_answers};
 use iec_core::packet_size;
 use iec_core::release::Release;
 use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
@@ -105,7 +105,7 @@ pub(super) async fn verify(
 
 /// What lowers the support of the site and its file accepts, what several hosts have alike once.
 fn accepted(file: &SiteFile, release: &Release, facts: &Facts) -> Vec<Warning> {
-    let notes = found(file, release, facts, None).of(Severity::Note);
+    let notes = found(file, release, facts, None, preflight_of_answers).of(Severity::Note);
     notes
         .by_kind()
         .iter()

@@ -104,20 +104,13 @@ const RULES_OF_FREE_HOSTS: &[Rule] = &[
 /// Everything about the hosts that forbids this site, or that somebody should know, all at once.
 ///
 /// Sections that nobody observed are not judged, but for what lowers support; [`refuse_assumed`] is for those.
-/// Absent hosts are left alone.
+/// Absent hosts are left alone; one without facts is an error.
 #[must_use]
 pub fn preflight(site: &Site, facts: &Facts, reference: &Reference<'_>) -> Diagnostics {
     let mut problems = Diagnostics::new();
-    let mut subjects = Vec::new();
     for host in site.present_hosts() {
         match facts.answer(host.name().as_str()) {
-            Some(HostAnswer::Known(known)) => subjects.push(Subject {
-                site,
-                host,
-                facts: known,
-                all: facts,
-                reference: *reference,
-            }),
+            Some(HostAnswer::Known(_)) => {}
             Some(HostAnswer::Failed(_)) if host.unreachable() => {}
             Some(HostAnswer::Failed(failure)) => problems.push(failed(host, failure)),
             None => problems.push(
@@ -130,6 +123,25 @@ pub fn preflight(site: &Site, facts: &Facts, reference: &Reference<'_>) -> Diagn
             ),
         }
     }
+    problems.extend(preflight_of_answers(site, facts, reference));
+    problems
+}
+
+/// The same about the hosts that answered: those that did not are left out.
+#[must_use]
+pub fn preflight_of_answers(site: &Site, facts: &Facts, reference: &Reference<'_>) -> Diagnostics {
+    let mut problems = Diagnostics::new();
+    let subject = |host| {
+        let known = facts.host(SiteHost::name(host).as_str())?;
+        Some(Subject {
+            site,
+            host,
+            facts: known,
+            all: facts,
+            reference: *reference,
+        })
+    };
+    let subjects: Vec<Subject<'_>> = site.present_hosts().filter_map(subject).collect();
     for subject in &subjects {
         let of_free_hosts = if subject.is_of_another_site() {
             &[]
