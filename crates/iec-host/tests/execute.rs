@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use iec_core::content::Digest;
 use iec_core::event::{Event, Failure};
@@ -17,7 +17,7 @@ use iec_core::secret::Secret;
 use iec_core::site::Role;
 use iec_host::{
     Ending, Execution, Fleet, Host, HostError, HostResult, HostSummary, Outcome, Patience, Progress, RunName,
-    SshClient, SshTarget, Summary, execute, journals, observe,
+    SshClient, SshTarget, Summary, execute, journals, observe, probe,
 };
 use iec_sh::{Cmd, Program as Command};
 use iec_testkit::{Cable, FakeHost, Fault, FaultyHost, Sandbox, Sshd, User};
@@ -473,6 +473,18 @@ async fn a_second_run_at_the_same_time_is_refused_and_names_the_owner() {
     let nothing = Observed::default();
     let intrude = async {
         begun(&first).await;
+        let probed = probe(&second.fleet, None).await;
+        let lock = probed.facts.host(HOST).expect("facts").previous.lock.clone();
+        let lock = lock.expect("a run is at work");
+        assert_eq!(lock.owner.trim(), "somebody, run run-1");
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .expect("after 1970");
+        let since = lock
+            .since
+            .and_then(|since| u64::try_from(since).ok())
+            .expect("a time");
+        assert!(now.as_secs().abs_diff(since) < 120, "{since}");
         // With and without having asked before, and nothing may be sent.
         let observed = second.observe().await;
         for observed in [&observed, &nothing] {

@@ -263,7 +263,11 @@ cluster() {
 previous() {
   [ -e /var/lib/iec/journal.jsonl ] && put journal yes; first site /etc/iec/site
   # Looking into /proc/locks instead of trying the lock: a probe must not make a starting run fail.
-  if [ -e /var/lib/iec/lock ] && grep -qE ":$(stat -c %i /var/lib/iec/lock) " /proc/locks; then
+  # On an overlay the kernel lists a file by another number: there the holder is known by its descriptor 9.
+  if [ -e /var/lib/iec/lock ] && {
+    grep -qE ":$(stat -c %i /var/lib/iec/lock) " /proc/locks ||
+      [ -n "$(find /proc/[0-9]*/fd/9 -maxdepth 0 -lname "$(readlink -f /var/lib/iec/lock)" 2>/dev/null)" ]
+  }; then
     put lock "$(text /var/lib/iec/lock | head -c 1000)"; put lock-since "$(stat -c %Y /var/lib/iec/lock)"
   fi
   [ -d /var/lib/iec/store ] && put store "$(timeout 1 du -sk /var/lib/iec/store)"
