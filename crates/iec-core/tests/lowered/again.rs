@@ -163,7 +163,7 @@ kind: Service
 /// A host whose cluster has what is in `/run/cluster`, a file for each manifest and field; it answers while `/run/up` is there.
 fn cluster() -> Pretend {
     let host = host();
-    host.write("/etc/kubernetes/admin.conf", "");
+    host.write("/etc/kubernetes/admin.conf", "the administrator's\n");
     host.write("/run/up", "");
     host.write("/run/manifest-coredns", COREDNS);
     host.write(

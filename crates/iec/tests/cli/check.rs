@@ -117,7 +117,7 @@ fn a_file_that_is_no_text_is_refused() {
     exit code: 1
     ----- stderr -----
     error[IEC0901]: the site file at site.yaml cannot be read
-      because: stream did not contain valid UTF-8
+      because: it is text in UTF-16, UTF-8 is read: save it as UTF-8
     ");
 }
 
