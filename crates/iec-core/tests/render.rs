@@ -480,7 +480,9 @@ fn every_medium_is_of_files_that_are_there_and_has_the_label_that_hosts_look_for
     let media_of_seed = media(Format::Seed, &seed);
     assert_eq!(media_of_seed.len(), 1);
     let label = media_of_seed[0].label;
-    assert!(text(&seed, "iec-seed.service").contains(&format!("/dev/disk/by-label/{label} ")));
+    let condition = format!("ConditionPathExists=/dev/disk/by-label/{label}\n");
+    assert!(text(&seed, "iec-seed.service").contains(&condition));
+    assert!(text(&seed, "iec-seed.sh").contains(&format!("carry_label={label}\n")));
     let first_boot = rendered(&site, &known, Format::CloudInit, &options);
     let list = media(Format::CloudInit, &first_boot);
     let named: Vec<(&str, &str)> = list
