@@ -1,7 +1,11 @@
 //! What steps do on a host, by the real runner in a real shell: on a root folder of its own, with stand-ins for what would
 //! reach beyond it.
 
-#![expect(clippy::disallowed_methods, reason = "a test runs real shells on real files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test runs real shells on real files"
+)]
 
 mod again;
 mod api_away;
