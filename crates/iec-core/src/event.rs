@@ -4,6 +4,7 @@ use iec_sh::events;
 use serde::Serialize;
 
 use crate::plan::StepId;
+use crate::said::said;
 
 /// One line of a runner's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -90,6 +91,16 @@ pub struct MalformedLine {
     pub line: String,
 }
 
+/// How much of a line is shown, in characters.
+const SHOWN: usize = 500;
+
+impl MalformedLine {
+    pub(crate) fn of(line: &str) -> Self {
+        let line: String = line.chars().take(SHOWN).collect();
+        Self { line: said(&line) }
+    }
+}
+
 impl Event {
     /// Reads one line. `None` for a line that is no event of a run: other output, or an answer of [`crate::observed`].
     ///
@@ -105,9 +116,9 @@ impl Event {
         if matches!(kind, events::OBSERVED | events::PRESENT | events::JOURNAL) {
             return Ok(None);
         }
-        parse_event(kind, &fields).map(Some).ok_or_else(|| MalformedLine {
-            line: line.to_owned(),
-        })
+        parse_event(kind, &fields)
+            .map(Some)
+            .ok_or_else(|| MalformedLine::of(line))
     }
 
     /// The step that the event is about.
@@ -131,7 +142,7 @@ fn parse_event(kind: &str, fields: &[&str]) -> Option<Event> {
     Some(match kind {
         events::STARTED => Event::Started {
             step: step()?,
-            missing: lines(&text(fields.get(2)?)?),
+            missing: lines(&words(fields.get(2)?)?),
         },
         events::UNCHANGED => Event::Unchanged { step: step()? },
         events::ADOPTED => Event::Adopted { step: step()? },
@@ -153,17 +164,27 @@ fn parse_event(kind: &str, fields: &[&str]) -> Option<Event> {
                 _ => return None,
             },
             code: fields.get(2)?.parse().ok()?,
-            output: text(fields.get(3)?)?,
+            output: words(fields.get(3)?)?,
         },
         events::STOPPED => Event::Stopped { step: step()? },
         events::LOCKED => Event::Locked {
-            owner: text(fields.first()?)?.trim().to_owned(),
+            owner: words(fields.first()?)?.trim().to_owned(),
         },
         events::END => Event::End {
             code: fields.first()?.parse().ok()?,
         },
         _ => return None,
     })
+}
+
+/// The longest free text of an event, as base64: the runner says a tenth of it.
+const LONGEST: usize = 128 << 10;
+
+/// Free text for people.
+pub(crate) fn words(field: &str) -> Option<String> {
+    (field.len() <= LONGEST)
+        .then(|| text(field))?
+        .map(|text| said(&text))
 }
 
 /// Free text of a line: base64 of bytes that may not be UTF-8.
@@ -220,6 +241,33 @@ mod tests {
         ];
         for (line, event) in cases {
             assert_eq!(Event::parse(line), Ok(Some(event)), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_word_of_a_host_acts_on_a_terminal() {
+        use base64::Engine as _;
+        let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}";
+        let coded = base64::engine::general_purpose::STANDARD.encode(evil);
+        for line in [
+            format!("iec\tstarted\t{evil}\tneeded\t{coded}"),
+            format!("iec\tunchanged\t{evil}"),
+            format!("iec\tchanged\t{evil}\t5"),
+            format!("iec\tundone\t{evil}\t5"),
+            format!("iec\tfailed\t{evil}\tcommand\t1\t{coded}"),
+            format!("iec\tstopped\t{evil}"),
+            format!("iec\tlocked\t{coded}"),
+            format!("iec\t{evil}"),
+            format!("iec\tchanged\t{evil}\t{evil}"),
+        ] {
+            let shown = match Event::parse(&line) {
+                Ok(event) => format!(
+                    "{event:?} {}",
+                    event.as_ref().and_then(Event::step).map_or("", StepId::as_str)
+                ),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(said(&shown), shown, "{line:?}");
         }
     }
 

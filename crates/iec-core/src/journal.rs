@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::StepId;
+use crate::said;
 
 /// The version of the lines that this program writes. It reads all versions up to this one.
 pub const VERSION: u32 = 1;
@@ -15,22 +16,36 @@ pub struct Record {
     /// The version of the line.
     pub v: u32,
     /// When it was written, by the host's clock (RFC 3339, UTC).
+    #[serde(deserialize_with = "said::read")]
     pub time: String,
     /// The run that wrote it.
+    #[serde(deserialize_with = "said::read")]
     pub run: String,
     /// The step.
     pub step: StepId,
     /// The digest of what the step did.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "said::read")]
     pub digest: String,
     /// `apply` before the first change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said::read_some"
+    )]
     pub intent: Option<String>,
     /// `changed`, `adopted`, `failed` or `undone` afterwards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said::read_some"
+    )]
     pub outcome: Option<String>,
     /// What the step does, for people; with an intent, or with the outcome `adopted`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said::read_some"
+    )]
     pub title: Option<String>,
     /// What takes it back, as shell text; with an intent, or with the outcome `adopted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,7 +108,7 @@ impl Journal {
         {
             match serde_json::from_str::<Record>(line) {
                 Ok(record) if record.v <= VERSION => journal.records.push(record),
-                Ok(_) | Err(_) => journal.damaged.push(line.to_owned()),
+                Ok(_) | Err(_) => journal.damaged.push(said::said(line)),
             }
         }
         journal
@@ -178,6 +193,35 @@ mod tests {
             + "\n";
         let undo = Journal::parse(&text).undo();
         assert_eq!(undo.len(), 1);
+    }
+
+    #[test]
+    fn no_word_of_a_journal_acts_on_a_terminal() {
+        let evil = "\\u001b[2J\\u009b31m\\u202e";
+        let line = format!(
+            "{{\"v\":1,\"time\":\"{evil}\",\"run\":\"{evil}\",\"step\":\"{evil}\",\"digest\":\"{evil}\",\"intent\":\"{evil}\",\
+             \"outcome\":\"{evil}\",\"title\":\"{evil}\"}}\nnonsense\u{1b}[2J\n"
+        );
+        let journal = Journal::parse(&line);
+        let [record] = journal.records.as_slice() else {
+            panic!("{journal:?}")
+        };
+        let mut shown = vec![
+            record.time.clone(),
+            record.run.clone(),
+            record.digest.clone(),
+            record.step.to_string(),
+        ];
+        shown.extend(
+            [&record.intent, &record.outcome, &record.title].map(|text| text.clone().unwrap_or_default()),
+        );
+        shown.extend(journal.damaged.clone());
+        assert!(
+            shown
+                .iter()
+                .all(|text| !text.is_empty() && !text.chars().any(crate::said::acts)),
+            "{shown:?}"
+        );
     }
 
     #[test]

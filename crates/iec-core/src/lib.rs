@@ -25,6 +25,7 @@ pub mod removal;
 pub mod render;
 pub mod report;
 pub mod reset;
+pub mod said;
 pub mod schema;
 pub mod secret;
 pub mod silence;

@@ -6,9 +6,10 @@ use iec_sh::{OnFailure, UndoStep, events};
 use serde::Serialize;
 
 use crate::content::Digest;
-use crate::event::{MalformedLine, lines, text};
+use crate::event::{MalformedLine, lines, text, words};
 use crate::journal::{Journal, Recorded};
 use crate::plan::{BLOB_QUESTION, FileContent, HostPart, Op, Phase, Plan, Step, StepId, lower};
+use crate::said::said;
 
 /// What a step's check said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -92,9 +93,7 @@ impl HostObserved {
         let mut ended = false;
         for line in output.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
-            let malformed = || MalformedLine {
-                line: line.to_owned(),
-            };
+            let malformed = || MalformedLine::of(line);
             match fields.as_slice() {
                 ["iec", kind, rest @ ..] if *kind == events::OBSERVED => {
                     let (step, found) = observed_step(rest).ok_or_else(malformed)?;
@@ -183,7 +182,7 @@ fn observed_step(fields: &[&str]) -> Option<(StepId, StepObserved)> {
     let found = StepObserved {
         state,
         recorded: *recorded == "known",
-        missing: lines(&text(missing)?),
+        missing: lines(&words(missing)?),
         present: BTreeMap::new(),
     };
     Some((StepId::from_record(id), found))
@@ -201,13 +200,13 @@ fn present_path(fields: &[&str]) -> Option<(StepId, String, Present)> {
             size: rest.parse().ok()?,
         },
         "link" => Present::Link {
-            target: text(rest)?.trim_end_matches('\n').to_owned(),
+            target: words(rest)?.trim_end_matches('\n').to_owned(),
         },
         mode => {
             use base64::Engine as _;
             let bytes = base64::engine::general_purpose::STANDARD.decode(rest).ok()?;
             Present::File {
-                mode: mode.to_owned(),
+                mode: said(mode),
                 content: String::from_utf8(bytes).ok(),
             }
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use iec_core::said;
+
 /// A line of a file, as evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -423,8 +425,8 @@ pub(crate) fn evidence(stderr: &str, stdout: &str) -> String {
         lines[lines.len().saturating_sub(3)..].join(" | ")
     };
     match (last(stderr), last(stdout)) {
-        (stderr, _) if !stderr.is_empty() => stderr,
-        (_, stdout) if !stdout.is_empty() => stdout,
+        (stderr, _) if !stderr.is_empty() => said::said(&stderr),
+        (_, stdout) if !stdout.is_empty() => said::said(&stdout),
         _ => "it said nothing".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! Making sense of what a command says: a script in its frame, or the command that stores a payload.
 
+use iec_core::said::said;
+
 use crate::command::{PAYLOAD_BEGINS, PAYLOAD_STORED};
 use crate::converse::{Caller, Done, End, Finish, Listener};
 use crate::error::{HostError, evidence};
@@ -45,7 +47,7 @@ impl Listener for ScriptListener<'_> {
     fn outcome(mut self, end: End, caller: Caller<'_>) -> Outcome {
         let chatter = self.stdout.take_chatter();
         let (began, status) = (self.stdout.began(), self.stdout.status());
-        let (stdout, stderr) = (self.stdout.into_tail(), self.stderr.into_tail());
+        let (stdout, stderr) = (self.stdout.into_tail(), said(&self.stderr.into_tail()));
         let ending = match (status, end.error, end.result) {
             (Some(status), _, _) => Finish::from_shell(status).into(),
             (None, Some(error), _) if error.is_refusal() => Ending::NeverRan(error),
@@ -125,8 +127,8 @@ impl Listener for PayloadListener {
         let stderr = String::from_utf8_lossy(&self.stderr);
         let marker = format!("{PAYLOAD_BEGINS}\n");
         let (began, stderr) = match stderr.split_once(&marker) {
-            Some((_, after)) => (true, after.trim_end().to_owned()),
-            None => (false, stderr.trim_end().to_owned()),
+            Some((_, after)) => (true, said(after.trim_end())),
+            None => (false, said(stderr.trim_end())),
         };
         let ending = match (end.error, end.result) {
             _ if stored && end.fed => Ending::Exited(0),

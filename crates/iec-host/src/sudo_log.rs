@@ -31,7 +31,7 @@ pub async fn refuse_logging_sudo(host: &dyn Host) -> Result<(), HostError> {
         false => Err(HostError::SudoLogs {
             host: host.name().to_owned(),
             streams: found.to_string(),
-            evidence: found.settings.join("; "),
+            evidence: iec_core::said::said(&found.settings.join("; ")),
         }),
     }
 }

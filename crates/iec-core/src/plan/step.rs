@@ -85,9 +85,18 @@ impl fmt::Display for Phase {
 }
 
 /// The stable name of a step on its host: `<phase>.<name>`. With its host: `<phase>.<name>@<host>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]
 pub struct StepId(String);
+
+/// The longest id that is taken from a host, in characters.
+const LONGEST_ID: usize = 300;
+
+impl<'de> serde::Deserialize<'de> for StepId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self::from_record(&text))
+    }
+}
 
 impl StepId {
     /// The id of the step `name` of `phase`. Names are `[a-z0-9.-]+`; other characters become `-`.
@@ -104,10 +113,17 @@ impl StepId {
         Self(format!("{phase}.{name}"))
     }
 
-    /// An id as a host's journal or runner wrote it.
+    /// An id as a host's journal or runner wrote it. What no id has becomes `?`: so it is no other id, and no more than
+    /// letters to whoever shows it.
     #[must_use]
     pub fn from_record(text: &str) -> Self {
-        Self(text.to_owned())
+        let plain = |character: char| character.is_ascii_alphanumeric() || ".@-_".contains(character);
+        let letters = text.chars().take(LONGEST_ID);
+        Self(
+            letters
+                .map(|letter| if plain(letter) { letter } else { '?' })
+                .collect(),
+        )
     }
 
     /// The id.

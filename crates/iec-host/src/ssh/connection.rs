@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use iec_core::said::said;
 use russh::client::{self, DisconnectReason, Handler, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{ChannelOpenFailure, Names, Preferred};
@@ -51,7 +52,7 @@ impl Notes {
     /// The server's words in one line, if it had any.
     fn said(&self) -> Option<String> {
         let words: Vec<&str> = self.banner.split_whitespace().collect();
-        (!words.is_empty()).then(|| words.join(" "))
+        (!words.is_empty()).then(|| said(&words.join(" ")))
     }
 
     /// The error of a failed login, with the server's own words. They come first where it closed the connection: then it
@@ -238,7 +239,7 @@ fn describe(reason: &ChannelOpenFailure) -> String {
         ChannelOpenFailure::ConnectFailed => "connect failed".to_owned(),
         ChannelOpenFailure::UnknownChannelType => "unknown channel type".to_owned(),
         ChannelOpenFailure::ResourceShortage => "resource shortage".to_owned(),
-        ChannelOpenFailure::Other { code, reason } => format!("code {code}: {reason}"),
+        ChannelOpenFailure::Other { code, reason } => format!("code {code}: {}", said(reason)),
     }
 }
 
@@ -378,7 +379,9 @@ impl Handler for Gate {
 
     async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {
         let (evidence, result) = match reason {
-            DisconnectReason::ReceivedDisconnect(info) => (format!("{PARTING}{}", info.message), Ok(())),
+            DisconnectReason::ReceivedDisconnect(info) => {
+                (format!("{PARTING}{}", said(&info.message)), Ok(()))
+            }
             DisconnectReason::Error(stop) => (ended(&stop), Err(stop)),
         };
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(evidence);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dialoguer::console::{Term, measure_text_width, truncate_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::printable::printable;
 use super::{Ui, duration, style};
 use crate::settings::Progress;
 
@@ -213,7 +214,8 @@ impl Live {
         }
         let bar = &self.lanes[lane];
         let space = self.width.saturating_sub(measure_text_width(lane) + 20).max(10);
-        let activity = truncate_str(activity, space, "…").into_owned();
+        let activity = printable(activity);
+        let activity = truncate_str(&activity, space, "…").into_owned();
         if bar.message() != activity {
             bar.reset_elapsed();
             bar.set_message(activity);

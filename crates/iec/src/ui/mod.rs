@@ -13,10 +13,12 @@ mod prompt;
 mod style;
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use iec_core::diagnostic::{Kind, Severity};
+use iec_core::said::acts;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -250,7 +252,21 @@ fn json_line(kind: Document, value: &impl Serialize) -> String {
             object.insert("value".to_owned(), other);
         }
     }
-    format!("{}\n", Value::Object(object))
+    format!("{}\n", harmless(&Value::Object(object).to_string()))
+}
+
+/// JSON in which what acts on a terminal is written as JSON may write it. Such characters are in its texts only, and none
+/// of them takes more than one unit of UTF-16.
+fn harmless(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if acts(character) {
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 fn error_json(error: &CliError) -> Value {
@@ -334,4 +350,18 @@ pub fn start_log(settings: &Settings) {
         .with_ansi(settings.color_stderr)
         .with_writer(io::stderr);
     tracing_subscriber::registry().with(lines).with(wanted).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_the_same_and_acts_on_no_terminal() {
+        let value = serde_json::json!({ "said": "\u{1b}[2J\u{9b}31m\u{202e}ü\u{7f}" });
+        let line = json_line(Document::Warning, &value);
+        assert!(!line.trim_end().chars().any(acts), "{line:?}");
+        let read: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(read["said"], value["said"]);
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use iec_core::observed::{Action, Change, Changes, FileChange, Present};
 use iec_core::plan::Phase;
+use iec_core::said::said;
 
 use super::{count, difference, duration, style};
 
@@ -138,7 +139,7 @@ fn file_text(text: &mut String, file: &FileChange, detail: Detail) {
         } => content,
         _ => "",
     };
-    let lines = difference::lines(before, after);
+    let lines = difference::lines(&said(before), &said(after));
     let most = if detail == Detail::Everything {
         usize::MAX
     } else {

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use iec_core::said::acts;
+
 /// The text with colours and line ends as they are, and every other control character as `\u{..}`.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(|character| !is_control(character)) {
@@ -29,14 +31,8 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Also what is not seen and changes what is: marks of direction, line ends of Unicode, and the mark of byte order
-/// (Unicode Standard Annex 9; CVE-2021-42574).
 fn is_control(character: char) -> bool {
-    let unseen = matches!(
-        character,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-    );
-    unseen || (character.is_control() && character != '\n' && character != '\t')
+    acts(character) && character != '\n' && character != '\t'
 }
 
 /// The sequence that chooses a colour or a weight at the start of a text (SGR, ECMA-48 §8.3.117), where there is one.
