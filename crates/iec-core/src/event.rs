@@ -206,6 +206,7 @@ pub(crate) fn lines(text: &str) -> Vec<String> {
 mod tests {
     use super::{Event, Failure};
     use crate::plan::StepId;
+    use crate::said::said;
 
     #[test]
     fn events_are_read() {

@@ -32,9 +32,10 @@ pub(super) const CASES: [Case; 8] = [
         }),
     },
     Case {
+        // `apply` would do the other host, and name this one.
         name: "a host that is down",
         spoil: Spoil::Power,
-        command: "apply",
+        command: "plan",
         expect: Expect::Refused(Refusal {
             exit: 4,
             // Whether the network says so, or nobody says anything.
