@@ -60,8 +60,8 @@ for file in etcd/server apiserver-etcd-client; do openssl x509 -noout -checkend 
 cmp $pki/apiserver-etcd-client.crt /etc/cni/net.d/calico-tls/etcd-cert
 ";
 
-/// A host whose kubeconfig names a program to run is asked for its state: the program does not run here, and the state is
-/// told all the same. The kubeconfig of an administrator whom no rule binds is not on the host at all.
+/// A host whose kubeconfig names a program to run is asked for its state: the program does not run here, the state is told
+/// all the same, and with it that the kubeconfig has lost its certificate. The kubeconfig of an administrator whom no rule binds is not on the host at all.
 pub(super) fn nothing_of_a_host_is_run(lab: &Lab, machine: &Machine) -> anyhow::Result<()> {
     let ran = lab.site.with_file_name("ran-by-a-host");
     let host = &lab.hosts[0];
@@ -75,10 +75,16 @@ pub(super) fn nothing_of_a_host_is_run(lab: &Lab, machine: &Machine) -> anyhow::
         ran.display()
     );
     lab.run(host, &script, "")?;
-    let ended = machine.iec_done("status-with-exec", &["status", lab.site(), "-o", "json"]);
+    let ended = machine.iec("status-with-exec", &["status", lab.site(), "-o", "json"]);
     lab.run(host, "mv /root/admin.conf.kept /etc/kubernetes/admin.conf", "")?;
-    let status = ended?;
+    let ended = ended?;
     ensure!(!ran.exists(), "a program that a host named was run here");
+    let status = &ended.stdout;
+    ensure!(
+        ended.code == Some(3) && status.contains("IEC5012"),
+        "the certificate that is missing is not told: exit code {:?}",
+        ended.code
+    );
     ensure!(
         status.contains("/etc/kubernetes/pki/apiserver.crt"),
         "status does not tell when certificates end"
