@@ -61,7 +61,9 @@ struct Applied {
 /// Loads the packet filter anew, as a restart of nftables.service does, and lets a chain accept before every other one. The
 /// guard's unit sets it again within ten seconds; a packet to an address that no service has never leaves.
 const GUARD: &str = "\
+foreign=$(nft list table inet foreign 2>/dev/null)
 nft flush ruleset
+if [ -n \"$foreign\" ]; then printf '%s\\n' \"$foreign\" | nft -f - || exit 1; fi # As its owner's own file would.
 nft 'add table ip sabotage; add chain ip sabotage first { type filter hook output priority -300; }; add rule ip sabotage first accept'
 for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
   if iec-service-network ask filter; then break; fi
