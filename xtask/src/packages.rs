@@ -93,15 +93,18 @@ pub(crate) fn install(root: &Path, interrupt: &Interrupt) -> anyhow::Result<Coun
         bail!("these packages are missing, and only root can install them. Type: {line}");
     }
     terminal::line(format_args!("Installing them: {line}"));
-    let install = ["install", "-y", "--no-install-recommends"]
+    // A fresh machine may be installing its own updates: apt-get waits five minutes for its lock.
+    let lock = ["-o", "DPkg::Lock::Timeout=300"];
+    let install = lock
         .into_iter()
+        .chain(["install", "-y", "--no-install-recommends"])
         .chain(names);
     for words in [vec!["update"], install.collect()] {
         let ended = Program::new(root, "apt-get", &words, interrupt)
             .variable("DEBIAN_FRONTEND", "noninteractive")
             .shown()?;
         if !ended.succeeded() {
-            bail!("apt-get {} failed", words[0]);
+            bail!("apt-get {} failed", words.join(" "));
         }
     }
     if names_cloud_init {

@@ -76,6 +76,10 @@ const REQUIREMENTS: [Requirement; 9] = [
     },
 ];
 
+/// A fresh machine installs its own updates for some minutes after its first boot: apt-get waits so long for the lock
+/// that it needs, in seconds (`DPkg::Lock::Timeout` of apt.conf(5), apt 1.9.11 and later; older ones ignore it).
+const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
+
 /// The line that installs packages, as one types it.
 pub(crate) fn apt_line(packages: &[String]) -> String {
     format!(
@@ -152,7 +156,7 @@ pub(crate) fn install_packages(
     on_event(LabEvent::Installing {
         line: apt_line(packages),
     });
-    let mut words: Vec<String> = ["install", "-y", "--no-install-recommends"]
+    let mut words: Vec<String> = ["-o", LOCK_TIMEOUT, "install", "-y", "--no-install-recommends"]
         .map(str::to_owned)
         .into();
     words.extend(packages.iter().cloned());
@@ -171,6 +175,7 @@ pub(crate) fn check_root() -> Result<(), LabError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::fake::Fake;
 
     #[test]
     fn all_that_is_missing_is_named_at_once_and_each_package_once() {
@@ -185,6 +190,20 @@ mod tests {
             error.to_string(),
             "not installed on this machine: runc, netavark, iptables, mmdebstrap, the keys of Debian's archive, \
              ssh, ssh-keygen"
+        );
+    }
+
+    #[test]
+    fn another_apt_get_at_work_is_waited_for() {
+        let fake = Fake::default().says("apt-get", "");
+        let packages = ["podman".to_owned()];
+        install_packages(&Programs::new(&fake), &packages, &mut |_| {}).expect("installed");
+        assert_eq!(
+            fake.asked(),
+            [
+                "apt-get update",
+                "apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman"
+            ]
         );
     }
 
