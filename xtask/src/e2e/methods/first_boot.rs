@@ -107,16 +107,10 @@ pub(super) fn seed(machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
             host,
             "journalctl --unit=iec-seed.service --output=cat --no-pager",
         )?;
-        let show = "systemctl show --property=Result,ExecMainStatus,ConditionResult iec-seed.service";
-        let said = lab.run(host, show, "")?;
-        let as_wanted = ["Result=success", "ExecMainStatus=0", "ConditionResult=yes"];
-        ensure!(
-            as_wanted
-                .iter()
-                .all(|line| said.lines().any(|each| each == *line)),
-            "the seed of {} ended so: {said}",
-            host.name
-        );
+        // systemd forgets how a unit ended that has disabled itself: its words stay.
+        let ended = "journalctl --unit=iec-seed.service --output=cat --no-pager | \
+                     grep -xF 'This host is installed: iec-seed.service is disabled.'";
+        lab.run(host, ended, "")?;
         let forget = format!("systemctl disable lab-medium.service && rm {LINKS} && systemctl daemon-reload");
         lab.run(host, &forget, "")?;
         let enabled = lab.run(host, "systemctl is-enabled iec-seed.service || true", "")?;
