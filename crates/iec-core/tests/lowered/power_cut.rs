@@ -108,16 +108,20 @@ fn a_link_that_was_there_comes_back() {
     survives(&host, &Op::Link { path, target });
 }
 
+/// The line of the API server's name.
+fn endpoint_line() -> Op {
+    Op::Line {
+        path: "/etc/hosts".to_owned(),
+        line: "10.0.0.11 api".to_owned(),
+        tag: "# IEC".to_owned(),
+    }
+}
+
 #[test]
 fn the_other_lines_of_a_file_stay() {
     let host = host();
     host.write("/etc/hosts", "127.0.0.1 localhost\n10.0.0.1 theirs\n");
-    let op = Op::Line {
-        path: "/etc/hosts".to_owned(),
-        line: "10.0.0.11 api".to_owned(),
-        tag: "# IEC".to_owned(),
-    };
-    survives(&host, &op);
+    survives(&host, &endpoint_line());
 }
 
 #[test]
@@ -125,12 +129,7 @@ fn the_lines_of_a_file_that_cannot_be_replaced_stay() {
     let host = host();
     host.write("/etc/elsewhere", "127.0.0.1 localhost\n");
     std::os::unix::fs::symlink(host.path("/etc/elsewhere"), host.path("/etc/hosts")).expect("a link");
-    let op = Op::Line {
-        path: "/etc/hosts".to_owned(),
-        line: "10.0.0.11 api".to_owned(),
-        tag: "# IEC".to_owned(),
-    };
-    survives(&host, &op);
+    survives(&host, &endpoint_line());
 }
 
 #[test]
