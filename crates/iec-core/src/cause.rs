@@ -12,7 +12,7 @@ use crate::check::{
     POLICY_OPEN, POLICY_SELECT, PROXY_DAEMONSET, SERVICE_CLUSTER_IP, SERVICE_FROM_POD, SERVICE_NODE_PORT,
     SERVICE_REPLICAS, SYSTEM_PODS, WORKLOAD_NAMESPACE, WORKLOAD_PROBE, WORKLOAD_REPLICAS, WORKLOAD_SPREAD,
 };
-use crate::facts::Facts;
+use crate::facts::{Facts, HostAnswer};
 use crate::report::{Outcome, Report, Row, Scope};
 
 /// What a check needs: where one of these fails for the same hosts, it cannot pass. What these need in turn counts too.
@@ -176,6 +176,46 @@ pub fn name_closed_chains(report: &mut Report, facts: &Facts) {
     }
 }
 
+/// Checks of the whole cluster whose pods may be on any host.
+static ON_ANY_HOST: [&Check; 14] = [
+    &CALICO_DAEMONSET,
+    &PROXY_DAEMONSET,
+    &CALICO_CONTROLLERS,
+    &DNS_DEPLOYMENT,
+    &DNS_ENDPOINTS,
+    &SYSTEM_PODS,
+    &WORKLOAD_REPLICAS,
+    &WORKLOAD_SPREAD,
+    &SERVICE_REPLICAS,
+    &POLICY_OPEN,
+    &POLICY_DENY,
+    &POLICY_SELECT,
+    &POLICY_ALLOW,
+    &CLEANUP_NAMESPACE,
+];
+
+/// Leaves open what failed and needs a host that does not answer: whether the site is to blame, or that host is merely off,
+/// only the host could tell. What was found stays in the reason.
+pub fn leave_open(row: &mut Row, facts: &Facts) {
+    let Outcome::Failed(failure) = &row.outcome else {
+        return;
+    };
+    let needs = |host: &str| match &row.scope {
+        Scope::Cluster => ON_ANY_HOST.iter().any(|check| check.id == row.id),
+        scope => meets(scope, &Scope::host(host)),
+    };
+    let silent = facts.answers().find_map(|(host, answer)| match answer {
+        HostAnswer::Failed(why) if needs(host) => Some((host, why)),
+        _ => None,
+    });
+    let Some((host, why)) = silent else {
+        return;
+    };
+    row.outcome = Outcome::CouldNotTell {
+        reason: format!("{host} does not answer ({why}); found: {}", failure.found),
+    };
+}
+
 /// Whether row `index` follows from row `root`, by whatever rows between them.
 fn leads(index: usize, root: usize, explained: &[Vec<usize>]) -> bool {
     explained[index]
@@ -215,6 +255,7 @@ fn meets(one: &Scope, other: &Scope) -> bool {
 mod tests {
     use super::*;
     use crate::check::ALL;
+    use crate::facts::ProbeFailure;
 
     fn failed(check: &Check, scope: Scope) -> Row {
         check.failed(scope, "this", "that", vec![])
@@ -271,6 +312,48 @@ mod tests {
         for check in ALL {
             let in_table = NEEDS.iter().any(|(known, _)| known.id == check.id);
             assert_ne!(in_table, alone.contains(&check.id), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn what_needs_a_host_that_does_not_answer_is_left_open_and_nothing_else_is() {
+        let silence = ProbeFailure {
+            code: "IEC1004".to_owned(),
+            cause: "no route".to_owned(),
+            evidence: String::new(),
+            next: String::new(),
+        };
+        let mut facts = Facts::default();
+        facts.insert("edge-2", HostAnswer::Failed(silence));
+        let pair = |from: &str, to: &str| Scope::Pair {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        let table = [
+            (&WORKLOAD_PROBE, Scope::host("edge-2"), true),
+            (&WORKLOAD_PROBE, Scope::host("edge-1"), false),
+            (&SERVICE_NODE_PORT, pair("edge-1", "edge-2"), true),
+            (&SERVICE_NODE_PORT, pair("edge-1", "edge-3"), false),
+            (&WORKLOAD_REPLICAS, Scope::Cluster, true),
+            (&CLEANUP_NAMESPACE, Scope::Cluster, true),
+            (&API_ACCESS, Scope::Cluster, false),
+            (&NODE_SET, Scope::Cluster, false),
+        ];
+        for (check, scope, open) in table {
+            let mut row = failed(check, scope);
+            leave_open(&mut row, &Facts::default());
+            assert!(matches!(row.outcome, Outcome::Failed(_)), "{}", row.id);
+            leave_open(&mut row, &facts);
+            let told = match &row.outcome {
+                Outcome::CouldNotTell { reason } => reason.as_str(),
+                _ => "",
+            };
+            let expected = if open {
+                "edge-2 does not answer (no route); found: that"
+            } else {
+                ""
+            };
+            assert_eq!(told, expected, "{} [{}]", row.id, row.scope);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use iec_core::cause::{causes, name_closed_chains};
+use iec_core::cause::{causes, leave_open, name_closed_chains};
 use iec_core::check::Check;
 use iec_core::diagnostic::Severity;
 use iec_core::facts::{Facts, preflight_of_answers};
@@ -88,15 +88,22 @@ pub(super) async fn verify(
         loop {
             tokio::select! {
                 biased;
-                Some(row) = receiver.recv() => show(&row, &mut board, ui),
+                Some(mut row) = receiver.recv() => {
+                    leave_open(&mut row, &probed.facts);
+                    show(&row, &mut board, ui);
+                }
                 report = &mut work => break report,
             }
         }
     };
-    while let Ok(row) = receiver.try_recv() {
+    while let Ok(mut row) = receiver.try_recv() {
+        leave_open(&mut row, &probed.facts);
         show(&row, &mut board, ui);
     }
     board.finish();
+    for row in &mut report.rows {
+        leave_open(row, &probed.facts);
+    }
     name_closed_chains(&mut report, &probed.facts);
     report.notes = accepted(file, &release, &probed.facts);
     certificates.complete(&mut report);
