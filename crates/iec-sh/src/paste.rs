@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cmd::free_delimiter;
+use crate::runner::NOTE_HOME;
 use crate::{Expr, RunnerStep, Word};
 
 /// What every session begins with: the functions that the blocks call.
@@ -82,9 +83,11 @@ impl PasteContent<'_> {
     pub fn blobs(&self, number: &str) -> String {
         let home = Word::new(self.home);
         let mut body = format!(
-            "mkdir -p {home} && chmod 0700 {home} || return\n\
+            "iec_home={home} iec_journal={home}/journal.jsonl\n\
+             {NOTE_HOME}\
+             mkdir -p {home}/before && iec_note_home && chmod 0700 {home} || return\n\
              (umask 077; mkdir -p {home}/incoming) || return\n\
-             mkdir -p {home}/output {home}/before || return\n\
+             mkdir -p {home}/output || return\n\
              while read -r digest name; do\n  \
              test -f {home}/store/blobs/sha256/$digest ||\n    \
              install -m 0600 \"$iec_folder/blobs/sha256/$digest\" {home}/incoming/$digest || return\n\

@@ -6,6 +6,8 @@ use crate::{Expr, Word};
 
 /// The runner's functions, the same in every script.
 const PRELUDE: &str = include_str!("prelude.sh");
+/// Notes what somebody else has in IEC's folder, before anything is put there.
+pub(crate) const NOTE_HOME: &str = include_str!("note_home.sh");
 /// What stands before those of its functions that a script which only asks does not call.
 const ACTING: &str = "# What follows changes a host.\n";
 
@@ -284,10 +286,11 @@ pub(crate) fn preamble(home: &str, owner: &str, run: &str) -> String {
     let mut text = String::with_capacity(PRELUDE.len() + 1024);
     let _ = writeln!(
         text,
-        "main() {{\niec_home={}\niec_owner={}\niec_run={}\n{PRELUDE}",
+        "main() {{\niec_home={}\niec_owner={}\niec_run={}\n{}",
         Word::new(home),
         Word::new(owner),
-        Word::new(run)
+        Word::new(run),
+        PRELUDE.replace("@NOTE_HOME@", NOTE_HOME)
     );
     text
 }

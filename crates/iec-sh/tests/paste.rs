@@ -173,6 +173,7 @@ fn content_and_secrets_come_to_where_the_steps_look() {
         .expect("written");
         let blobs = [("aa".to_owned(), "kubelet".to_owned())];
         let home = host.path("home");
+        std::fs::create_dir_all(Path::new(&home).join("disk-of-someone")).expect("a folder");
         let content = PasteContent {
             home: &home,
             host: "edge-1",
@@ -186,6 +187,8 @@ fn content_and_secrets_come_to_where_the_steps_look() {
         let read = |name: &str| std::fs::read_to_string(Path::new(&home).join(name)).expect("it is there");
         assert_eq!(read("incoming/aa"), "blob");
         assert_eq!(read("incoming/secrets/ca.key"), "secret");
+        // Noted before the first file of this way is there: an adoption later takes nothing of it for somebody else's.
+        assert_eq!(read("before/home"), format!("{home}/disk-of-someone\0"));
         assert_eq!(read("incoming/secrets/b.yaml"), "x");
         let files = std::fs::read_dir(Path::new(&home).join("incoming/secrets")).expect("a folder");
         assert_eq!(files.count(), 2, "nothing of the way is left");
