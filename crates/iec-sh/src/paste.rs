@@ -85,7 +85,7 @@ impl PasteContent<'_> {
         let mut body = format!(
             "iec_home={home} iec_journal={home}/journal.jsonl\n\
              {NOTE_HOME}\
-             mkdir -p {home}/before && iec_note_home && chmod 0700 {home} || return\n\
+             (umask 077; mkdir -p {home}) && mkdir -p {home}/before && iec_note_home && chmod 0700 {home} || return\n\
              (umask 077; mkdir -p {home}/incoming) || return\n\
              mkdir -p {home}/output || return\n\
              while read -r digest name; do\n  \

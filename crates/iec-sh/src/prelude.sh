@@ -212,7 +212,7 @@ $("iec_words_$1" 2>&1 9>&- | tail -c 3000)"
 # Takes the host's lock for the lifetime of this shell; no child inherits it.
 iec_lock() {
   iec_id=lock
-  if ! { mkdir -p "$iec_home/before" && iec_note_home && chmod 0700 "$iec_home" &&
+  if ! { ( umask 077; mkdir -p "$iec_home" ) && mkdir -p "$iec_home/before" && iec_note_home && chmod 0700 "$iec_home" &&
     ( umask 077; mkdir -p "$iec_home/incoming" ) && mkdir -p "$iec_home/output"; } 2>/dev/null ||
     ! { : >>"$iec_home/lock"; } 2>/dev/null; then
     iec_say failed lock journal 1 "$(iec_text "cannot write $iec_home")"
