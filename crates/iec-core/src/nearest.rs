@@ -3,7 +3,7 @@
 /// The candidate that is nearest to `word`, if one is near enough to be worth a hint.
 ///
 /// Near enough is one change per three letters; capital letters, `-`, `_` and `.` do not count as changes.
-pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let bare = bare(word);
     candidates
         .into_iter()

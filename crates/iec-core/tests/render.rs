@@ -38,7 +38,7 @@ fn rendered_plan(site: &Site, facts: &Facts, plan: &Plan, format: Format, option
         who: "edge@laptop",
         run: "20261123-191200-4f1c",
     };
-    render(&subject, format, options).unwrap_or_else(|problems| panic!("{problems}"))
+    render(&subject, format, options)
 }
 
 fn scripts(files: &Files) -> impl Iterator<Item = (&String, &str)> {

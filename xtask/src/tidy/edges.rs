@@ -3,10 +3,11 @@
 use super::Problem;
 use super::metadata::{Metadata, Package};
 
-/// What each crate may use. `iec-host`, `iec-kube`, `iec-bundle` and `iec-lab` do not know each other; `iec` joins them.
-const ALLOWED: [(&str, &[&str]); 9] = [
+/// What each crate may use. `iec-formats`, `iec-host`, `iec-kube`, `iec-bundle` and `iec-lab` do not know each other; `iec` joins them.
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("iec-sh", &[]),
     ("iec-core", &["iec-sh"]),
+    ("iec-formats", &["iec-core", "iec-sh"]),
     ("iec-host", &["iec-core", "iec-sh"]),
     ("iec-kube", &["iec-core"]),
     ("iec-bundle", &["iec-core"]),
@@ -16,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
         &[
             "iec-sh",
             "iec-core",
+            "iec-formats",
             "iec-host",
             "iec-kube",
             "iec-bundle",

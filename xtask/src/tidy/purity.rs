@@ -1,4 +1,4 @@
-//! `iec-core` and `iec-sh` are pure: what they do depends on their arguments alone, so every plan can be tested and repeated.
+//! `iec-core`, `iec-formats` and `iec-sh` are pure: what they do depends on their arguments alone, so every plan can be tested and repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::source::{line_of, production_code, uses};
 use super::tree::Tree;
 
 /// The crates that do no input and no output.
-pub(super) const PURE: [&str; 2] = ["iec-core", "iec-sh"];
+pub(super) const PURE: [&str; 3] = ["iec-core", "iec-formats", "iec-sh"];
 
 /// Crates that reach the world outside, or a clock, or chance.
 const IMPURE_CRATES: [&str; 20] = [

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The values as one YAML file, a document each.
-pub(crate) fn documents(values: &[Value]) -> String {
+pub fn documents(values: &[Value]) -> String {
     let texts: Vec<String> = values
         .iter()
         .map(|value| {

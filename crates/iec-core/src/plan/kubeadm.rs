@@ -9,11 +9,11 @@ use crate::secret::Secret;
 use crate::site::{Role, SiteHost};
 
 /// kubeadm's configuration on the first control plane, without any secret.
-pub(crate) const INIT_FILE: &str = "/etc/iec/kubeadm.yaml";
+pub const INIT_FILE: &str = "/etc/iec/kubeadm.yaml";
 /// The folder of patches that make the kubelets' common configuration fit this host.
-pub(crate) const PATCHES: &str = "/etc/iec/kubeadm-patches";
+pub const PATCHES: &str = "/etc/iec/kubeadm-patches";
 /// The name server file that pods inherit.
-pub(crate) const RESOLVER_FILE: &str = "/etc/iec/resolv.conf";
+pub const RESOLVER_FILE: &str = "/etc/iec/resolv.conf";
 /// Where kubeadm keeps certificates.
 pub(super) const PKI: &str = "/etc/kubernetes/pki";
 /// The runtime's socket.

@@ -3,8 +3,8 @@
 mod calico;
 mod calico_etcd;
 mod containerd;
-pub(crate) mod document;
-pub(crate) mod kubeadm;
+pub mod document;
+pub mod kubeadm;
 mod kubelet;
 mod lower;
 pub(crate) mod marks;

@@ -9,20 +9,25 @@ use crate::facts::HostFacts;
 use crate::site::{Facility, SiteHost};
 
 /// A card that gets an address of its own.
-pub(super) struct Card {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
     /// Its name, else one that stands for it in the file.
-    pub(super) id: String,
-    pub(super) mac: Option<String>,
+    pub id: String,
+    /// Its hardware address, where somebody says it.
+    pub mac: Option<String>,
     /// The number of its tagged network; nothing where packets have no tag.
-    pub(super) tag: Option<u16>,
+    pub tag: Option<u16>,
     /// The addresses with the length of their network.
-    pub(super) addresses: Vec<String>,
-    pub(super) gateway: Option<IpAddr>,
-    pub(super) servers: Vec<String>,
+    pub addresses: Vec<String>,
+    /// Where packets to everywhere else go.
+    pub gateway: Option<IpAddr>,
+    /// Its name servers.
+    pub servers: Vec<String>,
 }
 
 /// The cards with the site's addresses on them, if one of them has the address that IEC reaches the host by.
-pub(super) fn cards(subject: &Subject<'_>, host: &SiteHost, facts: Option<&HostFacts>) -> Option<Vec<Card>> {
+#[must_use]
+pub fn cards(subject: &Subject<'_>, host: &SiteHost, facts: Option<&HostFacts>) -> Option<Vec<Card>> {
     let cards = match facts.map(|facts| observed(host, facts)) {
         Some(cards) if !cards.is_empty() => cards,
         _ => described(subject.site.facility(), host),

@@ -1,21 +1,13 @@
-//! Plan → files: every method of installation that is carried to the hosts, and every description for other installers.
+//! Plan → files: every method of installation that is carried to the hosts.
 //!
 //! Each format is a reading of the same plan, in a file or folder of its own, and adds no knowledge of what a step does.
 
-mod airship;
-mod ansible;
+pub mod ansible;
 mod assumption;
 mod carried;
 mod cloud_init;
-mod cluster_instance;
-mod controller;
-mod first_network;
-mod header;
-mod machine;
+pub mod first_network;
 mod medium;
-mod metal3;
-mod namespace;
-mod pdf_idf;
 pub mod runbook;
 mod script;
 mod seed;
@@ -28,7 +20,6 @@ pub use carried::is_secrets;
 pub use medium::{LIST, Medium, SIGNATURE, media, signed_list};
 
 use crate::content::{Digest, Manifest};
-use crate::diagnostic::Diagnostics;
 use crate::facts::Facts;
 use crate::plan::Plan;
 use crate::release::Release;
@@ -70,28 +61,11 @@ pub enum Format {
     CloudInit,
     /// A book for somebody who installs by hand.
     Runbook,
-    /// OPNFV's Pod Descriptor File and Installer Descriptor File.
-    PdfIdf,
-    /// Documents of Airship 1.
-    Airship,
-    /// Objects of Metal3 and Cluster API.
-    Metal3,
-    /// A `ClusterInstance` of Red Hat's site configuration operator.
-    ClusterInstance,
     /// An inventory and a playbook for Ansible.
     Ansible,
 }
 
 impl Format {
-    /// Whether it only describes the site, to another installer. It then needs no bundle.
-    #[must_use]
-    pub const fn describes(self) -> bool {
-        matches!(
-            self,
-            Self::PdfIdf | Self::Airship | Self::Metal3 | Self::ClusterInstance
-        )
-    }
-
     /// What it is called on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -100,10 +74,6 @@ impl Format {
             Self::Seed => "seed",
             Self::CloudInit => "cloud-init",
             Self::Runbook => "runbook",
-            Self::PdfIdf => "pdf-idf",
-            Self::Airship => "airship",
-            Self::Metal3 => "metal3",
-            Self::ClusterInstance => "clusterinstance",
             Self::Ansible => "ansible",
         }
     }
@@ -222,19 +192,13 @@ impl File {
 }
 
 /// Renders the plan.
-///
-/// # Errors
-/// When the format cannot say what the site asks for; all reasons at once.
-pub fn render(subject: &Subject<'_>, format: Format, options: &Options) -> Result<Files, Diagnostics> {
+#[must_use]
+pub fn render(subject: &Subject<'_>, format: Format, options: &Options) -> Files {
     match format {
-        Format::Script => Ok(script::files(subject, options)),
-        Format::Seed => Ok(seed::files(subject, options)),
-        Format::CloudInit => Ok(cloud_init::files(subject, options)),
-        Format::Ansible => Ok(ansible::files(subject, options)),
-        Format::Runbook => Ok(runbook::files(subject, options)),
-        Format::PdfIdf => Ok(pdf_idf::files(subject)),
-        Format::Airship => airship::files(subject),
-        Format::Metal3 => Ok(metal3::files(subject)),
-        Format::ClusterInstance => Ok(cluster_instance::files(subject)),
+        Format::Script => script::files(subject, options),
+        Format::Seed => seed::files(subject, options),
+        Format::CloudInit => cloud_init::files(subject, options),
+        Format::Ansible => ansible::files(subject, options),
+        Format::Runbook => runbook::files(subject, options),
     }
 }

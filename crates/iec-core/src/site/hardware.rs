@@ -96,7 +96,7 @@ pub struct FacilityNetwork {
 
 /// Whether this is what a VLAN may be: `native`, a number from 1 to 4094, a range of them, or several, joined by `|` or `,`.
 /// 0 and 4095 are no VLANs: the first stands for none, the last is reserved.
-pub(crate) fn is_vlan(text: &str) -> bool {
+pub fn is_vlan(text: &str) -> bool {
     let number = |text: &str| {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
         text.parse::<u16>()
@@ -373,7 +373,7 @@ impl FromStr for InterfaceAddress {
     type Err = std::net::AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(network) = super::rule::network::written(text) {
+        if let Some(network) = super::rule::network::parse_network(text) {
             return Ok(Self {
                 address: network.addr(),
                 prefix: Some(network.prefix_len()),

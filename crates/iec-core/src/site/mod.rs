@@ -8,6 +8,7 @@ mod helm;
 mod host;
 mod network;
 pub(crate) mod rule;
+pub mod unwritten;
 mod validate;
 mod written;
 
@@ -22,14 +23,18 @@ pub use cluster::{
 pub use example::{Example, ExampleHost, example};
 pub use hardware::{
     AddressRange, Disk, Facility, FacilityNetwork, Hardware, Interface, InterfaceAddress, MacAddress,
-    Management, ManagementProtocol, ParseMacError, ParseRangeError,
+    Management, ManagementProtocol, ParseMacError, ParseRangeError, is_vlan,
 };
 pub use helm::{HelmRelease, ReleaseId};
 pub use host::{Assumed, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
 pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, NodeAddress};
 
+pub use rule::addressing::{outside_networks, repeated_mac};
+pub use rule::facility::Inside;
 pub use rule::fleet::refused_control_planes;
-pub use rule::network::{free_network, overlap, special_range};
+pub use rule::hardware::is_size;
+pub use rule::network::{free_network, overlap, parse_network, special_range};
+pub use rule::{printable, tamed};
 pub use validate::{load, validate};
 pub use written::{further_of_host, further_of_site};
 

@@ -11,9 +11,9 @@ mod json;
 mod key;
 mod network;
 pub(crate) mod read;
-pub(crate) mod scalar;
-pub(crate) mod source;
-pub(crate) mod tree;
+pub mod scalar;
+pub mod source;
+pub mod tree;
 
 use schemars::JsonSchema;
 

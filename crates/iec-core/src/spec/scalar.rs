@@ -13,7 +13,8 @@ pub(crate) fn is_old_boolean(text: &str) -> bool {
 }
 
 /// Whether a text can stand without quotes, and every YAML reader takes it for this very text.
-pub(crate) fn is_safe_plain(text: &str) -> bool {
+#[must_use]
+pub fn is_safe_plain(text: &str) -> bool {
     let safe = |letter: char| letter.is_ascii_alphanumeric() || "-_./@+=".contains(letter);
     text.starts_with(|first: char| first.is_ascii_alphanumeric() || "./_".contains(first))
         && text.chars().all(safe)
@@ -28,12 +29,14 @@ pub(crate) fn is_safe_plain(text: &str) -> bool {
 }
 
 /// The scalars that stand for nothing.
-pub(crate) fn is_null(text: &str) -> bool {
+#[must_use]
+pub fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
 /// The scalars that stand for a boolean in YAML 1.2.
-pub(crate) fn boolean(text: &str) -> Option<bool> {
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
     match text {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),
@@ -42,7 +45,8 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Whether a plain scalar is a number in YAML 1.2.
-pub(crate) fn is_number(text: &str) -> bool {
+#[must_use]
+pub fn is_number(text: &str) -> bool {
     is_integer(text) || is_float(text)
 }
 

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use crate::diagnostic::Place;
 
 /// A text, its file name, and where its lines begin.
-pub(crate) struct Source<'t> {
-    pub(crate) text: &'t str,
+pub struct Source<'t> {
+    /// The text.
+    pub text: &'t str,
     file: Arc<str>,
     line_starts: Vec<usize>,
 }
 
 impl<'t> Source<'t> {
-    pub(crate) fn new(text: &'t str, file: &str) -> Self {
+    /// The text of the file that diagnostics call so.
+    #[must_use]
+    pub fn new(text: &'t str, file: &str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
         Self {
             text,
@@ -44,7 +47,7 @@ impl<'t> Source<'t> {
     }
 
     /// The place of a stretch of bytes; offsets outside the text, or inside a character, are moved to the left.
-    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+    pub fn place(&self, span: Range<usize>) -> Place {
         let start = self.text.floor_char_boundary(span.start);
         let end = self.text.floor_char_boundary(span.end).max(start);
         let line = self

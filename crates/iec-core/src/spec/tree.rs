@@ -22,9 +22,11 @@ const MAXIMUM_DEPTH: usize = 64;
 
 /// A value and its place.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) place: Place,
-    pub(crate) content: Content,
+pub struct Node {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub content: Content,
     /// Values in here, aliases followed.
     nodes: usize,
     /// Levels in here, aliases followed.
@@ -33,7 +35,7 @@ pub(crate) struct Node {
 
 impl Node {
     /// A value that is not there, at the place of what stands for it.
-    pub(crate) fn absent(place: Place) -> Self {
+    pub fn absent(place: Place) -> Self {
         Self {
             place,
             content: Content::Scalar {
@@ -48,12 +50,17 @@ impl Node {
 
 /// What a value is.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub enum Content {
+    /// A text, a number, a boolean, or nothing.
     Scalar {
+        /// As it is written, without quotes.
         text: String,
+        /// Whether it stands without quotes, so that it may be something else than a text.
         plain: bool,
     },
+    /// A list.
     Sequence(Vec<Rc<Node>>),
+    /// Keys and values, in the order of the file.
     Mapping(Vec<Entry>),
     /// It was reported already; nobody should report it again.
     Refused,
@@ -61,30 +68,33 @@ pub(crate) enum Content {
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_place: Place,
-    pub(crate) value: Rc<Node>,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_place: Place,
+    /// The value.
+    pub value: Rc<Node>,
 }
 
 /// What kind of file is read, and whether it may use what YAML 1.2 dropped.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kind {
+pub struct Kind {
     /// How messages call such a file: `a site file`.
-    pub(crate) called: &'static str,
+    pub called: &'static str,
     /// What to do about a file without a document, or with several.
-    pub(crate) one_document: &'static str,
+    pub one_document: &'static str,
     /// Whether `<<` takes over the keys of another mapping, as in YAML 1.1.
-    pub(crate) merge_keys: bool,
+    pub merge_keys: bool,
     /// Whether values may have the tags of Ansible's files; an encrypted scalar (`!vault`) is none that is read.
-    pub(crate) tags: bool,
+    pub tags: bool,
     /// What becomes of a key that is written twice.
-    pub(crate) repeated: Repeated,
+    pub repeated: Repeated,
 }
 
 /// What becomes of a key that is written twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeated {
+pub enum Repeated {
     /// It is refused.
     Refused,
     /// Its last value counts, as in programs that read YAML with Python, and a warning says so.
@@ -92,7 +102,7 @@ pub(crate) enum Repeated {
 }
 
 /// A site file.
-pub(crate) const SITE: Kind = Kind {
+pub const SITE: Kind = Kind {
     called: "a site file",
     one_document: "`iec init` writes a first site file; keep each site in a file of its own",
     merge_keys: false,
@@ -101,7 +111,7 @@ pub(crate) const SITE: Kind = Kind {
 };
 
 /// Reads the one document of `source`; `None` when there is nothing that can be walked.
-pub(crate) fn parse(source: &Source<'_>, kind: Kind, problems: &mut Diagnostics) -> Option<Rc<Node>> {
+pub fn parse(source: &Source<'_>, kind: Kind, problems: &mut Diagnostics) -> Option<Rc<Node>> {
     if source.text.len() > MAXIMUM_BYTES {
         let message = format!(
             "the file has {} bytes, at most {MAXIMUM_BYTES} are read",

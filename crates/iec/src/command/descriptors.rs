@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use iec_core::diagnostic::{Diagnostic, Diagnostics, Severity};
-use iec_core::import::masked;
-use iec_core::import::opnfv::{Descriptor, Dialect, HostChoice, Wanted, import};
 use iec_core::release::Release;
 use iec_core::site::Role;
+use iec_formats::masked;
+use iec_formats::opnfv::{Descriptor, Dialect, HostChoice, Wanted, import};
 
 use super::init::{self, DEFAULT_USER};
 use crate::cli::{self, Init};

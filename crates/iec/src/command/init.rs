@@ -4,9 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use iec_core::diagnostic::Severity;
-use iec_core::import::check_unwritten;
 use iec_core::release::Release;
-use iec_core::site::{Example, ExampleHost, Role, example};
+use iec_core::site::{Example, ExampleHost, Role, example, unwritten};
 use iec_sh::Word;
 use serde_json::json;
 
@@ -53,7 +52,7 @@ pub(super) fn run(arguments: &Init, ui: &Ui) -> Result<Outcome, CliError> {
 /// Reads the text as `iec check` would, writes it, and says so.
 pub(super) fn finish(arguments: &Init, text: String, ui: &Ui) -> Result<Outcome, CliError> {
     let path = arguments.site.to_string_lossy();
-    let site = match check_unwritten(&text) {
+    let site = match unwritten::check(&text) {
         Ok(site) => site,
         Err(problems) => {
             // Written all the same it would be a riddle: the answers are still in the user's mind.

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use iec_core::diagnostic::{Diagnostics, Severity};
-use iec_core::import::ansible::{Beside, File, HostChoice, Wanted, import, read};
-use iec_core::import::masked;
 use iec_core::release::Release;
 use iec_core::site::Role;
+use iec_formats::ansible::{Beside, File, HostChoice, Wanted, import, read};
+use iec_formats::masked;
 
 use self::files::{Found, Variables};
 use super::init::{self, DEFAULT_USER};

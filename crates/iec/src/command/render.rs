@@ -9,11 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use iec_core::diagnostic::Diagnostics;
 use iec_core::facts::{Facts, HostFacts};
 use iec_core::plan::{HostPart, Plan, SecretName};
-use iec_core::render::{ContentFrom, Format, Options, Secrets, Subject, is_web_address, media, render};
+use iec_core::render::{
+    ContentFrom, Files, Format, Options, Secrets, Subject, is_web_address, media, render,
+};
 use iec_core::secret::Secret;
 use iec_core::site::Site;
+use iec_formats::describe;
 use iec_host::MediumKey;
 use serde_json::{Value, json};
 
@@ -38,7 +42,7 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
         Render::Runbook(given) => Job::carried(Format::Runbook, given),
         Render::Ansible(given) => Job::carried(Format::Ansible, given),
         Render::Seed(given) => Job {
-            format: Format::Seed,
+            form: Form::Carried(Format::Seed),
             place: &given.place,
             secrets: Some(&given.secrets),
             content: ContentFrom::Copied,
@@ -46,17 +50,17 @@ pub(super) fn run(render: &Render, settings: &Settings, ui: &Ui) -> Result<Outco
             authorized_keys: None,
         },
         Render::CloudInit(given) => Job {
-            format: Format::CloudInit,
+            form: Form::Carried(Format::CloudInit),
             place: &given.place,
             secrets: Some(&given.secrets),
             content: given.url.clone().map_or(ContentFrom::Copied, ContentFrom::At),
             images: given.iso,
             authorized_keys: given.authorized_keys.as_deref(),
         },
-        Render::PdfIdf(given) => Job::description(Format::PdfIdf, given),
-        Render::Airship(given) => Job::description(Format::Airship, given),
-        Render::Metal3(given) => Job::description(Format::Metal3, given),
-        Render::ClusterInstance(given) => Job::description(Format::ClusterInstance, given),
+        Render::PdfIdf(given) => Job::description(iec_formats::Format::PdfIdf, given),
+        Render::Airship(given) => Job::description(iec_formats::Format::Airship, given),
+        Render::Metal3(given) => Job::description(iec_formats::Format::Metal3, given),
+        Render::ClusterInstance(given) => Job::description(iec_formats::Format::ClusterInstance, given),
     };
     job.run(settings, ui)
 }
@@ -70,9 +74,38 @@ impl From<RenderContent> for ContentFrom {
     }
 }
 
+/// A form in which a site leaves IEC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A method that is carried to the hosts.
+    Carried(Format),
+    /// A description for another installer. It needs no bundle.
+    Described(iec_formats::Format),
+}
+
+impl Form {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Carried(format) => format.name(),
+            Self::Described(format) => format.name(),
+        }
+    }
+
+    const fn is_described(self) -> bool {
+        matches!(self, Self::Described(_))
+    }
+
+    fn files(self, subject: &Subject<'_>, options: &Options) -> Result<Files, Diagnostics> {
+        match self {
+            Self::Carried(format) => Ok(render(subject, format, options)),
+            Self::Described(format) => describe(subject, format),
+        }
+    }
+}
+
 /// One rendering.
 struct Job<'a> {
-    format: Format,
+    form: Form,
     place: &'a RenderPlace,
     /// How secrets go along; nothing for a format that has none.
     secrets: Option<&'a RenderSecrets>,
@@ -86,7 +119,7 @@ struct Job<'a> {
 impl<'a> Job<'a> {
     fn carried(format: Format, given: &'a RenderCarried) -> Self {
         Self {
-            format,
+            form: Form::Carried(format),
             place: &given.place,
             secrets: Some(&given.secrets),
             content: given.content.into(),
@@ -96,9 +129,9 @@ impl<'a> Job<'a> {
     }
 
     /// A description for another installer: neither secrets nor content go along.
-    fn description(format: Format, given: &'a RenderDescription) -> Self {
+    fn description(format: iec_formats::Format, given: &'a RenderDescription) -> Self {
         Self {
-            format,
+            form: Form::Described(format),
             place: &given.place,
             secrets: None,
             content: ContentFrom::Elsewhere,
@@ -124,7 +157,7 @@ impl<'a> Job<'a> {
             Some(path) => facts_file::read(path)?,
             None => Facts::assume(&file.site),
         };
-        let content = if self.format.describes() {
+        let content = if self.form.is_described() {
             Content::open_or_named(&file, &facts, settings, ui)?
         } else {
             Content::open(&file, settings, ui)?
@@ -150,21 +183,20 @@ impl<'a> Job<'a> {
             authorized_keys: self.keys(&file.site, settings)?,
             medium_key: medium_key.as_ref().map(MediumKey::public).unwrap_or_default(),
         };
-        let files = render(&subject, self.format, &options).map_err(|problems| {
+        let files = self.form.files(&subject, &options).map_err(|problems| {
             CliError::refused(
                 "IEC3920",
                 format!(
                     "the site {} cannot be rendered as {}",
                     file.site.name(),
-                    self.format.name()
+                    self.form.name()
                 ),
             )
             .with_diagnostics(file.text.clone(), problems)
         })?;
-        let media = if self.images {
-            media(self.format, &files)
-        } else {
-            Vec::new()
+        let media = match self.form {
+            Form::Carried(format) if self.images => media(format, &files),
+            _ => Vec::new(),
         };
         let mut secret_files = folder::secrets(&files, passphrase.is_some());
         secret_files.append(&mut image::with_secrets(&media, &secret_files));
@@ -178,12 +210,12 @@ impl<'a> Job<'a> {
             written.extend(images);
         }
         let assumed = assumed(&facts);
-        if self.format == Format::CloudInit && options.authorized_keys.is_empty() {
+        if self.form == Form::Carried(Format::CloudInit) && options.authorized_keys.is_empty() {
             ui.say("No key is known that could log in to the new hosts; they keep their image's own account. --authorized-keys names one.");
         }
         let value = json!({
             "site": file.site.name(),
-            "format": self.format.name(),
+            "format": self.form.name(),
             "out": self.place.out,
             "run": run.as_str(),
             "files": written.iter().map(Written::json).collect::<Vec<_>>(),
@@ -200,12 +232,12 @@ impl<'a> Job<'a> {
     fn medium_key(&self, plan: &Plan) -> Option<MediumKey> {
         let authority = |part: &HostPart| part.secrets.get(&SecretName::ClusterCaKey).cloned();
         let key = plan.hosts.iter().find_map(authority)?;
-        (self.format == Format::Seed).then(|| MediumKey::of(&key))
+        (self.form == Form::Carried(Format::Seed)).then(|| MediumKey::of(&key))
     }
 
     /// Whose keys a new account gets; none for a format that makes no account.
     fn keys(&self, site: &Site, settings: &Settings) -> Result<Vec<String>, CliError> {
-        if self.format != Format::CloudInit {
+        if self.form != Form::Carried(Format::CloudInit) {
             return Ok(Vec::new());
         }
         if let Some(path) = self.authorized_keys {

@@ -146,7 +146,7 @@ fn a_host_that_is_none_is_a_usage_error() {
 
 /// The descriptors that the library's tests read too.
 fn descriptor(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iec-core/tests/descriptors/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iec-formats/tests/descriptors/");
     std::fs::read_to_string(format!("{folder}{name}")).unwrap()
 }
 

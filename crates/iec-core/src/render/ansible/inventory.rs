@@ -3,11 +3,19 @@
 use serde_json::{Map, Value, json};
 
 use super::file_name;
-use crate::import::ansible::own;
 use crate::plan::HostPart;
 use crate::render::{Secrets, Subject};
 use crate::site::{Role, SiteHost, further_of_host, further_of_site};
 use crate::spec::is_safe_plain;
+
+/// The variable of all hosts that has the further keys of the site file.
+pub const SITE_VARIABLE: &str = "iec_site";
+/// The variable of a host that has the further keys of its entry in the site file.
+pub const HOST_VARIABLE: &str = "iec_host";
+/// The key of [`SITE_VARIABLE`] that has the site's name.
+pub const SITE_NAME: &str = "name";
+/// The key of [`SITE_VARIABLE`] with the names of Helm's releases, which an inventory does not have.
+pub const WITHOUT_HELM: &str = "withoutHelm";
 
 /// How ssh knows a host of which the site names the key: by that key and no other.
 const PINNED: &str =
@@ -31,7 +39,7 @@ pub(super) fn inventory(subject: &Subject<'_>) -> String {
         children.insert("iec_workers".to_owned(), group(Role::Worker));
     }
     let mut own = further_of_site(subject.site);
-    own.insert(own::NAME.to_owned(), json!(subject.site.name()));
+    own.insert(SITE_NAME.to_owned(), json!(subject.site.name()));
     if !subject.site.helm().is_empty() {
         let releases: Vec<&str> = subject
             .site
@@ -39,9 +47,9 @@ pub(super) fn inventory(subject: &Subject<'_>) -> String {
             .iter()
             .map(|release| release.name().as_str())
             .collect();
-        own.insert(own::WITHOUT_HELM.to_owned(), json!(releases));
+        own.insert(WITHOUT_HELM.to_owned(), json!(releases));
     }
-    document(&json!({ "all": { "vars": { own::SITE: own }, "children": children } }))
+    document(&json!({ "all": { "vars": { SITE_VARIABLE: own }, "children": children } }))
 }
 
 /// The keys of the hosts that the site names, as ssh reads them.
@@ -76,7 +84,7 @@ fn reach(subject: &Subject<'_>, host: &SiteHost) -> Value {
     }
     let further = further_of_host(host);
     if !further.is_empty() {
-        reach.insert(own::HOST.to_owned(), Value::Object(further));
+        reach.insert(HOST_VARIABLE.to_owned(), Value::Object(further));
     }
     Value::Object(reach)
 }

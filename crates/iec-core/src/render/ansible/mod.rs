@@ -5,6 +5,8 @@
 
 mod inventory;
 
+pub use inventory::{HOST_VARIABLE, SITE_NAME, SITE_VARIABLE, WITHOUT_HELM};
+
 use iec_sh::{Mode, RunnerScript};
 
 use super::script::Host;

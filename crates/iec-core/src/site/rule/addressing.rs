@@ -62,7 +62,7 @@ impl<'s> Addressing<'s> {
             for (mac, place) in machine.macs.iter().filter(|(mac, _)| !mac.is_zero()) {
                 let (owner, earlier) = *first.entry(*mac).or_insert((index, place));
                 if owner != index {
-                    problems.push(repeated(*mac, place, earlier));
+                    problems.push(repeated_mac(*mac, place, earlier));
                 }
             }
         }
@@ -129,7 +129,7 @@ impl<'s> Addressing<'s> {
                 }
             }
             for (given, place) in &machine.interfaces {
-                if let Some(mut problem) = outside(given.address, &known, place) {
+                if let Some(mut problem) = outside_networks(given.address, &known, place) {
                     // Installing over SSH does not depend on it.
                     problem.severity = Severity::Warning;
                     problems.push(problem);
@@ -418,7 +418,7 @@ fn shared(message: String, place: &Place, first: &Place) -> Diagnostic {
 }
 
 /// A hardware address that two machines have.
-pub(crate) fn repeated(mac: MacAddress, place: &Place, first: &Place) -> Diagnostic {
+pub fn repeated_mac(mac: MacAddress, place: &Place, first: &Place) -> Diagnostic {
     Diagnostic::error("IEC0802", format!("two machines have the hardware address {mac}"))
         .at(place)
         .label(first, "the first one")
@@ -426,7 +426,7 @@ pub(crate) fn repeated(mac: MacAddress, place: &Place, first: &Place) -> Diagnos
 }
 
 /// An address that lies in none of the networks, where there are any.
-pub(crate) fn outside(address: Ipv4Addr, networks: &[Ipv4Net], place: &Place) -> Option<Diagnostic> {
+pub fn outside_networks(address: Ipv4Addr, networks: &[Ipv4Net], place: &Place) -> Option<Diagnostic> {
     if networks.is_empty() || networks.iter().any(|network| network.contains(&address)) {
         return None;
     }

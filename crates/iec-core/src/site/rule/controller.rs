@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::network::{bounds, is_ipv6, unusable, written};
+use super::network::{bounds, is_ipv6, parse_network, unusable};
 use super::{line, port, printable};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::site::ManagementProtocol;
@@ -104,7 +104,7 @@ fn example_url(host: &str) -> String {
 fn bare_problem(text: &str) -> Option<(&'static str, String)> {
     let hint = || "give an address such as 10.9.0.12, or a name".to_owned();
     if text.contains('/') && !is_ipv6(text) {
-        let Some(network) = written(text) else {
+        let Some(network) = parse_network(text) else {
             return Some(("it is neither an address nor a URL", hint()));
         };
         if bounds(network).is_some_and(|bounds| bounds.cause(network.addr()).is_some()) {

@@ -208,17 +208,19 @@ pub(super) fn vlan(given: &Spanned<String>, problems: &mut Diagnostics) -> Optio
 }
 
 /// What should lie inside a network.
-pub(crate) struct Inside<'s> {
+pub struct Inside<'s> {
     /// The name of the network.
-    pub(crate) name: &'s str,
-    pub(crate) gateway: Option<(Ipv4Addr, &'s Place)>,
-    pub(crate) range: Option<(AddressRange, &'s Place)>,
+    pub name: &'s str,
+    /// Its gateway, and where that stands.
+    pub gateway: Option<(Ipv4Addr, &'s Place)>,
+    /// The addresses that may be given to machines, and where they stand.
+    pub range: Option<(AddressRange, &'s Place)>,
 }
 
 impl Inside<'_> {
     /// Reports a gateway and a range that lie outside the network, or at an end of it where no host can be; `keys` has
     /// what says where the network is.
-    pub(crate) fn check(&self, cidr: Ipv4Net, keys: &str, problems: &mut Diagnostics) {
+    pub fn check(&self, cidr: Ipv4Net, keys: &str, problems: &mut Diagnostics) {
         let name = printable(self.name);
         let mut report = |severity, what: &str, text: String, cause: String, place: &Place| {
             let message = format!("the {what} {text} of network `{name}` {cause}");

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use super::{PORTS, controller, facility, line, network, number, optional, printable, required, word};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-pub(crate) use crate::site::hardware::is_vlan;
 use crate::site::hardware::{
     Disk, Hardware, Interface, InterfaceAddress, MacAddress, Management, ManagementProtocol,
 };
@@ -219,7 +218,7 @@ fn size(given: &Spanned<String>, key: &str, problems: &mut Diagnostics) -> Optio
 }
 
 /// Whether this is a number with `M`, `G` or `T`, perhaps with a fraction, perhaps with `B` at its end.
-pub(crate) fn is_size(text: &str) -> bool {
+pub fn is_size(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.strip_suffix('B').unwrap_or(text);
     number.strip_suffix(['M', 'G', 'T']).is_some_and(|number| {

@@ -151,7 +151,7 @@ fn name<T>(
 }
 
 /// The text with small letters, and `-` for what names do not have; a domain is cut off.
-pub(crate) fn tamed(text: &str) -> String {
+pub fn tamed(text: &str) -> String {
     let first_label = text.split('.').next().unwrap_or_default();
     let letters = first_label.chars().map(|letter| match letter {
         letter if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
@@ -161,7 +161,7 @@ pub(crate) fn tamed(text: &str) -> String {
 }
 
 /// At most 60 characters of `text`, with control characters made visible.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(60)

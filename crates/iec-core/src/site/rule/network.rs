@@ -203,7 +203,7 @@ pub(in crate::site) fn network(
     if refuse_ipv6(given, key, problems) {
         return None;
     }
-    let network = match written(&given.value) {
+    let network = match parse_network(&given.value) {
         Some(network) => network,
         None => {
             let hint = match given.value.parse::<IpAddr>() {
@@ -230,7 +230,7 @@ pub(in crate::site) fn network(
 }
 
 /// The network that this text is, as every program reads it: no number has a zero before it.
-pub(crate) fn written(text: &str) -> Option<Ipv4Net> {
+pub fn parse_network(text: &str) -> Option<Ipv4Net> {
     let (address, prefix) = text.split_once('/')?;
     let prefix_is_plain = prefix == "0" || !prefix.starts_with(['0', '+']);
     let prefix = prefix.parse().ok().filter(|_| prefix_is_plain)?;
@@ -394,8 +394,8 @@ mod tests {
 
     #[test]
     fn networks_are_what_every_program_reads() {
-        assert_eq!(written("10.0.0.0/8"), Some(net("10.0.0.0/8")));
-        assert_eq!(written("0.0.0.0/0"), Some(net("0.0.0.0/0")));
+        assert_eq!(parse_network("10.0.0.0/8"), Some(net("10.0.0.0/8")));
+        assert_eq!(parse_network("0.0.0.0/0"), Some(net("0.0.0.0/0")));
         for text in [
             "010.0.0.0/8",
             "10.0.0.0/08",
@@ -406,7 +406,7 @@ mod tests {
             "10.0.0.0/8 ",
             "10.00.0.0/8",
         ] {
-            assert_eq!(written(text), None, "{text}");
+            assert_eq!(parse_network(text), None, "{text}");
         }
     }
 

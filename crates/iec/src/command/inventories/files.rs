@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use iec_core::import::ansible::{Beside, File, Owner, with_line_feeds};
+use iec_formats::ansible::{Beside, File, Owner, with_line_feeds};
 
 use crate::error::{CliError, unreadable};
 use crate::text_file;
