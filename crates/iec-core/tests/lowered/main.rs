@@ -9,6 +9,8 @@
 
 mod again;
 mod api_away;
+mod cluster;
+mod committed;
 mod disk;
 mod kubeconfig;
 mod power_cut;
@@ -19,5 +21,4 @@ mod unit_file;
 mod values;
 
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod support;
