@@ -9,11 +9,12 @@
 //! - procps comes with openssh-server, which depends on it.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use iec_core::architecture::Architecture;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{LabError, at};
@@ -37,7 +38,7 @@ const PACKAGES: [&str; 6] = [
 ];
 
 /// Goes up whenever what is done to the root beside the packages changes, so that older ones are not taken.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// How long a build takes on two cores with a near mirror.
 const ESTIMATE: Duration = Duration::from_secs(60);
@@ -65,15 +66,16 @@ ExecStart=-/usr/bin/umount /etc/hostname
 WantedBy=sysinit.target
 ";
 
-/// Units that would touch the whole machine, or download and compute at some moment during a measurement.
-const MASKED: [&str; 6] = [
+/// Units that would download and compute at some moment during a measurement.
+const MASKED: [&str; 4] = [
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
-    "proc-sys-fs-binfmt_misc.automount",
-    "systemd-binfmt.service",
 ];
+
+/// Units that would touch the whole machine, of which a container is a part.
+const MASKED_IN_CONTAINERS: [&str; 2] = ["proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service"];
 
 /// What cloud-init is told where it is among the packages: the disk and the cloud that it would find are this machine's.
 const CLOUD_INIT: &str = "\
@@ -86,24 +88,40 @@ locale: false
 const CLOUD: &str = "etc/cloud";
 
 /// What a base root is made from: its key in the cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Recipe {
-    suite: String,
-    architecture: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Recipe {
+    suite: &'static str,
+    architecture: Architecture,
     mirror: Option<String>,
     packages: Vec<String>,
     revision: u32,
+    /// What is said in the root before its packages are installed, and what it becomes, for one that boots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot: Option<(&'static str, u32)>,
 }
 
 impl Recipe {
-    fn of(request: &UpRequest) -> Self {
+    pub(crate) fn of(request: &UpRequest, architecture: Architecture) -> Self {
         Self {
-            suite: request.distribution.suite().to_owned(),
-            architecture: std::env::consts::ARCH.to_owned(),
+            suite: request.distribution.suite(),
+            architecture,
             mirror: request.mirror.clone(),
             packages: packages(request),
             revision: REVISION,
+            boot: None,
         }
+    }
+
+    /// The same with more packages.
+    pub(crate) fn with_packages(mut self, packages: impl IntoIterator<Item = String>) -> Self {
+        self.packages.extend(packages);
+        self
+    }
+
+    /// The same as a base that boots: with what is said before its packages are installed, and the revision of the rest.
+    pub(crate) fn bootable(mut self, hook: &'static str, revision: u32) -> Self {
+        self.boot = Some((hook, revision));
+        self
     }
 
     /// The folder's name in the cache.
@@ -116,7 +134,8 @@ impl Recipe {
         }
         let digest = Sha256::digest(inputs.concat());
         let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        format!("base-{}-{}-{short}", self.suite, self.architecture)
+        let kind = if self.boot.is_some() { "boot" } else { "base" };
+        format!("{kind}-{}-{}-{short}", self.suite, self.architecture.uname())
     }
 }
 
@@ -138,48 +157,80 @@ pub(crate) fn ensure(
     request: &UpRequest,
     on_event: &mut dyn FnMut(LabEvent),
 ) -> Result<PathBuf, LabError> {
-    let recipe = Recipe::of(request);
+    let recipe = Recipe::of(request, own_architecture()?);
+    let folder = cached(
+        programs,
+        places,
+        &recipe,
+        ESTIMATE,
+        on_event,
+        |programs, root, on_event| {
+            debootstrap(programs, &recipe, root, on_event)?;
+            adapt(programs, root)?;
+            adapt_container(root)
+        },
+    )?;
+    Ok(folder.join("root"))
+}
+
+/// This machine's architecture, which its containers have.
+fn own_architecture() -> Result<Architecture, LabError> {
+    Architecture::from_uname(std::env::consts::ARCH).ok_or_else(|| {
+        let reason = format!("there are no hosts for a machine of {}", std::env::consts::ARCH);
+        LabError::InvalidRequest(reason)
+    })
+}
+
+/// What is made by a recipe, from the cache or now: `make` gets the path of the root in the folder that becomes it.
+///
+/// # Errors
+/// What `make` says, or what goes wrong with the cache; nothing is in it then.
+pub(crate) fn cached(
+    programs: &Programs<'_>,
+    places: &Places,
+    recipe: &Recipe,
+    estimate: Duration,
+    on_event: &mut dyn FnMut(LabEvent),
+    make: impl FnOnce(&Programs<'_>, &Path, &mut dyn FnMut(LabEvent)) -> Result<(), LabError>,
+) -> Result<PathBuf, LabError> {
     let folder = places.cache.join(recipe.key());
-    let root = folder.join("root");
-    if root.is_dir() {
-        on_event(LabEvent::BaseFound { path: root.clone() });
-        return Ok(root);
+    if folder.is_dir() {
+        on_event(LabEvent::BaseFound { path: folder.clone() });
+        return Ok(folder);
     }
     create_private_folder(&places.cache)?;
     let lock = take_lock(&places.cache.join("lock"), "of the base root", PATIENCE)?;
     // Whoever had the lock may have built it meanwhile.
-    if root.is_dir() {
-        on_event(LabEvent::BaseFound { path: root.clone() });
-        return Ok(root);
+    if folder.is_dir() {
+        on_event(LabEvent::BaseFound { path: folder.clone() });
+        return Ok(folder);
     }
     let programs = &programs.holding(&lock);
     sweep(programs, places)?;
     let start = Instant::now();
     on_event(LabEvent::BaseBuilding {
-        distribution: request.distribution.suite(),
-        estimate: ESTIMATE,
+        distribution: recipe.suite,
+        estimate,
     });
     let building = tempfile::Builder::new()
         .prefix(BUILDING)
         .tempdir_in(&places.cache)
         .map_err(at("create a folder in", &places.cache))?;
-    let new = building.path().join("root");
-    debootstrap(programs, request, &new, on_event)?;
-    adapt(programs, &new)?;
+    make(programs, &building.path().join("root"), on_event)?;
     let text = serde_json::to_vec_pretty(&recipe).expect("a recipe has only keys that are strings");
     write_atomically(&building.path().join("recipe.json"), &text, 0o644)?;
     // On the disk before it has its name: a power cut must not leave a whole name with half a content.
     programs.must(
         "writing the base root to the disk",
-        Invocation::new("sync", ["--file-system".as_ref(), new.as_os_str()]),
+        Invocation::new("sync", ["--file-system".as_ref(), building.path().as_os_str()]),
     )?;
     let building = building.keep();
     fs::rename(&building, &folder).map_err(at("rename into the cache", &building))?;
     on_event(LabEvent::BaseBuilt {
-        path: root.clone(),
+        path: folder.clone(),
         took: start.elapsed(),
     });
-    Ok(root)
+    Ok(folder)
 }
 
 /// Removes what killed builds have left in the cache, unless somebody is building now.
@@ -205,9 +256,9 @@ fn sweep(programs: &Programs<'_>, places: &Places) -> Result<(), LabError> {
 }
 
 /// Runs mmdebstrap in namespaces of its own: when this process dies, all of it dies with it, and its mounts too.
-fn debootstrap(
+pub(crate) fn debootstrap(
     programs: &Programs<'_>,
-    request: &UpRequest,
+    recipe: &Recipe,
     root: &Path,
     on_event: &mut dyn FnMut(LabEvent),
 ) -> Result<(), LabError> {
@@ -240,10 +291,14 @@ fn debootstrap(
         .map(str::to_owned),
     );
     words.push("--aptopt=Acquire::Languages \"none\"".to_owned());
-    words.push(format!("--include={}", packages(request).join(",")));
-    words.push(request.distribution.suite().to_owned());
+    words.push(format!("--architectures={}", recipe.architecture.debian_name()));
+    if let Some((hook, _)) = recipe.boot {
+        words.push(format!("--setup-hook={hook}"));
+    }
+    words.push(format!("--include={}", recipe.packages.join(",")));
+    words.push(recipe.suite.to_owned());
     words.push(root.display().to_string());
-    words.extend(request.mirror.clone());
+    words.extend(recipe.mirror.clone());
     let temporary = root.parent().expect("the root is inside a folder of the cache");
     // Its own temporary files belong where they are swept from, and /tmp may be small or `noexec`.
     let invocation = Invocation::new("setpriv", words)
@@ -261,13 +316,13 @@ fn debootstrap(
         return Ok(());
     }
     Err(LabError::Base {
-        distribution: request.distribution.suite(),
+        distribution: recipe.suite,
         evidence: answer.evidence(),
     })
 }
 
-/// Adds the user, its right to sudo, and what makes a container like a machine of its own.
-fn adapt(programs: &Programs<'_>, root: &Path) -> Result<(), LabError> {
+/// Adds the user and its right to sudo, and takes away what no host may share or do during a measurement.
+pub(crate) fn adapt(programs: &Programs<'_>, root: &Path) -> Result<(), LabError> {
     let number = USER_ID.to_string();
     let user = [
         "--create-home",
@@ -291,19 +346,7 @@ fn adapt(programs: &Programs<'_>, root: &Path) -> Result<(), LabError> {
         format!("{USER} ALL=(ALL:ALL) NOPASSWD: ALL\n").as_bytes(),
         0o440,
     )?;
-    let units = root.join("etc/systemd/system");
-    write_atomically(&units.join("own-machine.service"), BOOT_UNIT.as_bytes(), 0o644)?;
-    let wants = units.join("sysinit.target.wants");
-    fs::create_dir_all(&wants).map_err(at("create", &wants))?;
-    link(
-        "/etc/systemd/system/own-machine.service",
-        &wants.join("own-machine.service"),
-    )?;
-    for unit in MASKED {
-        link("/dev/null", &units.join(unit))?;
-    }
-    // The number of processes is a setting of the whole machine on older kernels, and not this host's to change.
-    link("/dev/null", &root.join("etc/sysctl.d/50-pid-max.conf"))?;
+    MASKED.iter().try_for_each(|unit| mask(root, unit))?;
     write_atomically(&root.join("etc/machine-id"), b"", 0o644)?;
     let cloud = root.join(CLOUD);
     if cloud.is_dir() {
@@ -317,6 +360,35 @@ fn adapt(programs: &Programs<'_>, root: &Path) -> Result<(), LabError> {
     }
     remove_host_keys(&root.join("etc/ssh"))?;
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).map_err(at("set the mode of", root))
+}
+
+/// Adds what makes a container like a machine of its own.
+fn adapt_container(root: &Path) -> Result<(), LabError> {
+    let units = root.join("etc/systemd/system");
+    write_atomically(&units.join("own-machine.service"), BOOT_UNIT.as_bytes(), 0o644)?;
+    let wants = units.join("sysinit.target.wants");
+    fs::create_dir_all(&wants).map_err(at("create", &wants))?;
+    link(
+        "/etc/systemd/system/own-machine.service",
+        &wants.join("own-machine.service"),
+    )?;
+    MASKED_IN_CONTAINERS
+        .iter()
+        .try_for_each(|unit| mask(root, unit))?;
+    // The number of processes is a setting of the whole machine on older kernels, and not this host's to change.
+    link("/dev/null", &root.join("etc/sysctl.d/50-pid-max.conf"))
+}
+
+/// Makes the folder for the user's authorized keys.
+pub(crate) fn create_ssh_folder(root: &Path) -> Result<(), LabError> {
+    let folder = root.join("home").join(USER).join(".ssh");
+    create_private_folder(&folder)?;
+    chown(&folder, Some(USER_ID), Some(USER_ID)).map_err(at("give to the user", &folder))
+}
+
+/// Keeps a unit from ever being started.
+pub(crate) fn mask(root: &Path, unit: &str) -> Result<(), LabError> {
+    link("/dev/null", &root.join("etc/systemd/system").join(unit))
 }
 
 fn link(target: &str, path: &Path) -> Result<(), LabError> {
@@ -351,6 +423,10 @@ mod tests {
         }
     }
 
+    fn key_of(request: &UpRequest) -> String {
+        Recipe::of(request, Architecture::Amd64).key()
+    }
+
     #[test]
     fn the_key_follows_the_inputs() {
         let one = UpRequest::new("one");
@@ -358,7 +434,7 @@ mod tests {
             hosts: 7,
             ..UpRequest::new("two")
         };
-        assert_eq!(Recipe::of(&one).key(), Recipe::of(&same).key());
+        assert_eq!(key_of(&one), key_of(&same));
         let other = UpRequest {
             distribution: Distribution::Trixie,
             ..one.clone()
@@ -367,22 +443,18 @@ mod tests {
             mirror: Some("http://mirror.example/debian".to_owned()),
             ..one.clone()
         };
-        assert_ne!(Recipe::of(&one).key(), Recipe::of(&mirrored).key());
+        assert_ne!(key_of(&one), key_of(&mirrored));
         let with = |packages: &[&str]| UpRequest {
             packages: packages.iter().map(|&name| name.to_owned()).collect(),
             ..one.clone()
         };
-        let key = |packages: &[&str]| Recipe::of(&with(packages)).key();
+        let key = |packages: &[&str]| key_of(&with(packages));
         assert_ne!(key(&["python3"]), key(&[]));
         assert_eq!(
             key(&["python3", "cloud-init"]),
             key(&["cloud-init", "python3", "python3"])
         );
-        assert!(
-            Recipe::of(&other).key().starts_with("base-trixie-"),
-            "{}",
-            Recipe::of(&other).key()
-        );
+        assert!(key_of(&other).starts_with("base-trixie-"), "{}", key_of(&other));
     }
 
     #[test]

@@ -86,11 +86,7 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), LabError> {
 
 fn write_names(disk: &Path, identity: &Identity<'_>) -> Result<(), LabError> {
     let name = identity.name;
-    // As Debian's installer writes it.
-    let hosts = format!(
-        "127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n\n::1\tlocalhost ip6-localhost ip6-loopback\n\
-         ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
-    );
+    let hosts = hosts_text(name);
     let etc = disk.join("etc");
     write_atomically(&etc.join("hostname"), format!("{name}\n").as_bytes(), 0o644)?;
     write_atomically(&etc.join("hosts"), hosts.as_bytes(), 0o644)?;
@@ -98,8 +94,16 @@ fn write_names(disk: &Path, identity: &Identity<'_>) -> Result<(), LabError> {
     write_atomically(&etc.join("machine-id"), machine_id()?.as_bytes(), 0o444)
 }
 
+/// The text of `/etc/hosts`, as Debian's installer writes it.
+pub(crate) fn hosts_text(name: &str) -> String {
+    format!(
+        "127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+         ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
+    )
+}
+
 /// A new random machine id with its newline.
-fn machine_id() -> Result<String, LabError> {
+pub(crate) fn machine_id() -> Result<String, LabError> {
     let path = Path::new("/proc/sys/kernel/random/uuid");
     let text = fs::read_to_string(path).map_err(at("read", path))?;
     Ok(text.replace('-', ""))

@@ -13,7 +13,7 @@ use crate::podman::Podman;
 use crate::program::Programs;
 use crate::record::{LabState, Record};
 use crate::request::validate_name;
-use crate::{Labs, base, requirements};
+use crate::{Labs, base, requirements, vm};
 
 /// How long to wait for programs that a killed `up` has left running, and for another command.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Removed {
     /// Containers, by name.
     pub containers: Vec<String>,
+    /// Virtual machines, by their hosts' names.
+    pub machines: Vec<String>,
     /// Networks, by name.
     pub networks: Vec<String>,
     /// Mount points that were found in the lab's folder.
@@ -79,6 +81,13 @@ pub(crate) fn remove(
         record.write(folder)?;
     }
     let podman = Podman::new(programs);
+    removed.machines = vm::made_in(folder)?;
+    for host in &removed.machines {
+        vm::remove(programs, folder, host)?;
+        on_event(LabEvent::Removed {
+            what: format!("virtual machine {host}"),
+        });
+    }
     removed.containers = podman
         .containers_of(folder)?
         .into_iter()

@@ -160,6 +160,24 @@ pub enum LabError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// A host has a snapshot of this name already.
+    #[error("host {host} has a snapshot `{name}` already")]
+    SnapshotExists {
+        /// The host.
+        host: String,
+        /// The name.
+        name: String,
+    },
+    /// A host has no snapshot of this name.
+    #[error("host {host} has no snapshot `{name}`; it has {}", list_or_none(known))]
+    NoSuchSnapshot {
+        /// The host.
+        host: String,
+        /// The name that was asked for.
+        name: String,
+        /// The snapshots that it has.
+        known: Vec<String>,
+    },
     /// podman uses another network stack than netavark.
     #[error("podman's network backend on this machine is `{found}`; a lab's fixed addresses need netavark")]
     NetworkBackend {
@@ -212,6 +230,8 @@ impl LabError {
             Self::NetworkBackend { .. } => "IEC1918",
             Self::LeftOver { .. } => "IEC1919",
             Self::NotTakenBack { .. } => "IEC1920",
+            Self::SnapshotExists { .. } => "IEC1921",
+            Self::NoSuchSnapshot { .. } => "IEC1922",
         }
     }
 
@@ -242,6 +262,8 @@ impl LabError {
             }
             Self::NotReady { .. } => "is the machine very busy, or short of memory? try again".to_owned(),
             Self::HostState { .. } => "`iec lab list` shows the state of each host".to_owned(),
+            Self::SnapshotExists { .. } => "choose another name; `iec lab down` removes a lab with its snapshots".to_owned(),
+            Self::NoSuchSnapshot { .. } => "use one of those named here, or make one with `iec lab snapshot`".to_owned(),
             Self::NetworkBackend { .. } => {
                 "set `network_backend = \"netavark\"` under [network] in /etc/containers/containers.conf, then run `podman system reset` (it removes all containers)".to_owned()
             }
@@ -249,6 +271,14 @@ impl LabError {
                 format!("run `iec lab down {name}`; if it says the same again, remove what it names by hand")
             }
         }
+    }
+}
+
+fn list_or_none(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
     }
 }
 

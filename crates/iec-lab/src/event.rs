@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use iec_core::architecture::Architecture;
 use serde::{Serialize, Serializer};
+
+use crate::vm::Accelerator;
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
@@ -51,6 +54,13 @@ pub enum LabEvent {
         network: String,
         /// Its addresses.
         subnet: String,
+    },
+    /// What runs the lab's virtual machines of an architecture.
+    Accelerated {
+        /// Their architecture.
+        architecture: Architecture,
+        /// By what.
+        accelerator: Accelerator,
     },
     /// A host has its disk.
     DiskReady {

@@ -1,19 +1,19 @@
 //! The labs of this machine: finding them, their states, power and commands in their hosts.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+use iec_core::architecture::Architecture;
 use serde::Serialize;
 
 use crate::error::LabError;
 use crate::event::LabEvent;
-use crate::places::{Folder, Places, take_lock};
+use crate::places::{Folder, Places};
 use crate::podman::{Container, HostState, Podman};
 use crate::program::{Programs, Runner, System};
-use crate::ready::{self, Goal};
 use crate::record::{Lab, LabHost, Record, lab_names};
-use crate::request::validate_name;
+use crate::request::{HostKind, validate_name};
 use crate::requirements;
+use crate::vm;
 
 /// The labs in one folder of labs.
 pub struct Labs {
@@ -76,22 +76,28 @@ impl Labs {
         self.runner.as_ref()
     }
 
-    /// Whether labs can be made here at all: root, and everything installed.
+    /// Whether labs with virtual machines of these architectures can be made here at all: root, and everything
+    /// installed.
     ///
     /// # Errors
     /// [`LabError::NotRoot`] or [`LabError::MissingPrograms`].
-    pub fn check_machine(&self) -> Result<(), LabError> {
+    pub fn check_machine(&self, machines: &[Architecture]) -> Result<(), LabError> {
         requirements::check_root()?;
-        requirements::check()
+        requirements::check(machines)
     }
 
-    /// Installs the Debian packages that labs are made with, if some are missing; gives those it installed.
+    /// Installs the Debian packages that labs with virtual machines of these architectures are made with, if some are
+    /// missing; gives those it installed.
     ///
     /// # Errors
     /// [`LabError::NotRoot`], or what apt-get said.
-    pub fn install_dependencies(&self, on_event: &mut dyn FnMut(LabEvent)) -> Result<Vec<String>, LabError> {
+    pub fn install_dependencies(
+        &self,
+        machines: &[Architecture],
+        on_event: &mut dyn FnMut(LabEvent),
+    ) -> Result<Vec<String>, LabError> {
         requirements::check_root()?;
-        requirements::install(&Programs::new(self.runner()), on_event)
+        requirements::install(&Programs::new(self.runner()), machines, on_event)
     }
 
     /// Installs these Debian packages on this machine with apt-get.
@@ -145,13 +151,9 @@ impl Labs {
         // A broken record is a state to show here, not a reason to hide the other labs.
         let lab = self.open(&name).ok();
         let state = |host: &LabHost| {
-            let found = containers
-                .iter()
-                .find(|container| container.name == host.container);
-            (
-                host.name.clone(),
-                found.map_or(HostState::Gone, |container| container.state),
-            )
+            // Files that cannot be read are a state to show too: there is no host to use.
+            let state = state_of(&folder, host, containers).unwrap_or(HostState::Gone);
+            (host.name.clone(), state)
         };
         let hosts = lab.iter().flat_map(|lab| &lab.hosts).map(state).collect();
         LabStatus {
@@ -168,18 +170,19 @@ impl Labs {
     /// [`LabError::NoSuchHost`], or a podman that does not answer.
     pub fn host_state(&self, lab: &Lab, host: &str) -> Result<HostState, LabError> {
         let host = lab.host(host)?;
+        let folder = folder_of(lab);
+        if host.kind != HostKind::Container {
+            return vm::state(&folder, host);
+        }
         let programs = Programs::new(self.runner());
-        let containers = Podman::new(&programs).containers_of(&folder_of(lab))?;
-        let found = containers
-            .iter()
-            .find(|container| container.name == host.container);
-        Ok(found.map_or(HostState::Gone, |container| container.state))
+        let containers = Podman::new(&programs).containers_of(&folder)?;
+        state_of(&folder, host, &containers)
     }
 
     /// Runs a command in a host and gives what it answered; no shell reads the words, `input` is its standard input.
     ///
-    /// It goes by podman, so that it works with a broken network or SSH server too. An exit code of 125 is podman's
-    /// own failure and an error here.
+    /// It goes by podman or the guest agent, so that it works with a broken network or SSH server too. An exit code of
+    /// 125 of a container is podman's own failure and an error here.
     ///
     /// # Errors
     /// [`LabError::NoSuchHost`], [`LabError::HostState`] for a host that does not run, [`LabError::Failed`].
@@ -197,6 +200,15 @@ impl Labs {
             ExecUser::Edge => crate::base::USER,
             ExecUser::Root => "root",
         };
+        if host.kind != HostKind::Container {
+            self.must_be(lab, host, HostState::Running, "asked to run a command")?;
+            let answer = vm::exec(&folder_of(lab), host, user, command, input)?;
+            return Ok(ExecOutput {
+                code: answer.code.unwrap_or(137),
+                stdout: answer.stdout,
+                stderr: answer.stderr,
+            });
+        }
         let answer = Podman::new(&programs).exec(&host.container, user, command, input)?;
         // podman says 125 when it failed itself, and 255 for a host that does not run, as a command in it may too.
         if matches!(answer.code, None | Some(125 | 255)) {
@@ -216,70 +228,32 @@ impl Labs {
             }),
         }
     }
+}
 
-    /// Cuts a host's power: kills all its processes at once. Its disk stays, `/run` and `/tmp` do not.
-    ///
-    /// What was written but not yet synced is not lost, as it would be with a real machine: the page cache is this
-    /// machine's, and this machine keeps running.
-    ///
-    /// # Errors
-    /// [`LabError::HostState`] for a host that does not run.
-    pub fn kill_host(&self, lab: &Lab, host: &str) -> Result<(), LabError> {
-        let host = lab.host(host)?;
-        let lock = take_lock(&folder_of(lab).lock(), &lab.name, LOCK_PATIENCE)?;
-        self.must_be(lab, host, HostState::Running, "switched off")?;
-        Podman::new(&Programs::new(self.runner()).holding(&lock)).kill(&host.container)
-    }
-
-    /// Switches a host on again, with the same disk and addresses, and waits until it answers by SSH and systemd has
-    /// finished starting (failed units or not).
-    ///
-    /// # Errors
-    /// [`LabError::HostState`] for a host that is not switched off, [`LabError::NotReady`].
-    pub fn start_host(&self, lab: &Lab, host: &str) -> Result<(), LabError> {
-        let host = lab.host(host)?;
-        let lock = take_lock(&folder_of(lab).lock(), &lab.name, LOCK_PATIENCE)?;
-        self.must_be(lab, host, HostState::Stopped, "switched on")?;
-        let programs = Programs::new(self.runner()).holding(&lock);
-        Podman::new(&programs).start(&host.container)?;
-        ready::wait(&programs, lab, host, Goal::Started, ready::PATIENCE)
-    }
-
-    fn must_be(
-        &self,
-        lab: &Lab,
-        host: &LabHost,
-        needed: HostState,
-        wanted: &'static str,
-    ) -> Result<(), LabError> {
-        let state = self.host_state(lab, &host.name)?;
-        if state == needed {
-            return Ok(());
-        }
-        Err(LabError::HostState {
-            host: host.name.clone(),
-            state: state.name().to_owned(),
-            wanted,
-        })
+/// The state of a host, among these containers or by its own process.
+fn state_of(folder: &Folder, host: &LabHost, containers: &[Container]) -> Result<HostState, LabError> {
+    match host.kind {
+        HostKind::Container => Ok(containers
+            .iter()
+            .find(|container| container.name == host.container)
+            .map_or(HostState::Gone, |container| container.state)),
+        HostKind::VirtualMachine(_) => vm::state(folder, host),
     }
 }
 
-/// How long a power switch waits for another one; starting a host may take a while.
-const LOCK_PATIENCE: Duration = Duration::from_secs(60);
-
-fn folder_of(lab: &Lab) -> Folder {
+pub(crate) fn folder_of(lab: &Lab) -> Folder {
     Folder {
         path: lab.folder.clone(),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::program::fake::Fake;
     use crate::request::UpRequest;
 
-    fn with_lab(fake: Fake) -> (tempfile::TempDir, Labs, Lab) {
+    pub(crate) fn with_lab(fake: Fake) -> (tempfile::TempDir, Labs, Lab) {
         let root = tempfile::tempdir().expect("a folder");
         let places = Places {
             labs: root.path().join("labs"),
@@ -295,7 +269,27 @@ mod tests {
         (root, labs, lab)
     }
 
-    const ONE_RUNS: &str = r#"[{"Names":["iec.demo.edge-1"],"State":"running"},
+    /// A lab of one virtual machine, whose files this machine's own programs copy.
+    pub(crate) fn with_system_lab() -> (tempfile::TempDir, Labs, Lab) {
+        let root = tempfile::tempdir().expect("a folder");
+        let places = Places {
+            labs: root.path().join("labs"),
+            cache: root.path().join("cache"),
+        };
+        let labs = Labs::new(places);
+        let folder = labs.places().lab("demo");
+        let request = UpRequest {
+            hosts: 1,
+            kinds: vec![HostKind::VirtualMachine(Architecture::Arm64)],
+            ..UpRequest::new("demo")
+        };
+        std::fs::create_dir_all(folder.host("edge-1")).expect("a folder");
+        Record::intended(&request).write(&folder).expect("a record");
+        let lab = labs.open("demo").expect("there");
+        (root, labs, lab)
+    }
+
+    pub(crate) const ONE_RUNS: &str = r#"[{"Names":["iec.demo.edge-1"],"State":"running"},
         {"Names":["iec.demo.edge-2"],"State":"exited"}]"#;
 
     #[test]
@@ -305,21 +299,6 @@ mod tests {
         assert_eq!(
             [state("edge-1"), state("edge-2"), state("edge-3")],
             [HostState::Running, HostState::Stopped, HostState::Gone]
-        );
-    }
-
-    #[test]
-    fn power_goes_only_where_it_can() {
-        let (_root, labs, lab) = with_lab(Fake::default().says("podman ps", ONE_RUNS));
-        let killed = labs.kill_host(&lab, "edge-2").expect_err("it is off");
-        assert_eq!(
-            killed.to_string(),
-            "host edge-2 is stopped: it cannot be switched off"
-        );
-        let started = labs.start_host(&lab, "edge-3").expect_err("it is gone");
-        assert_eq!(
-            started.to_string(),
-            "host edge-3 is gone: it cannot be switched on"
         );
     }
 

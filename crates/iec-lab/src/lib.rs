@@ -1,5 +1,5 @@
-//! Hosts on this machine, to try and to test: bare Debian systems in podman containers, each with its own systemd,
-//! SSH server, addresses and disk.
+//! Hosts on this machine, to try and to test: bare Debian systems in podman containers or in virtual machines, each with
+//! its own systemd, SSH server, addresses and disk.
 //!
 //! A lab is a folder with a record of all that is meant to be made, written before it is made: [`Labs::down`] works
 //! from any state in between. Nothing outside this crate knows about labs: what IEC sees of one is a site file and
@@ -25,14 +25,17 @@ mod event;
 mod labs;
 mod places;
 mod podman;
+mod power;
 mod program;
 mod ready;
 mod record;
 mod request;
 mod requirements;
 mod site;
+mod snapshot;
 mod subnet;
 mod up;
+mod vm;
 
 pub use down::Removed;
 pub use error::LabError;
@@ -41,4 +44,5 @@ pub use labs::{ExecOutput, ExecUser, LabStatus, Labs};
 pub use places::Places;
 pub use podman::HostState;
 pub use record::{HostRole, Lab, LabHost, LabState};
-pub use request::{Distribution, Limits, MAX_HOSTS, Nics, UpRequest, validate_name};
+pub use request::{Distribution, HostKind, Limits, MAX_HOSTS, Nics, UpRequest, validate_name};
+pub use vm::Accelerator;

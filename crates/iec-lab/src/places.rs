@@ -78,6 +78,26 @@ impl Folder {
         self.path.join("hosts")
     }
 
+    /// What a host consists of, beside what podman keeps.
+    pub(crate) fn host(&self, host: &str) -> PathBuf {
+        self.hosts().join(host)
+    }
+
+    /// The copies that are kept of a host's disk.
+    pub(crate) fn snapshots(&self, host: &str) -> PathBuf {
+        self.path.join("snapshots").join(host)
+    }
+
+    /// One of them.
+    pub(crate) fn snapshot(&self, host: &str, name: &str) -> PathBuf {
+        self.snapshots(host).join(name)
+    }
+
+    /// The root of the container that keeps the bridges of a lab with virtual machines.
+    pub(crate) fn switch(&self) -> PathBuf {
+        self.path.join("switch")
+    }
+
     /// The root of a host's disk, without its `/usr`.
     pub(crate) fn disk(&self, host: &str) -> PathBuf {
         self.hosts().join(host).join("disk")

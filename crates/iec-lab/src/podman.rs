@@ -63,6 +63,8 @@ struct ContainerAnswer {
 pub(crate) struct Network {
     pub(crate) name: String,
     pub(crate) subnets: Vec<Ipv4Net>,
+    /// The link on this machine that joins what is on the network.
+    pub(crate) bridge: String,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,8 @@ struct NetworkAnswer {
     name: String,
     #[serde(default)]
     subnets: Vec<SubnetAnswer>,
+    #[serde(default)]
+    network_interface: String,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +125,19 @@ impl Ulimits {
             open_files: hard(Resource::Nofile),
             processes: hard(Resource::Nproc).min(highest),
         })
+    }
+}
+
+impl Ulimits {
+    fn words(self) -> [String; 2] {
+        let Self {
+            open_files,
+            processes,
+        } = self;
+        [
+            format!("--ulimit=nofile={open_files}:{open_files}"),
+            format!("--ulimit=nproc={processes}:{processes}"),
+        ]
     }
 }
 
@@ -225,6 +242,42 @@ impl<'a> Podman<'a> {
             .map(drop)
     }
 
+    /// Starts the container that keeps the lab's bridges and their way out while no host is a container.
+    ///
+    /// podman makes a bridge with the first container on a network and removes it with the last one. This one does
+    /// nothing but sleep, by this machine's own program.
+    pub(crate) fn run_switch(
+        &self,
+        folder: &Folder,
+        lab: &str,
+        networks: &[LabNetwork],
+        ulimits: Ulimits,
+    ) -> Result<(), LabError> {
+        let mut words: Vec<String> = [
+            "--runtime=runc",
+            "run",
+            "--detach",
+            "--cgroupns=private",
+            "--no-hosts",
+            "--dns=none",
+            "--volume=/usr:/usr:ro",
+        ]
+        .map(str::to_owned)
+        .into();
+        words.extend(ulimits.words());
+        words.push(format!("--name={}", switch_name(lab)));
+        words.extend(
+            networks
+                .iter()
+                .map(|network| format!("--network={}", network.name)),
+        );
+        words.extend(labels(folder, lab));
+        words.push("--rootfs".to_owned());
+        words.push(folder.switch().display().to_string());
+        words.extend(["/usr/bin/sleep", "infinity"].map(str::to_owned));
+        self.must("making the lab's switch", words).map(drop)
+    }
+
     /// Removes containers, at once.
     pub(crate) fn remove_containers(&self, names: &[String]) -> Result<(), LabError> {
         let words = ["rm", "--force", "--time", "0"]
@@ -249,6 +302,23 @@ impl<'a> Podman<'a> {
             .map(drop)
     }
 
+    /// Lets a host's systemd shut it down; kills what is left of it after the time that systemd gives its units.
+    pub(crate) fn stop(&self, container: &str) -> Result<(), LabError> {
+        self.must("shutting the host down", ["stop", "--time", "90", container])
+            .map(drop)
+    }
+
+    /// Holds all processes of a host where they are, until [`Podman::unpause`].
+    pub(crate) fn pause(&self, container: &str) -> Result<(), LabError> {
+        self.must("holding the host", ["pause", container]).map(drop)
+    }
+
+    /// Lets a held host go on.
+    pub(crate) fn unpause(&self, container: &str) -> Result<(), LabError> {
+        self.must("letting the host go on", ["unpause", container])
+            .map(drop)
+    }
+
     /// Starts a host that was there before, on its own disk.
     pub(crate) fn start(&self, container: &str) -> Result<(), LabError> {
         self.must("switching the host on", ["start", container]).map(drop)
@@ -269,6 +339,11 @@ impl<'a> Podman<'a> {
     }
 }
 
+/// The name of the container that keeps a lab's bridges.
+pub(crate) fn switch_name(lab: &str) -> String {
+    format!("iec.{lab}.switch")
+}
+
 /// What is needed to start a host for the first time.
 pub(crate) struct NewHost<'a> {
     pub(crate) lab: &'a str,
@@ -282,10 +357,6 @@ pub(crate) struct NewHost<'a> {
 
 /// The words after `podman` that start a host.
 fn run_words(folder: &Folder, new: &NewHost<'_>) -> Vec<OsString> {
-    let Ulimits {
-        open_files,
-        processes,
-    } = new.ulimits;
     let mut words: Vec<OsString> = [
         // crun refuses machines with cgroup v1 and v2 side by side.
         "--runtime=runc",
@@ -305,8 +376,7 @@ fn run_words(folder: &Folder, new: &NewHost<'_>) -> Vec<OsString> {
     ]
     .map(Into::into)
     .into();
-    words.push(format!("--ulimit=nofile={open_files}:{open_files}").into());
-    words.push(format!("--ulimit=nproc={processes}:{processes}").into());
+    words.extend(new.ulimits.words().map(OsString::from));
     words.push(format!("--name={}", new.host.container).into());
     words.push(format!("--hostname={}", new.host.name).into());
     for (index, (network, address)) in new.networks.iter().zip(&new.host.addresses).enumerate() {
@@ -364,6 +434,7 @@ fn read_networks(json: &[u8]) -> Result<Vec<Network>, LabError> {
             .iter()
             .filter_map(|each| each.subnet.parse().ok())
             .collect(),
+        bridge: answer.network_interface,
     };
     Ok(answers.into_iter().map(network).collect())
 }
@@ -408,7 +479,7 @@ mod tests {
     fn networks_are_read_and_none_is_no_error() {
         let fake = Fake::default()
             .says("podman network ls --format json --filter", "null\n")
-            .says("podman network ls", r#"[{"name":"podman","driver":"bridge","subnets":[{"subnet":"10.88.0.0/16","gateway":"10.88.0.1"},{"subnet":"fd00::/64"}]}]"#);
+            .says("podman network ls", r#"[{"name":"podman","driver":"bridge","network_interface":"podman0","subnets":[{"subnet":"10.88.0.0/16","gateway":"10.88.0.1"},{"subnet":"fd00::/64"}]}]"#);
         let programs = Programs::new(&fake);
         let podman = Podman::new(&programs);
         assert_eq!(podman.networks_of(&folder()).expect("none"), []);
@@ -417,7 +488,8 @@ mod tests {
             podman.networks().expect("one"),
             [Network {
                 name: "podman".to_owned(),
-                subnets
+                subnets,
+                bridge: "podman0".to_owned(),
             }]
         );
     }
@@ -452,6 +524,7 @@ mod tests {
                 limits: Limits {
                     memory_mib: Some(1024),
                     cpus: Some(0.5),
+                    disk_gib: None,
                 },
                 ulimits: Ulimits {
                     open_files: 20_000,
@@ -492,6 +565,7 @@ mod tests {
             name: "iec.demo.nic2".to_owned(),
             subnet: None,
             internal: true,
+            bridge: String::new(),
         };
         let chosen = "10.89.71.0/24".parse().expect("a network");
         let programs = Programs::new(&fake);

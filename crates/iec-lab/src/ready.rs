@@ -4,11 +4,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::error::LabError;
+use crate::places::Folder;
+use crate::podman::HostState;
 use crate::program::{Input, Invocation, Programs, last_lines};
 use crate::record::{Lab, LabHost};
+use crate::request::HostKind;
+use crate::vm;
 
-/// How long a host may take to come up; generous, because many of them may share two busy processors.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a container may take to come up; generous, because many of them may share two busy processors.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a virtual machine may take, which may be emulated on such processors.
+const MACHINE_PATIENCE: Duration = Duration::from_secs(900);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -24,18 +31,22 @@ pub(crate) enum Goal {
 /// Waits until a host is up.
 ///
 /// # Errors
-/// [`LabError::NotReady`] with the last answer and the failed units, after `patience`, or at once when systemd has
-/// finished with failed units and the goal is [`Goal::Running`].
-pub(crate) fn wait(
-    programs: &Programs<'_>,
-    lab: &Lab,
-    host: &LabHost,
-    goal: Goal,
-    patience: Duration,
-) -> Result<(), LabError> {
+/// [`LabError::NotReady`] with the last answer and the failed units, or the last lines of a console, when the host takes
+/// too long, when its virtual machine has ended, and at once when systemd has finished with failed units and the goal is
+/// [`Goal::Running`].
+pub(crate) fn wait(programs: &Programs<'_>, lab: &Lab, host: &LabHost, goal: Goal) -> Result<(), LabError> {
+    let folder = Folder {
+        path: lab.folder.clone(),
+    };
+    let machine = host.kind != HostKind::Container;
+    let patience = if machine { MACHINE_PATIENCE } else { PATIENCE };
     let start = Instant::now();
     let mut last = "no answer on port 22".to_owned();
     while start.elapsed() < patience {
+        if machine && vm::state(&folder, host)? != HostState::Running {
+            last = "its virtual machine has ended".to_owned();
+            break;
+        }
         if answers(host) {
             let answer = programs.ask("asking the host by SSH", question(lab, host)?)?;
             let state = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
@@ -51,7 +62,12 @@ pub(crate) fn wait(
         }
         std::thread::sleep(PAUSE);
     }
-    let evidence = format!("{last}\n{}", failed_units(programs, host));
+    let more = if machine {
+        vm::last_words(&folder, host)
+    } else {
+        failed_units(programs, host)
+    };
+    let evidence = format!("{last}\n{more}");
     Err(LabError::NotReady {
         host: host.name.clone(),
         waited: start.elapsed(),

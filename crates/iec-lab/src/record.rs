@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{LabError, at};
 use crate::places::{Folder, Places, write_atomically};
-use crate::request::{Nics, UpRequest};
+use crate::request::{HostKind, Nics, UpRequest};
 use crate::subnet;
 
 /// How far a lab has come.
@@ -52,8 +52,11 @@ pub struct LabHost {
     pub name: String,
     /// What it does in the site.
     pub role: HostRole,
-    /// Its container's name in podman.
+    /// Its container's name in podman, or its virtual machine's.
     pub container: String,
+    /// What it is made of.
+    #[serde(default)]
+    pub kind: HostKind,
     /// Its addresses, one per network card, the one to reach it by first; empty until the networks are chosen.
     pub addresses: Vec<Ipv4Addr>,
     /// Its public host key, `ssh-ed25519 AAAA…`; empty until it is made.
@@ -69,6 +72,9 @@ pub(crate) struct LabNetwork {
     pub(crate) subnet: Option<Ipv4Net>,
     /// Whether it has no way out.
     pub(crate) internal: bool,
+    /// The link on this machine that joins its hosts; empty until podman has chosen one.
+    #[serde(default)]
+    pub(crate) bridge: String,
 }
 
 /// The content of `lab.json`. Fields are only ever added to it.
@@ -96,6 +102,7 @@ impl Record {
                 name: format!("iec.{lab}.nic{card}"),
                 subnet: None,
                 internal: card > 1,
+                bridge: String::new(),
             })
             .collect();
         let host = |number: usize| LabHost {
@@ -106,6 +113,7 @@ impl Record {
                 HostRole::Worker
             },
             container: format!("iec.{lab}.edge-{number}"),
+            kind: request.kind(number - 1),
             addresses: Vec::new(),
             host_key: String::new(),
         };
@@ -221,7 +229,7 @@ impl Lab {
             })
     }
 
-    /// The root of a host's disk as a folder of this machine; its `/usr` is empty here, see [`Lab::usr`].
+    /// The root of a container host's disk as a folder of this machine; its `/usr` is empty here, see [`Lab::usr`].
     #[must_use]
     pub fn disk(&self, host: &LabHost) -> PathBuf {
         Folder {

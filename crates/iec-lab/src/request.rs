@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use iec_core::architecture::Architecture;
 use iec_core::site::refused_control_planes;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,12 @@ use crate::error::LabError;
 
 /// The most hosts that one lab may have: their addresses are .11 to .60.
 pub const MAX_HOSTS: usize = 50;
+
+/// The least disk that takes a bare Debian with its kernel, and the most that it makes sense to promise, in GiB.
+const DISK_SIZES: std::ops::RangeInclusive<u32> = 2..=1024;
+
+/// The least memory with which Debian's kernel and its initrd start, in MiB.
+const SMALLEST_MACHINE_MIB: u32 = 256;
 
 /// The Debian release that a lab's hosts run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,6 +35,37 @@ impl Distribution {
         match self {
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
+        }
+    }
+}
+
+/// What a host of a lab is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKind {
+    /// A container with its own systemd: there in seconds, on this machine's kernel.
+    #[default]
+    Container,
+    /// A virtual machine of this architecture: a kernel of its own, a real boot.
+    VirtualMachine(Architecture),
+}
+
+impl HostKind {
+    /// The kind as a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::VirtualMachine(_) => "vm",
+        }
+    }
+
+    /// The architecture of a virtual machine; a container has this machine's.
+    #[must_use]
+    pub fn architecture(self) -> Option<Architecture> {
+        match self {
+            Self::Container => None,
+            Self::VirtualMachine(architecture) => Some(architecture),
         }
     }
 }
@@ -54,6 +92,9 @@ pub struct Limits {
     pub memory_mib: Option<u32>,
     /// Processor time, in processors: 0.5 is half of one.
     pub cpus: Option<f64>,
+    /// The size of a virtual machine's disk in GiB.
+    #[serde(default)]
+    pub disk_gib: Option<u32>,
 }
 
 /// A lab to make.
@@ -63,6 +104,9 @@ pub struct UpRequest {
     pub name: String,
     /// How many hosts, control planes included.
     pub hosts: usize,
+    /// What they are made of, in their order; those that are not named are containers.
+    #[serde(default)]
+    pub kinds: Vec<HostKind>,
     /// How many of them are control planes: the first ones.
     pub control_planes: usize,
     /// What they run.
@@ -88,6 +132,7 @@ impl UpRequest {
         Self {
             name: name.into(),
             hosts: 3,
+            kinds: Vec::new(),
             control_planes: 1,
             distribution: Distribution::default(),
             nics: Nics::default(),
@@ -97,6 +142,27 @@ impl UpRequest {
             mirror: None,
             packages: Vec::new(),
         }
+    }
+
+    /// What the host of this index is made of.
+    #[must_use]
+    pub fn kind(&self, index: usize) -> HostKind {
+        self.kinds.get(index).copied().unwrap_or_default()
+    }
+
+    /// The architectures of its virtual machines, each once.
+    #[must_use]
+    pub fn machine_architectures(&self) -> Vec<Architecture> {
+        let mut found: Vec<Architecture> = self.kinds.iter().filter_map(|kind| kind.architecture()).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Whether any of its hosts is a container.
+    #[must_use]
+    pub fn has_containers(&self) -> bool {
+        (0..self.hosts).any(|index| self.kind(index) == HostKind::Container)
     }
 
     /// Checks what can be checked without looking at the machine.
@@ -121,6 +187,31 @@ impl UpRequest {
                 "iec would refuse its site ({}): {}",
                 refused.code, refused.message
             ));
+        }
+        if self.kinds.len() > self.hosts {
+            return refuse(format!(
+                "{} kinds for {} hosts; each host has one",
+                self.kinds.len(),
+                self.hosts
+            ));
+        }
+        let too_small = |memory: u32| memory < SMALLEST_MACHINE_MIB;
+        if !self.machine_architectures().is_empty() && self.limits.memory_mib.is_some_and(too_small) {
+            return refuse(format!(
+                "less than {SMALLEST_MACHINE_MIB} MiB of memory for a virtual machine; its kernel would not start"
+            ));
+        }
+        if let Some(size) = self.limits.disk_gib {
+            if self.machine_architectures().is_empty() {
+                return refuse("a size of disks, but containers have no disks of their own".to_owned());
+            }
+            if !DISK_SIZES.contains(&size) {
+                return refuse(format!(
+                    "a disk of {size} GiB; it takes {} to {}",
+                    DISK_SIZES.start(),
+                    DISK_SIZES.end()
+                ));
+            }
         }
         if self.limits.memory_mib.is_some_and(|memory| memory < 64) {
             return refuse(
@@ -229,14 +320,29 @@ mod tests {
             UpRequest {
                 limits: Limits {
                     memory_mib: Some(1),
-                    cpus: None,
+                    ..Limits::default()
                 },
                 ..good.clone()
             },
             UpRequest {
                 limits: Limits {
-                    memory_mib: None,
                     cpus: Some(f64::NAN),
+                    ..Limits::default()
+                },
+                ..good.clone()
+            },
+            UpRequest {
+                limits: Limits {
+                    disk_gib: Some(20),
+                    ..Limits::default()
+                },
+                ..good.clone()
+            },
+            UpRequest {
+                kinds: vec![HostKind::VirtualMachine(Architecture::Arm64)],
+                limits: Limits {
+                    disk_gib: Some(1),
+                    ..Limits::default()
                 },
                 ..good.clone()
             },

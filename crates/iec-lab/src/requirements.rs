@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use iec_core::architecture::Architecture;
+
 use crate::error::LabError;
 use crate::event::LabEvent;
 use crate::program::{Invocation, Programs};
@@ -80,6 +82,42 @@ const REQUIREMENTS: [Requirement; 9] = [
 /// that it needs, in seconds (`DPkg::Lock::Timeout` of apt.conf(5), apt 1.9.11 and later; older ones ignore it).
 const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
 
+/// What virtual machines of an architecture need beside that, and their base where this machine is of another one.
+fn of_machines(architecture: Architecture) -> Vec<Requirement> {
+    let one = |what, anywhere: &'static [&'static str], package| Requirement {
+        what,
+        anywhere,
+        package,
+    };
+    let (machine, process) = match architecture {
+        Architecture::Amd64 => (
+            one("qemu-system-x86_64", &["qemu-system-x86_64"], "qemu-system-x86"),
+            one("qemu-x86_64-static", &["qemu-x86_64-static"], "qemu-user-static"),
+        ),
+        Architecture::Arm64 => (
+            one("qemu-system-aarch64", &["qemu-system-aarch64"], "qemu-system-arm"),
+            one(
+                "qemu-aarch64-static",
+                &["qemu-aarch64-static"],
+                "qemu-user-static",
+            ),
+        ),
+    };
+    let mut all = vec![
+        machine,
+        one("mkfs.ext4", &["mkfs.ext4"], "e2fsprogs"),
+        one("debugfs", &["debugfs"], "e2fsprogs"),
+        one("resize2fs", &["resize2fs"], "e2fsprogs"),
+    ];
+    if architecture.uname() != std::env::consts::ARCH {
+        all.push(process);
+        all.push(one("update-binfmts", &["update-binfmts"], "binfmt-support"));
+        // mmdebstrap asks it whether programs of another architecture run here.
+        all.push(one("arch-test", &["arch-test"], "arch-test"));
+    }
+    all
+}
+
 /// The line that installs packages, as one types it.
 pub(crate) fn apt_line(packages: &[String]) -> String {
     format!(
@@ -88,15 +126,15 @@ pub(crate) fn apt_line(packages: &[String]) -> String {
     )
 }
 
-/// Checks that all that a lab is made with is installed.
+/// Checks that all that a lab with virtual machines of these architectures is made with is installed.
 ///
 /// # Errors
 /// [`LabError::MissingPrograms`] with all that is missing.
-pub(crate) fn check() -> Result<(), LabError> {
-    check_with(&|path| path.is_file())
+pub(crate) fn check(machines: &[Architecture]) -> Result<(), LabError> {
+    check_with(machines, &|path| path.is_file())
 }
 
-fn check_with(is_there: &dyn Fn(&Path) -> bool) -> Result<(), LabError> {
+fn check_with(machines: &[Architecture], is_there: &dyn Fn(&Path) -> bool) -> Result<(), LabError> {
     let found = |name: &&str| {
         let path = Path::new(name);
         if path.is_absolute() {
@@ -110,8 +148,10 @@ fn check_with(is_there: &dyn Fn(&Path) -> bool) -> Result<(), LabError> {
         let mut folders = std::env::split_paths(&in_path).chain(PROGRAM_FOLDERS.map(PathBuf::from));
         folders.any(|folder| is_there(&folder.join(path)))
     };
+    let of_machines: Vec<Requirement> = machines.iter().copied().flat_map(of_machines).collect();
     let missing: Vec<&Requirement> = REQUIREMENTS
         .iter()
+        .chain(&of_machines)
         .filter(|requirement| !requirement.anywhere.iter().any(found))
         .collect();
     if missing.is_empty() {
@@ -128,15 +168,16 @@ fn check_with(is_there: &dyn Fn(&Path) -> bool) -> Result<(), LabError> {
 /// Installs what [`check`] misses, with apt-get; gives the packages.
 pub(crate) fn install(
     programs: &Programs<'_>,
+    machines: &[Architecture],
     on_event: &mut dyn FnMut(LabEvent),
 ) -> Result<Vec<String>, LabError> {
-    let packages = match check() {
+    let packages = match check(machines) {
         Ok(()) => return Ok(Vec::new()),
         Err(LabError::MissingPrograms { packages, .. }) => packages,
         Err(other) => return Err(other),
     };
     install_packages(programs, &packages, on_event)?;
-    check()?;
+    check(machines)?;
     Ok(packages)
 }
 
@@ -180,7 +221,7 @@ mod tests {
     #[test]
     fn all_that_is_missing_is_named_at_once_and_each_package_once() {
         let only_podman = |path: &Path| path == Path::new("/usr/bin/podman") || path.ends_with("ip");
-        let error = check_with(&only_podman).expect_err("much is missing");
+        let error = check_with(&[], &only_podman).expect_err("much is missing");
         assert_eq!(
             error.help(),
             "type: apt-get install -y --no-install-recommends runc netavark iptables mmdebstrap \
@@ -208,8 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn virtual_machines_need_their_own_programs() {
+        let containers_only = |path: &Path| !path.to_string_lossy().contains("qemu");
+        check_with(&[], &containers_only).expect("containers need no QEMU");
+        let error = check_with(&Architecture::ALL, &containers_only).expect_err("QEMU is missing");
+        let help = error.help();
+        assert!(
+            help.contains("qemu-system-x86 ") && help.contains("qemu-system-arm"),
+            "{help}"
+        );
+        assert!(help.contains("qemu-user-static"), "{help}");
+    }
+
+    #[test]
     fn one_of_several_places_is_enough() {
         let everything_but = |path: &Path| path != Path::new("/usr/lib/podman/netavark");
-        check_with(&everything_but).expect("netavark is in another place");
+        check_with(&[], &everything_but).expect("netavark is in another place");
     }
 }

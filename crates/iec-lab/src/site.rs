@@ -45,7 +45,11 @@ pub(crate) fn text(record: &Record, facts: &SiteFacts<'_>) -> String {
     if workers < 2 {
         line("  controlPlane: {schedulable: true}".to_owned());
     }
-    // The hosts share this machine's disk with everything else on it: shares of a disk that is not theirs mean nothing.
+    // Virtual machines have kernels and disks of their own: there is nothing to accept of them.
+    if !request.has_containers() {
+        return out;
+    }
+    // Containers share this machine's disk with everything else on it: shares of a disk that is not theirs mean nothing.
     line(
         "  kubelet: {evictionHard: {nodefs.available: 1Gi, imagefs.available: 1Gi, memory.available: 100Mi}}"
             .to_owned(),

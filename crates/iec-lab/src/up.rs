@@ -1,10 +1,12 @@
 //! `up`: makes a lab, every intent recorded before it is carried out.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use iec_core::architecture::Architecture;
 use ipnet::Ipv4Net;
 
 use crate::disk::{self, Identity};
@@ -15,8 +17,9 @@ use crate::podman::{NewHost, Podman, Ulimits};
 use crate::program::{Invocation, Programs};
 use crate::ready::{self, Goal};
 use crate::record::{Lab, LabHost, LabState, Record, lab_names};
-use crate::request::UpRequest;
+use crate::request::{HostKind, UpRequest};
 use crate::site::{self, SiteFacts};
+use crate::vm::{self, Accelerator, Hardware, NewMachine};
 use crate::{Labs, base, down, subnet};
 
 /// How often another network is tried when somebody else takes the chosen one at the same moment.
@@ -33,7 +36,7 @@ impl Labs {
     pub fn up(&self, request: &UpRequest, on_event: &mut dyn FnMut(LabEvent)) -> Result<Lab, LabError> {
         let start = Instant::now();
         request.validate()?;
-        self.check_machine()?;
+        self.check_machine(&request.machine_architectures())?;
         let programs = &Programs::new(self.runner());
         let machine = Podman::new(programs).machine()?;
         if machine.network_backend != "netavark" {
@@ -103,6 +106,13 @@ impl Labs {
     }
 }
 
+/// What hosts begin with: the root of containers, and each architecture's bootable base with what runs it.
+#[derive(Default)]
+struct Bases {
+    container: Option<PathBuf>,
+    machines: BTreeMap<Architecture, (PathBuf, Accelerator)>,
+}
+
 /// One `up` under way.
 struct Work<'a> {
     labs: &'a Labs,
@@ -121,14 +131,14 @@ impl Work<'_> {
         let folder = self.folder;
         let mut record = Record::intended(request);
         record.write(folder)?;
-        let base = base::ensure(&self.programs, self.labs.places(), request, on_event)?;
+        let bases = self.bases(request, on_event)?;
         self.networks(&mut record, on_event)?;
         let authorized_key = disk::generate_key(
             &self.programs,
             &folder.identity(),
             &format!("iec-lab-{}", request.name),
         )?;
-        self.hosts(&mut record, &base, &authorized_key, on_event)?;
+        self.hosts(&mut record, &bases, &authorized_key, on_event)?;
         let facts = SiteFacts {
             identity: &folder.identity(),
             cgroup_v1,
@@ -143,6 +153,35 @@ impl Work<'_> {
             elapsed: self.start.elapsed(),
         });
         Ok(Lab::of(folder, record))
+    }
+
+    /// What the hosts begin with, from the cache or built now.
+    fn bases(&self, request: &UpRequest, on_event: &mut dyn FnMut(LabEvent)) -> Result<Bases, LabError> {
+        let mut bases = Bases::default();
+        if request.has_containers() {
+            bases.container = Some(base::ensure(
+                &self.programs,
+                self.labs.places(),
+                request,
+                on_event,
+            )?);
+        }
+        for architecture in request.machine_architectures() {
+            let accelerator = Accelerator::find(&self.programs, architecture)?;
+            on_event(LabEvent::Accelerated {
+                architecture,
+                accelerator,
+            });
+            let image = vm::ensure_image(
+                &self.programs,
+                self.labs.places(),
+                request,
+                architecture,
+                on_event,
+            )?;
+            bases.machines.insert(architecture, (image, accelerator));
+        }
+        Ok(bases)
     }
 
     /// Chooses the networks, records them, and makes them.
@@ -175,6 +214,7 @@ impl Work<'_> {
                 }
             }
         }
+        self.bridges(record)?;
         for network in &record.networks {
             let subnet = network
                 .subnet
@@ -186,6 +226,27 @@ impl Work<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Records the links that join the hosts, and makes them stay where virtual machines are joined to them too.
+    fn bridges(&self, record: &mut Record) -> Result<(), LabError> {
+        let podman = Podman::new(&self.programs);
+        let known = podman.networks()?;
+        for network in &mut record.networks {
+            let found = known.iter().find(|other| other.name == network.name);
+            network.bridge = found.map(|found| found.bridge.clone()).unwrap_or_default();
+        }
+        record.write(self.folder)?;
+        if record.request.machine_architectures().is_empty() {
+            return Ok(());
+        }
+        create_switch_root(&self.folder.switch())?;
+        podman.run_switch(
+            self.folder,
+            &record.request.name,
+            &record.networks,
+            Ulimits::of_this_process()?,
+        )
     }
 
     /// What is taken: routes of this machine, networks of podman, and what other labs have chosen.
@@ -218,7 +279,7 @@ impl Work<'_> {
     fn hosts(
         &self,
         record: &mut Record,
-        base: &Path,
+        bases: &Bases,
         authorized_key: &str,
         on_event: &mut dyn FnMut(LabEvent),
     ) -> Result<(), LabError> {
@@ -231,29 +292,41 @@ impl Work<'_> {
             ..
         } = &*record;
         let keys = in_parallel(hosts, on_event, |host, tell| {
-            let disk = self.folder.disk(&host.name);
+            let disk_ready = || {
+                tell(LabEvent::DiskReady {
+                    host: host.name.clone(),
+                    elapsed: self.start.elapsed(),
+                });
+            };
             let identity = Identity {
                 name: &host.name,
                 authorized_key,
                 resolvers: &resolvers,
             };
-            let host_key = disk::create(&self.programs, base, &disk, &identity)?;
-            let (upper, work) = self.folder.usr_overlay(&host.name);
-            disk::create_folder(&upper)?;
-            disk::create_folder(&work)?;
-            tell(LabEvent::DiskReady {
-                host: host.name.clone(),
-                elapsed: self.start.elapsed(),
-            });
-            let new = NewHost {
-                lab: &request.name,
-                host,
-                base,
-                networks,
-                limits: request.limits,
-                ulimits,
+            let host_key = match host.kind {
+                HostKind::Container => {
+                    let base = bases.container.as_deref().expect("there are containers");
+                    let new = NewHost {
+                        lab: &request.name,
+                        host,
+                        base,
+                        networks,
+                        limits: request.limits,
+                        ulimits,
+                    };
+                    self.container(&new, &identity, &disk_ready)?
+                }
+                HostKind::VirtualMachine(architecture) => {
+                    let (image, accelerator) = &bases.machines[&architecture];
+                    let hardware = Hardware {
+                        architecture,
+                        accelerator: *accelerator,
+                        networks,
+                        limits: request.limits,
+                    };
+                    self.machine(host, &hardware, image, &identity, &disk_ready)?
+                }
             };
-            Podman::new(&self.programs).run_host(self.folder, &new)?;
             tell(LabEvent::HostStarted {
                 host: host.name.clone(),
                 elapsed: self.start.elapsed(),
@@ -271,9 +344,48 @@ impl Work<'_> {
         )
     }
 
+    /// Makes a container's disk and switches it on; gives its host key.
+    fn container(
+        &self,
+        new: &NewHost<'_>,
+        identity: &Identity<'_>,
+        disk_ready: &dyn Fn(),
+    ) -> Result<String, LabError> {
+        let disk = self.folder.disk(&new.host.name);
+        let host_key = disk::create(&self.programs, new.base, &disk, identity)?;
+        let (upper, work) = self.folder.usr_overlay(&new.host.name);
+        disk::create_folder(&upper)?;
+        disk::create_folder(&work)?;
+        disk_ready();
+        Podman::new(&self.programs).run_host(self.folder, new)?;
+        Ok(host_key)
+    }
+
+    /// Makes a virtual machine's disk and switches it on; gives its host key.
+    fn machine(
+        &self,
+        host: &LabHost,
+        hardware: &Hardware<'_>,
+        image: &Path,
+        identity: &Identity<'_>,
+        disk_ready: &dyn Fn(),
+    ) -> Result<String, LabError> {
+        let new = NewMachine {
+            host,
+            networks: hardware.networks,
+            image,
+            identity,
+            disk_gib: hardware.limits.disk_gib,
+        };
+        let host_key = vm::create(&self.programs, self.folder, &new)?;
+        disk_ready();
+        vm::start(&self.programs, self.folder, host, hardware)?;
+        Ok(host_key)
+    }
+
     fn await_hosts(&self, lab: &Lab, on_event: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {
         in_parallel(&lab.hosts, on_event, |host, tell| {
-            ready::wait(&self.programs, lab, host, Goal::Running, ready::PATIENCE)?;
+            ready::wait(&self.programs, lab, host, Goal::Running)?;
             tell(LabEvent::HostReady {
                 host: host.name.clone(),
                 elapsed: self.start.elapsed(),
@@ -293,6 +405,16 @@ fn check_place(path: &Path) -> Result<(), LabError> {
         let reason = "it must be an absolute path of text without colons and commas";
         LabError::InvalidRequest(format!("its files cannot be in {}: {reason}", path.display()))
     })
+}
+
+/// Makes the root of the container that keeps the bridges: nothing but places for this machine's own programs.
+fn create_switch_root(root: &Path) -> Result<(), LabError> {
+    disk::create_folder(&root.join("usr"))?;
+    for name in ["bin", "lib", "lib64"] {
+        std::os::unix::fs::symlink(format!("usr/{name}"), root.join(name))
+            .map_err(at("create", root.join(name)))?;
+    }
+    Ok(())
 }
 
 /// The lines of `known_hosts`: each host by its addresses and its name.

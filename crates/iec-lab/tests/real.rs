@@ -33,7 +33,7 @@ impl Bench {
             labs: root.path().join("labs"),
             cache,
         };
-        match Labs::new(places.clone()).check_machine() {
+        match Labs::new(places.clone()).check_machine(&[]) {
             Ok(()) => Some(Self {
                 root,
                 places,

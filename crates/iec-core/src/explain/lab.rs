@@ -144,4 +144,18 @@ pub(super) const ROWS: &[Explanation] = &[
         "Run `iec lab down NAME`; remove by hand what it still names.",
         "",
     ),
+    row(
+        "IEC1921",
+        "a host of the lab has a snapshot of this name",
+        "A snapshot is never overwritten.",
+        "Choose another name; `iec lab down` removes a lab with its snapshots.",
+        "",
+    ),
+    row(
+        "IEC1922",
+        "a host of the lab has no snapshot of this name",
+        "The message has the names of those that there are.",
+        "Use one of them, or make one with `iec lab snapshot`.",
+        "",
+    ),
 ];

@@ -124,7 +124,7 @@ fn newest() -> &'static str {
 
 /// Installs what this machine lacks, for hosts and for building.
 fn prepare(labs: &Labs, architecture: Architecture, ui: &Ui) -> Result<(), CliError> {
-    lab::install(labs, ui)?;
+    lab::install(labs, &[], ui)?;
     match iec_bundle::check_tools(&[architecture]) {
         Err(BuildError::ToolsMissing { packages, .. }) => lab::install_packages(labs, &packages, ui),
         Err(error) => Err(bundle::build_failed(&error)),
@@ -250,7 +250,7 @@ fn take_kubectl(content: &Content, architecture: Architecture, lab: &Lab) -> Res
 
 #[cfg(test)]
 mod tests {
-    use iec_lab::{HostRole, LabHost};
+    use iec_lab::{HostKind, HostRole, LabHost};
 
     use super::*;
 
@@ -259,6 +259,7 @@ mod tests {
         let host = |(name, _): &(&str, HostState)| LabHost {
             name: (*name).to_owned(),
             role: HostRole::Worker,
+            kind: HostKind::Container,
             container: format!("iec.demo.{name}"),
             addresses: Vec::new(),
             host_key: String::new(),

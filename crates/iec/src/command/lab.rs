@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use iec_core::architecture::Architecture;
 use iec_lab::{
-    Distribution, ExecUser, LabError, LabEvent, LabHost, LabStatus, Labs, Limits, Nics, Places, Removed,
-    UpRequest,
+    Distribution, ExecUser, HostKind, LabError, LabEvent, LabHost, LabStatus, Labs, Limits, Nics, Places,
+    Removed, UpRequest,
 };
 use iec_sh::Word;
 use serde_json::{Value, json};
 
-use crate::cli::{self, LabDown, LabExec, LabUp};
+use super::lab_host;
+use crate::cli::{self, HostGroup, LabDown, LabExec, LabUp};
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
 use crate::ui::{Board, Document, Mark, Ui, count, duration};
@@ -21,9 +23,9 @@ pub(super) fn run(command: &cli::Lab, settings: &Settings, ui: &Ui) -> Result<Ou
     let labs = labs(settings);
     match command {
         cli::Lab::Up(up) => {
-            let request = request(up, settings);
+            let request = request(up, settings)?;
             if up.install_deps {
-                install(&labs, ui)?;
+                install(&labs, &request.machine_architectures(), ui)?;
             }
             let began = Instant::now();
             let lab = self::up(&labs, &request, ui)?;
@@ -33,6 +35,7 @@ pub(super) fn run(command: &cli::Lab, settings: &Settings, ui: &Ui) -> Result<Ou
         cli::Lab::Down(LabDown { name }) => down(&labs, name, ui),
         cli::Lab::List(_) => list(&labs, ui),
         cli::Lab::Exec(exec) => self::exec(&labs, exec, ui),
+        cli::Lab::OfHost(command) => lab_host::run(&labs, command, ui),
     }
 }
 
@@ -45,9 +48,9 @@ pub(super) fn labs(settings: &Settings) -> Labs {
 }
 
 /// Installs what this machine lacks for labs.
-pub(super) fn install(labs: &Labs, ui: &Ui) -> Result<(), CliError> {
+pub(super) fn install(labs: &Labs, machines: &[Architecture], ui: &Ui) -> Result<(), CliError> {
     let mut board = ui.board("packages");
-    let installed = labs.install_dependencies(&mut |event| show(&event, &mut board, ui));
+    let installed = labs.install_dependencies(machines, &mut |event| show(&event, &mut board, ui));
     board.finish();
     let installed = installed.map_err(|error| failed(&error))?;
     if !installed.is_empty() {
@@ -68,13 +71,13 @@ pub(super) fn install_packages(labs: &Labs, packages: &[String], ui: &Ui) -> Res
 
 /// What whoever makes a lab should know before it is there.
 const PRIVILEGED: &str =
-    "The lab's hosts are privileged containers: whoever is root on one of them can be root on this machine.";
+    "The lab's containers are privileged: whoever is root on one of them can be root on this machine.";
 
 /// Makes a lab and shows how it comes up.
 pub(super) fn up(labs: &Labs, request: &UpRequest, ui: &Ui) -> Result<iec_lab::Lab, CliError> {
     let mut board = ui.board("lab");
     let mut ready = 0;
-    let mut told = false;
+    let mut told = !request.has_containers();
     let hosts = request.hosts as u64;
     let lab = labs.up(request, &mut |event| {
         if !std::mem::replace(&mut told, true) {
@@ -90,9 +93,11 @@ pub(super) fn up(labs: &Labs, request: &UpRequest, ui: &Ui) -> Result<iec_lab::L
     lab.map_err(|error| failed(&error))
 }
 
-fn request(up: &LabUp, settings: &Settings) -> UpRequest {
-    UpRequest {
-        hosts: up.hosts,
+fn request(up: &LabUp, settings: &Settings) -> Result<UpRequest, CliError> {
+    let kinds = kinds(up)?;
+    Ok(UpRequest {
+        hosts: kinds.len(),
+        kinds,
         control_planes: up.control_planes,
         distribution: match up.distribution {
             cli::Distribution::Bookworm => Distribution::Bookworm,
@@ -102,13 +107,45 @@ fn request(up: &LabUp, settings: &Settings) -> UpRequest {
         limits: Limits {
             memory_mib: up.memory,
             cpus: up.cpus,
+            disk_gib: up.disk,
         },
         release: up.release.clone(),
         bundle: Some(bundle(up, settings)),
         mirror: up.mirror.clone(),
         packages: up.packages.clone(),
         ..UpRequest::new(up.name.as_str())
+    })
+}
+
+/// What each host is made of, in the order in which `--hosts` names them.
+fn kinds(up: &LabUp) -> Result<Vec<HostKind>, CliError> {
+    let architecture = up.arch.map_or_else(own_architecture, Ok)?;
+    let default = match up.kind {
+        cli::HostKind::Container => HostKind::Container,
+        cli::HostKind::Vm => HostKind::VirtualMachine(architecture),
+    };
+    if up.kind == cli::HostKind::Container && up.arch.is_some() {
+        return Err(failed(&LabError::InvalidRequest(
+            "--arch is for virtual machines; containers have this machine's architecture".to_owned(),
+        )));
     }
+    let kind = |group: &HostGroup| match (group.kind, group.architecture) {
+        (None, _) => default,
+        (Some(cli::HostKind::Container), _) => HostKind::Container,
+        (Some(cli::HostKind::Vm), of) => HostKind::VirtualMachine(of.unwrap_or(architecture)),
+    };
+    Ok(up
+        .hosts
+        .iter()
+        .flat_map(|group| std::iter::repeat_n(kind(group), group.count))
+        .collect())
+}
+
+fn own_architecture() -> Result<Architecture, CliError> {
+    Architecture::from_uname(std::env::consts::ARCH).ok_or_else(|| {
+        let reason = format!("there are no hosts for a machine of {}", std::env::consts::ARCH);
+        failed(&LabError::InvalidRequest(reason))
+    })
 }
 
 /// The bundle of the lab's site file, which lies in another folder than the one where it was named.
@@ -120,8 +157,8 @@ fn bundle(up: &LabUp, settings: &Settings) -> PathBuf {
 fn lab_json(lab: &iec_lab::Lab) -> Value {
     let host = |host: &LabHost| {
         json!({
-            "name": host.name, "role": host.role, "container": host.container, "addresses": host.addresses,
-            "hostKey": host.host_key,
+            "name": host.name, "role": host.role, "kind": host.kind.name(), "architecture": host.kind.architecture(),
+            "container": host.container, "addresses": host.addresses, "hostKey": host.host_key,
         })
     };
     json!({
@@ -148,9 +185,10 @@ fn lab_text(lab: &iec_lab::Lab, took: Duration) -> String {
         let addresses: Vec<String> = host.addresses.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
-            "  {:width$}  {:13}  {}",
+            "  {:width$}  {:13}  {:9}  {}",
             host.name,
             host.role.name(),
+            kind_text(host),
             addresses.join(", ")
         );
     }
@@ -162,6 +200,14 @@ fn lab_text(lab: &iec_lab::Lab, took: Duration) -> String {
         lab.name
     );
     text
+}
+
+/// What a host is made of, in a word and its architecture.
+fn kind_text(host: &LabHost) -> String {
+    match host.kind.architecture() {
+        None => host.kind.name().to_owned(),
+        Some(architecture) => format!("{} {}", host.kind.name(), architecture.go_name()),
+    }
 }
 
 /// Removes a lab.
@@ -225,9 +271,10 @@ fn status_text(status: &LabStatus) -> String {
                     .map_or_else(|| "no address yet".to_owned(), ToString::to_string);
                 let _ = writeln!(
                     text,
-                    "  {:8}  {:13}  {address:15}  {}",
+                    "  {:8}  {:13}  {:9}  {address:15}  {}",
                     host.name,
                     host.role.name(),
+                    kind_text(host),
                     state.name()
                 );
             }
@@ -273,6 +320,13 @@ fn show(event: &LabEvent, board: &mut Board<'_>, ui: &Ui) {
         LabEvent::NetworkReady { network, subnet } => {
             board.line(Mark::Done, network, &format!("the network {subnet} is there"));
         }
+        LabEvent::Accelerated {
+            architecture,
+            accelerator,
+        } => {
+            let text = format!("virtual machines run by {}", accelerator.name());
+            board.line(Mark::Note, architecture.go_name(), &text);
+        }
         LabEvent::DiskReady { host, .. } => board.busy(host, "has its disk"),
         LabEvent::HostStarted { host, .. } => board.busy(host, "starts"),
         LabEvent::HostReady { host, .. } => {
@@ -304,6 +358,8 @@ pub(super) fn failed(error: &LabError) -> CliError {
         | LabError::NoSuchHost { .. }
         | LabError::Busy { .. }
         | LabError::HostState { .. }
+        | LabError::SnapshotExists { .. }
+        | LabError::NoSuchSnapshot { .. }
         | LabError::NetworkBackend { .. } => Kind::Refused,
         _ => Kind::StepFailed,
     };

@@ -17,6 +17,7 @@ mod interrupt;
 mod inventories;
 mod kubeconfig;
 mod lab;
+mod lab_host;
 mod log;
 pub(crate) mod methods;
 mod owed;

@@ -39,8 +39,10 @@ documents! {
     Facts => "facts", "`check --probe`: what the hosts are, in the form of a facts file.";
     Init => "init", "The end of `init`: the file and the site that it describes.";
     Lab => "lab", "The end of `lab up`: the lab, its hosts, its files.";
+    LabConsole => "lab.console", "`lab console`: what a virtual machine has printed.";
     LabEvent => "lab.event", "What happens while a lab is made or removed.";
     LabExec => "lab.exec", "`lab exec`: the exit code and the output of the command.";
+    LabHost => "lab.host", "The end of `lab stop`, `lab start`, `lab snapshot` and `lab restore`: the host and its state.";
     LabRemoved => "lab.removed", "The end of `lab down`: what was removed.";
     Labs => "labs", "`lab list`: the labs and the states of their hosts.";
     Log => "log", "A record of a host's journal.";
