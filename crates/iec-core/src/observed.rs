@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::content::Digest;
 use crate::event::{MalformedLine, lines, text, words};
 use crate::journal::{Journal, Recorded};
-use crate::plan::{BLOB_QUESTION, FileContent, HostPart, Op, Phase, Plan, Step, StepId, lower};
+use crate::plan::{After, BLOB_QUESTION, HostPart, Phase, Plan, Shown, Step, StepId, lower};
 use crate::said::said;
 
 /// What a step's check said.
@@ -346,13 +346,6 @@ fn removals(host: &str, recorded: &[Recorded]) -> impl Iterator<Item = Change> {
 }
 
 fn change(step: &Step, seen: &StepObserved) -> Change {
-    let after = match &step.op {
-        Op::File(file) => match &file.content {
-            FileContent::Text(text) => Some(text.clone()),
-            FileContent::Secret(_) | FileContent::Changing { .. } => None,
-        },
-        _ => None,
-    };
     let is_new = seen.present.values().all(|present| *present == Present::Absent);
     Change {
         host: step.host.to_string(),
@@ -371,15 +364,26 @@ fn change(step: &Step, seen: &StepObserved) -> Change {
         files: lower(step)
             .shows
             .into_iter()
-            .filter_map(|path| {
-                let before = seen.present.get(&path)?.clone();
-                Some(FileChange {
-                    path,
-                    before,
-                    after: after.clone(),
-                })
-            })
+            .filter_map(|shown| file_change(shown, seen))
             .collect(),
         estimate_seconds: step.estimate_seconds,
     }
+}
+
+/// What a step makes of a file, where the host has said what is there.
+fn file_change(shown: Shown, seen: &StepObserved) -> Option<FileChange> {
+    let before = seen.present.get(&shown.path)?.clone();
+    let after = match shown.after {
+        After::Text(text) => Some(text),
+        After::AsKept(copy) => match seen.present.get(&copy)? {
+            Present::File { content, .. } => content.clone(),
+            _ => None,
+        },
+        After::InPart => None,
+    };
+    Some(FileChange {
+        path: shown.path,
+        before,
+        after,
+    })
 }

@@ -28,10 +28,6 @@ pub enum InitPhase {
     Certificates,
     /// The kubeconfig files of the components.
     Kubeconfigs,
-    /// etcd's static pod.
-    Etcd,
-    /// The static pods of API server, controller manager and scheduler.
-    ControlPlane,
     /// The kubelet starts, and starts them.
     KubeletStart,
     /// The configuration goes into the cluster.
@@ -57,8 +53,6 @@ impl InitPhase {
             Self::Preflight => &["preflight"],
             Self::Certificates => &["certs", "all"],
             Self::Kubeconfigs => &["kubeconfig", "all"],
-            Self::Etcd => &["etcd", "local"],
-            Self::ControlPlane => &["control-plane", "all"],
             Self::KubeletStart => &["kubelet-start"],
             Self::UploadConfig => &["upload-config", "all"],
             Self::MarkControlPlane { .. } => &["mark-control-plane"],
@@ -73,7 +67,7 @@ impl InitPhase {
     pub fn empty_files(&self) -> std::option::IntoIter<&'static str> {
         match self {
             Self::Certificates => Some(PKI),
-            Self::Kubeconfigs | Self::Etcd | Self::ControlPlane => Some("/etc/kubernetes"),
+            Self::Kubeconfigs => Some("/etc/kubernetes"),
             _ => None,
         }
         .into_iter()
@@ -238,7 +232,7 @@ fn image_tag<'a>(inputs: &Inputs<'a>, name: &str) -> &'a str {
     reference.rsplit_once(':').map_or(reference, |(_, tag)| tag)
 }
 
-fn kubelet_configuration(inputs: &Inputs<'_>) -> Value {
+pub(super) fn kubelet_configuration(inputs: &Inputs<'_>) -> Value {
     let kubelet = inputs.site.kubelet();
     let mut value = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -276,9 +270,14 @@ fn proxy_configuration(inputs: &Inputs<'_>) -> Value {
     value
 }
 
-/// What is different in the kubelet's configuration on this host; kubeadm merges it into the common one.
+/// What is different in the kubelet's configuration on this host, as a patch: kubeadm merges it into the common one.
 #[must_use]
 pub(super) fn kubelet_patch(facts: &HostFacts) -> String {
+    document::documents(&[kubelet_difference(facts)])
+}
+
+/// The same as data.
+pub(super) fn kubelet_difference(facts: &HostFacts) -> Value {
     let driver = match facts.cgroup_driver() {
         CgroupDriver::Systemd => "systemd",
         CgroupDriver::Cgroupfs => "cgroupfs",
@@ -287,5 +286,5 @@ pub(super) fn kubelet_patch(facts: &HostFacts) -> String {
     if !facts.fail_cgroup_v1() {
         patch["failCgroupV1"] = json!(false);
     }
-    document::documents(&[patch])
+    patch
 }

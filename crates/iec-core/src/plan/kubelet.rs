@@ -1,4 +1,9 @@
-//! The kubelet's unit, as upstream's packages have it.
+//! The kubelet: its unit, as upstream's packages have it, and its configuration.
+
+use serde_json::{Value, json};
+
+use crate::facts::HostFacts;
+use crate::plan::{Inputs, document, kubeadm};
 
 /// The unit file.
 pub(super) const UNIT_FILE: &str = "/etc/systemd/system/kubelet.service";
@@ -35,3 +40,34 @@ EnvironmentFile=-/etc/default/kubelet
 ExecStart=
 ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 "#;
+
+/// The kubelet's configuration. kubeadm writes one when a host joins; from then on it is IEC's.
+pub(super) const CONFIGURATION_FILE: &str = "/var/lib/kubelet/config.yaml";
+
+/// The whole configuration of the kubelet on this host: what kubeadm gives every kubelet
+/// (`cmd/kubeadm/app/componentconfigs/kubelet.go` and its template of an instance), and what the site asks for.
+#[must_use]
+pub(super) fn configuration(inputs: &Inputs<'_>, facts: &HostFacts) -> String {
+    let mut value = json!({
+        "authentication": {
+            "anonymous": {"enabled": false},
+            "webhook": {"enabled": true},
+            "x509": {"clientCAFile": format!("{}/ca.crt", kubeadm::PKI)},
+        },
+        "authorization": {"mode": "Webhook"},
+        "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": kubeadm::RUNTIME_SOCKET,
+        "healthzBindAddress": "127.0.0.1",
+        "healthzPort": 10248,
+        "staticPodPath": "/etc/kubernetes/manifests",
+    });
+    for part in [
+        kubeadm::kubelet_configuration(inputs),
+        kubeadm::kubelet_difference(facts),
+    ] {
+        if let (Some(value), Value::Object(part)) = (value.as_object_mut(), part) {
+            value.extend(part);
+        }
+    }
+    document::documents(&[value])
+}

@@ -12,6 +12,7 @@ mod op;
 mod part;
 mod phase;
 mod service_network;
+mod static_pod;
 mod step;
 pub(crate) mod sysctls;
 
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
 pub use kubeadm::{InitPhase, JoinPhase};
+pub use lower::{After, HOME, Lowered, SECRETS, Shown, Undo, lower};
 pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node};
-pub use lower::{HOME, Lowered, SECRETS, Undo, lower};
 pub use op::{
     FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, ReleaseMark, Require, SecretName, StoreBlob,
     Unit, Wait,
@@ -29,6 +30,7 @@ pub use op::{
 pub use part::{HostPart, journal_script};
 pub(crate) use phase::CLUSTER_CA_FILE;
 pub use phase::image_names;
+pub use static_pod::{Component, StaticPod};
 pub use step::{Phase, Step, StepId};
 
 use crate::content::{Digest, Manifest};

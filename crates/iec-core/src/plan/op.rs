@@ -7,6 +7,7 @@ use iec_sh::Expr;
 
 use crate::content::{Digest, ImageItem};
 use crate::plan::kubeadm::{InitPhase, JoinPhase};
+use crate::plan::static_pod::StaticPod;
 
 /// What a step is. [`crate::plan::lower()`] is the only place that makes commands of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,10 @@ pub enum Op {
     Init(InitPhase),
     /// A phase of `kubeadm join`.
     Join(JoinPhase),
+    /// A static pod of the control plane.
+    StaticPod(StaticPod),
+    /// The kubelet's whole configuration, and a kubelet that runs with it.
+    KubeletConfiguration(String),
     /// Objects applied server-side from a file on this control plane.
     Manifest {
         /// The file.

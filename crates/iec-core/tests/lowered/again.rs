@@ -1,6 +1,7 @@
 //! Every phase of kubeadm can be done a second time, whatever of it was lost, though kubeadm itself refuses much of that.
 
-use iec_core::plan::{InitPhase, JoinPhase, Op};
+use iec_core::content::Digest;
+use iec_core::plan::{Component, InitPhase, JoinPhase, Op, StaticPod};
 
 use crate::pretend::Pretend;
 
@@ -28,8 +29,7 @@ case "$*" in
     test -e /etc/kubernetes/$name.conf || echo "$name" >/etc/kubernetes/$name.conf
   done ;;
 *phase\ etcd\ local*) mkdir -p /etc/kubernetes/manifests; echo pod >/etc/kubernetes/manifests/etcd.yaml ;;
-*phase\ control-plane\ all*)
-  for name in kube-apiserver kube-controller-manager kube-scheduler; do echo pod >/etc/kubernetes/manifests/$name.yaml; done ;;
+*phase\ control-plane\ apiserver*) mkdir -p /etc/kubernetes/manifests; echo pod >/etc/kubernetes/manifests/kube-apiserver.yaml ;;
 *init\ phase\ kubelet-start*)
   mkdir -p /var/lib/kubelet; echo configuration >/var/lib/kubelet/config.yaml; echo flags >/var/lib/kubelet/kubeadm-flags.env; : >/run/active ;;
 *join\ phase\ kubelet-start*)
@@ -87,14 +87,19 @@ fn whatever_file_of_a_phase_is_lost_comes_back() {
     .flat_map(|name| [pki(&format!("{name}.crt")), pki(&format!("{name}.key"))]);
     let kubeconfigs =
         ["admin", "controller-manager", "scheduler"].map(|name| format!("/etc/kubernetes/{name}.conf"));
-    let components = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(manifest);
+    let pod = |component| {
+        Op::StaticPod(StaticPod {
+            component,
+            configuration: Digest::of(b"configuration"),
+        })
+    };
     let mut joined = kubelet();
     joined.push("/etc/kubernetes/kubelet.conf".to_owned());
     let table = [
         (init(InitPhase::Certificates), certificates.collect()),
         (init(InitPhase::Kubeconfigs), kubeconfigs.to_vec()),
-        (init(InitPhase::Etcd), vec![manifest("etcd")]),
-        (init(InitPhase::ControlPlane), components.to_vec()),
+        (pod(Component::Etcd), vec![manifest("etcd")]),
+        (pod(Component::ApiServer), vec![manifest("kube-apiserver")]),
         (init(InitPhase::KubeletStart), kubelet()),
         (Op::Join(JoinPhase::KubeletStart), joined),
     ];

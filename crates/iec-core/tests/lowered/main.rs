@@ -12,6 +12,7 @@ mod api_away;
 mod cluster;
 mod committed;
 mod disk;
+mod gate;
 mod kubeconfig;
 mod power_cut;
 mod pretend;

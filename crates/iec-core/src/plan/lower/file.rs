@@ -6,7 +6,7 @@ use super::ask::{has_digest, question, remember, required, run, test, unchanged_
 use super::edit::Edit;
 use super::folders::{note_folders, remove_empty_folders};
 use super::undo::{keep, note_unit, restore, restore_unit, was_nothing};
-use super::{HOME, Lowered, SECRETS, Undo};
+use super::{After, HOME, Lowered, SECRETS, Shown, Undo};
 use crate::content::Digest;
 use crate::plan::op::{FileContent, FileOp, Program as StoreProgram, ProgramOwner};
 
@@ -90,7 +90,13 @@ pub(super) fn file(id: &str, file: &FileOp) -> Lowered {
     if let Some(unit) = unit {
         undo.extend(restore_unit(id, unit));
     }
-    let shows = if sensitive { vec![] } else { vec![path.to_owned()] };
+    let shows = match &file.content {
+        FileContent::Text(text) => vec![Shown {
+            path: path.to_owned(),
+            after: After::Text(text.clone()),
+        }],
+        FileContent::Secret(_) | FileContent::Changing { .. } => vec![],
+    };
     Lowered {
         check,
         keep: keeps,
@@ -177,7 +183,7 @@ pub(super) fn link(id: &str, path: &str, target: &str) -> Lowered {
             run(Program::Ln, ["-sfT", target, path]),
         ],
         undo: Undo::Commands(vec![restore(id, 0, path)]),
-        shows: vec![path.to_owned()],
+        shows: vec![Shown::in_part(path)],
         sensitive: false,
     }
 }
@@ -230,7 +236,7 @@ pub(super) fn line(id: &str, path: &str, line: &str, tag: &str) -> Lowered {
                 otherwise: vec![],
             },
         ]),
-        shows: vec![path.to_owned()],
+        shows: vec![Shown::in_part(path)],
         sensitive: false,
     }
 }

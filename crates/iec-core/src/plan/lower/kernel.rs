@@ -7,7 +7,7 @@ use iec_sh::{Cmd, Expr, Program};
 use super::ask::{question, run, test};
 use super::edit::Edit;
 use super::undo::{place, write_note};
-use super::{Lowered, Undo};
+use super::{Lowered, Shown, Undo};
 use crate::plan::sysctls;
 
 /// A line of `/etc/fstab` that asks for swap, from its beginning on.
@@ -76,7 +76,7 @@ pub(super) fn swap_off(id: &str) -> Lowered {
         keep,
         apply,
         undo: Undo::Commands(undo),
-        shows: vec![FSTAB.to_owned()],
+        shows: vec![Shown::in_part(FSTAB)],
         sensitive: false,
     }
 }

@@ -171,7 +171,6 @@ fn preflight(config: &str) -> Expr {
 
 fn init_questions(phase: &InitPhase) -> Vec<Question> {
     let written = |path: String| question(format!("{path} is written"), test(["-s", &path]));
-    let manifest = |name: &str| written(format!("/etc/kubernetes/manifests/{name}.yaml"));
     match phase {
         InitPhase::Preflight => vec![preflight_passed()],
         InitPhase::Certificates => CERTIFICATES
@@ -187,10 +186,6 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
             .iter()
             .map(|name| written(format!("/etc/kubernetes/{name}.conf")))
             .collect(),
-        InitPhase::Etcd => vec![manifest("etcd")],
-        InitPhase::ControlPlane => ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
-            .map(manifest)
-            .to_vec(),
         InitPhase::KubeletStart => vec![
             written("/var/lib/kubelet/config.yaml".to_owned()),
             written("/var/lib/kubelet/kubeadm-flags.env".to_owned()),

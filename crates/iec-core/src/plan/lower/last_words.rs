@@ -26,6 +26,7 @@ fn units(op: &Op) -> Vec<&str> {
         Op::Wait(wait) => wait.units.iter().map(String::as_str).collect(),
         Op::Init(InitPhase::KubeletStart) => vec![KUBELET],
         Op::Join(JoinPhase::KubeletStart | JoinPhase::KubeletWaitBootstrap) => vec![KUBELET],
+        Op::KubeletConfiguration(_) => vec![KUBELET],
         Op::Images(_) => vec![CONTAINERD],
         _ => Vec::new(),
     }

@@ -8,19 +8,23 @@ mod content;
 mod edit;
 mod file;
 mod folders;
+mod gate;
 mod helm;
 mod kernel;
 mod kubeadm;
+mod kubelet;
 mod kubernetes;
 mod last_words;
 mod network;
 mod objects;
+mod static_pod;
 mod undo;
 mod unit;
 
 pub(crate) use content::BLOB_QUESTION;
 use iec_sh::{Expr, Question, RunnerStep};
 pub(crate) use kubernetes::{delete_node, drain_node};
+pub(super) use static_pod::what_it_says as static_pod_log;
 
 use crate::content::Digest;
 use crate::plan::{Op, Step};
@@ -49,9 +53,48 @@ pub struct Lowered {
     /// What takes it back.
     pub undo: Undo,
     /// Files whose present content a difference shows.
-    pub shows: Vec<String>,
+    pub shows: Vec<Shown>,
     /// Its output may hold a secret and is not kept.
     pub sensitive: bool,
+}
+
+/// A file that a step changes, for the difference that is shown to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Its path.
+    pub path: String,
+    /// What it has afterwards.
+    pub after: After,
+}
+
+/// What a file has after a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// This text.
+    Text(String),
+    /// What the copy at this path has: another program wrote it for IEC last time, and does so again.
+    AsKept(String),
+    /// What is there, with a part of it changed.
+    InPart,
+}
+
+impl Shown {
+    /// A file of which the step changes a part.
+    fn in_part(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            after: After::InPart,
+        }
+    }
+
+    /// The paths that a host is asked for: the file, and the copy that it is compared with.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let copy = match &self.after {
+            After::AsKept(copy) => Some(copy.as_str()),
+            After::Text(_) | After::InPart => None,
+        };
+        std::iter::once(self.path.as_str()).chain(copy)
+    }
 }
 
 /// What takes a step back.
@@ -94,6 +137,8 @@ fn lower_op(step: &Step) -> Lowered {
         Op::Unit(unit) => unit::unit(id, unit),
         Op::Init(phase) => kubeadm::init(id, phase),
         Op::Join(phase) => kubeadm::join(id, phase),
+        Op::StaticPod(pod) => static_pod::static_pod(pod),
+        Op::KubeletConfiguration(text) => kubelet::configuration(id, text),
         Op::Manifest { path } => objects::manifest(path),
         Op::CalicoEtcdCertificates { configuration } => calico_etcd::certificates(configuration),
         Op::CalicoEtcdSecret => calico_etcd::secret(),
@@ -169,7 +214,12 @@ impl Lowered {
             keep: self.keep.clone(),
             apply: self.apply.clone(),
             undo: self.undo_commands().to_vec(),
-            shows: self.shows.clone(),
+            shows: self
+                .shows
+                .iter()
+                .flat_map(Shown::paths)
+                .map(str::to_owned)
+                .collect(),
             last_words: last_words::last_words(&step.op),
         }
     }

@@ -1,11 +1,14 @@
 //! The first control plane, phase by phase of `kubeadm init`.
 
-use iec_sh::{Cmd, Expr, Program};
+use iec_sh::{Cmd, Program};
 
+use super::kubernetes::kubelet_configuration;
+use crate::content::Digest;
 use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
-use crate::plan::lower::node_units;
+use crate::plan::lower::{node_units, static_pod_log};
 use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
 use crate::plan::part::PartBuilder;
+use crate::plan::static_pod::{Component, StaticPod};
 use crate::plan::step::Phase;
 
 /// Seconds until the API server must be ready.
@@ -20,7 +23,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
         INIT_FILE,
         0o600,
         why,
-        configuration,
+        configuration.as_str(),
     );
     let node = part.host.name().to_string();
 
@@ -28,9 +31,11 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     authorities(part);
     init(part, InitPhase::Certificates);
     init(part, InitPhase::Kubeconfigs);
-    init(part, InitPhase::Etcd);
-    init(part, InitPhase::ControlPlane);
+    for component in Component::ALL {
+        static_pod(part, component, &configuration);
+    }
     init(part, InitPhase::KubeletStart);
+    kubelet_configuration(part, Phase::ControlPlane);
     wait(part);
     init(part, InitPhase::UploadConfig);
     init(part, InitPhase::MarkControlPlane { node: node.clone() });
@@ -73,18 +78,6 @@ fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
             "kubeconfigs",
             "Write kubeconfig files",
             "By them the components find the API server.",
-            1,
-        ),
-        InitPhase::Etcd => (
-            "etcd",
-            "Write etcd's manifest",
-            "etcd holds the state of the cluster.",
-            1,
-        ),
-        InitPhase::ControlPlane => (
-            "components",
-            "Write the manifests of the control plane",
-            "API server, controller manager and scheduler.",
             1,
         ),
         InitPhase::KubeletStart => (
@@ -142,10 +135,9 @@ fn wait(part: &mut PartBuilder<'_>) {
         every_seconds: 1,
         deadline_seconds: DEADLINE_SECONDS,
         units: node_units(),
-        explains: ["etcd", "kube-apiserver"]
-            .into_iter()
+        explains: [Component::Etcd, Component::ApiServer]
             .map(static_pod_log)
-            .collect(),
+            .to_vec(),
     };
     let why = "What follows is asked of it. It gives up after ten minutes: a slow board needs three.";
     part.step(
@@ -158,13 +150,31 @@ fn wait(part: &mut PartBuilder<'_>) {
     );
 }
 
-/// What a static pod has printed last: the API server has not come up, so nobody but its log knows.
-fn static_pod_log(name: &str) -> Expr {
-    Cmd::new(Program::Find)
-        .words(["/var/log/pods", "-path"])
-        .word(format!("*/kube-system_{name}-*/{name}/*.log"))
-        .words(["-mmin", "-5", "-exec", "tail", "-n", "3", "{}", "+"])
-        .into()
+/// Adds a static pod: what it is for, and the configuration that kubeadm makes it of.
+fn static_pod(part: &mut PartBuilder<'_>, component: Component, configuration: &str) {
+    let why = match component {
+        Component::Etcd => "etcd holds the state of the cluster.",
+        Component::ApiServer => {
+            "Everybody asks it. One that does not come up with a change gets its former arguments back."
+        }
+        Component::ControllerManager => "It makes the state of the cluster what it should be.",
+        Component::Scheduler => "It gives pods to nodes.",
+    };
+    let program = part.binary("kubeadm", "").map(|program| program.digest.hex());
+    let made_from = format!("{configuration}{}", program.unwrap_or_default());
+    let op = Op::StaticPod(StaticPod {
+        component,
+        configuration: Digest::of(made_from.as_bytes()),
+    });
+    let name = component.name();
+    part.step(
+        Phase::ControlPlane,
+        name,
+        format!("Run {name} as a static pod"),
+        why,
+        1,
+        op,
+    );
 }
 
 /// The certificate authorities: made before any host existed, so no host has to send another one a key.

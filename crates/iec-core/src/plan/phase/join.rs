@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::kubernetes::CLUSTER_CA_FILE;
+use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
 use crate::plan::kubeadm::JoinPhase;
 use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
@@ -81,4 +81,5 @@ pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
     for (phase, name, title, why, seconds) in phases {
         part.step(Phase::Join, name, title, why, seconds, Op::Join(phase));
     }
+    kubelet_configuration(part, Phase::Join);
 }

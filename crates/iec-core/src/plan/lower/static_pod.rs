@@ -1,0 +1,163 @@
+//! Static pods of the control plane: kubeadm writes them, IEC knows what it had kubeadm write, and asks whether it runs.
+
+use iec_sh::{Cmd, Expr, Program};
+
+use super::ask::{kubectl_admin, question, run, test};
+use super::gate::Gate;
+use super::last_words::{CONTAINERD, KUBELET};
+use super::{After, HOME, Lowered, Shown, Undo};
+use crate::plan::kubeadm::INIT_FILE;
+use crate::plan::static_pod::{Component, StaticPod};
+
+/// Seconds in which a component that was changed must be at work: a slow board needs two minutes for the API server.
+const ACCEPTED_SECONDS: u32 = 300;
+
+/// Compares the arguments in a static pod's file with what runs. The file's are those of its first container's `command`.
+const RUNS: &str = r#"FILENAME != "-" {
+  if ($0 ~ /^  - command:/) { taking = 1; next }
+  if (taking && $0 ~ /^    - /) { line = substr($0, 7); gsub(/^["']|["']$/, "", line); wanted = wanted (wanted == "" ? "" : " ") line; next }
+  taking = 0; next
+}
+{ sub(/^ +/, "") }
+$0 == wanted { runs = 1 }
+END { exit !(wanted != "" && runs) }
+"#;
+
+pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
+    let component = pod.component;
+    let path = component.file();
+    let kept = format!("{HOME}/set/{}.yaml", component.name());
+    let stamp = format!("{HOME}/set/{}", component.name());
+    let digest = pod.configuration.to_string();
+    let gate = gate(component, &path);
+    let check = vec![
+        question(format!("{path} is written"), test(["-s", &path])),
+        question(
+            format!("{path} is made from the present configuration"),
+            Expr::from(Cmd::new(Program::Cat).word(stamp.as_str()).quiet_errors()).prints(digest.as_str()),
+        ),
+        question(
+            format!("{path} is as it was written last"),
+            Expr::all([
+                test(["-s", &path]),
+                test(["-s", &kept]),
+                run(Program::Cmp, ["-s", &path, &kept]),
+            ]),
+        ),
+        question(
+            format!("{} runs with the arguments of its file", component.name()),
+            Expr::If {
+                condition: Box::new(is_kubelet_active()),
+                then: vec![test(["-s", &path]), runs(&path)],
+                otherwise: vec![],
+            },
+        ),
+        gate.question(),
+    ];
+    let [phase, name] = component.words();
+    let mut apply = gate.begin();
+    apply.extend([
+        remove_empty(&path),
+        run(
+            Program::Kubeadm,
+            ["init", "phase", phase, name, "--config", INIT_FILE],
+        ),
+        // kubeadm does not wait for the disk; a power cut must not leave an empty file that looks like done.
+        run(Program::Sync, [&path]),
+    ]);
+    apply.push(Expr::If {
+        // Before the kubelet's first start there is nothing that could run it.
+        condition: Box::new(is_kubelet_active()),
+        then: gate.end(),
+        otherwise: vec![],
+    });
+    apply.extend([
+        run(Program::Mkdir, ["-p", &format!("{HOME}/set")]),
+        run(Program::Cp, ["-a", &path, &kept]),
+        Cmd::new(Program::Printf)
+            .words(["%s\\n", &digest])
+            .stdout_file(stamp.as_str())
+            .into(),
+    ]);
+    Lowered {
+        check,
+        keep: vec![],
+        apply,
+        undo: Undo::CoveredBy("control-plane.preflight"),
+        shows: vec![Shown {
+            path,
+            after: After::AsKept(kept),
+        }],
+        sensitive: false,
+    }
+}
+
+/// What a power cut may have left, and the kubelet would take for a pod.
+fn remove_empty(path: &str) -> Expr {
+    Expr::If {
+        condition: Box::new(test(["-s", path])),
+        then: vec![],
+        otherwise: vec![run(Program::Rm, ["-f", path])],
+    }
+}
+
+fn is_kubelet_active() -> Expr {
+    run(Program::Systemctl, ["is-active", "--quiet", KUBELET])
+}
+
+fn runs(path: &str) -> Expr {
+    Expr::Pipe(vec![
+        // Each process a line. The kernel has a zero behind each argument; not every host has `ps`.
+        Cmd::new(Program::Find)
+            .words(["/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "cmdline"])
+            .words(["-exec", "sed", "-s", "-z", "-e", "$s/$/\\n/", "{}", "+"])
+            .quiet_errors(),
+        Cmd::new(Program::Tr).words(["\\0", " "]),
+        Cmd::new(Program::Awk).words([RUNS, path, "-"]),
+    ])
+}
+
+fn gate(component: Component, path: &str) -> Gate<'_> {
+    Gate {
+        path,
+        name: component.name(),
+        // The kubelet looks at its folder by itself.
+        reload: vec![],
+        accepted: Expr::all([runs(path), is_at_work(component)]),
+        deadline_seconds: ACCEPTED_SECONDS,
+        units: vec![CONTAINERD.into(), KUBELET.into()],
+        evidence: vec![what_it_says(component)],
+    }
+}
+
+/// What the component itself says of its work.
+fn is_at_work(component: Component) -> Expr {
+    let local = |port: &str| {
+        Cmd::new(Program::Kubectl)
+            .words(["--kubeconfig=/dev/null", "--insecure-skip-tls-verify"])
+            // Anybody may ask for this one; without credentials kubectl would ask for a user at a prompt.
+            .words(["--username=anonymous", "--password=none"])
+            .words([
+                &format!("--server=https://127.0.0.1:{port}"),
+                "--request-timeout=5s",
+            ])
+            .words(["get", "--raw", "/healthz"])
+    };
+    match component {
+        Component::Etcd => kubectl_admin().words(["get", "--raw", "/readyz/etcd"]),
+        Component::ApiServer => kubectl_admin().words(["get", "--raw", "/readyz"]),
+        Component::ControllerManager => local("10257"),
+        Component::Scheduler => local("10259"),
+    }
+    .into()
+}
+
+/// What a static pod has printed last: one that does not come up has told nobody but its log.
+pub(in crate::plan) fn what_it_says(component: Component) -> Expr {
+    let name = component.name();
+    Cmd::new(Program::Find)
+        .words(["/var/log/pods", "-path"])
+        .word(format!("*/kube-system_{name}-*/{name}/*.log"))
+        .words(["-mmin", "-5", "-exec", "tail", "-n", "3", "{}", "+"])
+        .into()
+}
