@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::content::Digest;
 use crate::facts::{CgroupDriver, HostFacts};
 use crate::plan::Inputs;
 use crate::plan::document;
@@ -31,7 +32,10 @@ pub enum InitPhase {
     /// The kubelet starts, and starts them.
     KubeletStart,
     /// The configuration goes into the cluster.
-    UploadConfig,
+    UploadConfig {
+        /// Its digest, by which the cluster's is known.
+        configuration: Digest,
+    },
     /// Labels and taints of the node.
     MarkControlPlane {
         /// The node.
@@ -54,7 +58,7 @@ impl InitPhase {
             Self::Certificates => &["certs", "all"],
             Self::Kubeconfigs => &["kubeconfig", "all"],
             Self::KubeletStart => &["kubelet-start"],
-            Self::UploadConfig => &["upload-config", "all"],
+            Self::UploadConfig { .. } => &["upload-config", "all"],
             Self::MarkControlPlane { .. } => &["mark-control-plane"],
             Self::BootstrapToken => &["bootstrap-token", "--skip-token-print"],
             Self::KubeletFinalize => &["kubelet-finalize", "all"],
@@ -104,6 +108,16 @@ pub(super) const API: &str = "kubeadm.k8s.io/v1beta4";
 #[must_use]
 pub(super) fn init_configuration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) -> String {
     document::documents(&init_documents(inputs, host, facts, json!([])))
+}
+
+/// What kubeadm makes the static pods of this control plane from, as text that changes when they do.
+#[must_use]
+pub(super) fn static_pods_are_made_from(inputs: &Inputs<'_>, host: &SiteHost) -> String {
+    let endpoint = json!({
+        "advertiseAddress": host.node_address(),
+        "bindPort": inputs.site.control_plane().endpoint().port(),
+    });
+    document::documents(&[endpoint, cluster_configuration(inputs, host)])
 }
 
 /// The same with the bootstrap token in it.

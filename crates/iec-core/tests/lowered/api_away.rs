@@ -37,7 +37,12 @@ fn ops() -> Vec<(&'static str, Op)> {
         sensitive: false,
     });
     vec![
-        ("upload", Op::Init(InitPhase::UploadConfig)),
+        (
+            "upload",
+            Op::Init(InitPhase::UploadConfig {
+                configuration: Digest::of(b"configuration"),
+            }),
+        ),
         ("mark", Op::Init(InitPhase::MarkControlPlane { node: node() })),
         ("bootstrap", Op::Init(InitPhase::BootstrapToken)),
         ("addons", Op::Init(InitPhase::Addons)),

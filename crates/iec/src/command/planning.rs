@@ -255,7 +255,7 @@ fn bare(plan: &Plan) -> Observed {
             present: lowered
                 .shows
                 .into_iter()
-                .map(|path| (path, Present::Absent))
+                .map(|shown| (shown.path, Present::Absent))
                 .collect(),
         };
         (step.id.clone(), found)

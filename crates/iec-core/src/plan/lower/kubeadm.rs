@@ -73,6 +73,20 @@ const KUBECONFIGS: [&str; 4] = ["admin", "kubelet", "controller-manager", "sched
 /// the ordinary administrator.
 const SUPER_ADMIN: &str = "/etc/kubernetes/super-admin.conf";
 
+/// The annotation of kubeadm's ConfigMaps with the digest of the configuration that they were made from.
+const CONFIGURATION: &str = "iec.dev/configuration";
+
+/// `kubectl` with a verb on the two ConfigMaps by which kubeadm keeps its configuration and the kubelets'.
+fn configuration_maps(verb: &str) -> Cmd {
+    kubectl_admin().words([
+        verb,
+        "-n",
+        "kube-system",
+        "configmap/kubeadm-config",
+        "configmap/kubelet-config",
+    ])
+}
+
 pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
     let config = match phase {
         // The only phase that reads the token.
@@ -95,6 +109,15 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
         }
         InitPhase::KubeletStart => apply.push(start_or(kubeadm(phase.words()))),
         InitPhase::Addons => apply.extend(super::objects::addons()),
+        InitPhase::UploadConfig { configuration } => apply.extend([
+            kubeadm(phase.words()),
+            configuration_maps("annotate")
+                .words([
+                    "--overwrite",
+                    &format!("{CONFIGURATION}={}", configuration.short()),
+                ])
+                .into(),
+        ]),
         _ => apply.push(kubeadm(phase.words())),
     }
     if *phase == InitPhase::Preflight {
@@ -191,16 +214,20 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
             written("/var/lib/kubelet/kubeadm-flags.env".to_owned()),
             kubelet_active(),
         ],
-        InitPhase::UploadConfig => vec![question(
-            "the cluster holds kubeadm's and the kubelets' configuration",
-            admin(&[
-                "get",
-                "-n",
-                "kube-system",
-                "configmap/kubeadm-config",
-                "configmap/kubelet-config",
-            ]),
-        )],
+        InitPhase::UploadConfig { configuration } => {
+            let annotations = format!(
+                "jsonpath={{.items[*].metadata.annotations.{}}}",
+                CONFIGURATION.replace('.', "\\.")
+            );
+            let digest = configuration.short();
+            vec![question(
+                "the cluster holds kubeadm's and the kubelets' present configuration",
+                ask_cluster(
+                    Expr::from(configuration_maps("get").words(["-o", &annotations]))
+                        .prints(format!("{digest} {digest}")),
+                ),
+            )]
+        }
         InitPhase::MarkControlPlane { node } => vec![question(
             "the node is marked as a control plane",
             ask_cluster(Expr::Pipe(vec![

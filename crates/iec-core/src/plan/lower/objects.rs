@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program, Question};
 
-use super::ask::{ask_cluster, kubectl_admin, question, test};
+use super::ask::{ask_cluster, kubectl_admin, question, run, test};
 use super::{Lowered, Undo};
 use crate::plan::kubeadm::{INIT_FILE, InitPhase};
 
@@ -18,7 +18,14 @@ fn server_side(verb: &str) -> Cmd {
 fn has_objects(manifest: Vec<Cmd>) -> Expr {
     let mut pipe = manifest;
     pipe.push(server_side("diff").word("-"));
-    ask_cluster(Expr::Pipe(pipe))
+    ask_cluster(settled(Expr::Pipe(pipe)))
+}
+
+/// A difference that is there a second time. `kubectl diff` reads an object and has it merged one after the other: where a
+/// controller writes its state in between, as it does with all that is new, that state differs.
+fn settled(difference: Expr) -> Expr {
+    let again = Expr::all([run(Program::Sleep, ["1"]), difference.clone()]);
+    Expr::any([difference, again])
 }
 
 fn apply_objects(manifest: Vec<Cmd>) -> Expr {
@@ -34,7 +41,7 @@ pub(super) fn manifest(path: &str) -> Lowered {
             format!("the cluster has the objects of {path} as they are there"),
             ask_cluster(Expr::If {
                 condition: Box::new(test(["-e", path])),
-                then: vec![server_side("diff").word(path).into()],
+                then: vec![settled(server_side("diff").word(path).into())],
                 otherwise: vec![Expr::Any(vec![])],
             }),
         )],

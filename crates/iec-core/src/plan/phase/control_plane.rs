@@ -32,12 +32,17 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     init(part, InitPhase::Certificates);
     init(part, InitPhase::Kubeconfigs);
     for component in Component::ALL {
-        static_pod(part, component, &configuration);
+        static_pod(part, component);
     }
     init(part, InitPhase::KubeletStart);
     kubelet_configuration(part, Phase::ControlPlane);
     wait(part);
-    init(part, InitPhase::UploadConfig);
+    init(
+        part,
+        InitPhase::UploadConfig {
+            configuration: Digest::of(configuration.as_bytes()),
+        },
+    );
     init(part, InitPhase::MarkControlPlane { node: node.clone() });
     init(part, InitPhase::BootstrapToken);
     init(part, InitPhase::KubeletFinalize);
@@ -86,7 +91,7 @@ fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
             "It starts what the manifests say.",
             2,
         ),
-        InitPhase::UploadConfig => (
+        InitPhase::UploadConfig { .. } => (
             "upload-config",
             "Store the configuration in the cluster",
             "Hosts that join read it there.",
@@ -150,8 +155,8 @@ fn wait(part: &mut PartBuilder<'_>) {
     );
 }
 
-/// Adds a static pod: what it is for, and the configuration that kubeadm makes it of.
-fn static_pod(part: &mut PartBuilder<'_>, component: Component, configuration: &str) {
+/// Adds a static pod: what it is for, and what kubeadm makes it from.
+fn static_pod(part: &mut PartBuilder<'_>, component: Component) {
     let why = match component {
         Component::Etcd => "etcd holds the state of the cluster.",
         Component::ApiServer => {
@@ -161,6 +166,7 @@ fn static_pod(part: &mut PartBuilder<'_>, component: Component, configuration: &
         Component::Scheduler => "It gives pods to nodes.",
     };
     let program = part.binary("kubeadm", "").map(|program| program.digest.hex());
+    let configuration = kubeadm::static_pods_are_made_from(part.inputs, part.host);
     let made_from = format!("{configuration}{}", program.unwrap_or_default());
     let op = Op::StaticPod(StaticPod {
         component,
