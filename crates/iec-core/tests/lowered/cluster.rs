@@ -38,7 +38,12 @@ case "$*" in
 'get node '*) test -d "$cluster/nodes/$3" ;;
 'get -n kube-system secret/'*)
   test -e "$cluster/secrets/${4#secret/}" && base64 -w0 "$cluster/secrets/${4#secret/}" ;;
+'get -n kube-system configmap/kubeadm-config configmap/kubelet-config -o jsonpath={.items[*].metadata.annotations.iec\.dev/configuration}')
+  for name in kubeadm kubelet; do test -e "$cluster/configmap/$name-config" || exit 1; done
+  echo $(cat "$cluster/configmap/kubeadm-config" "$cluster/configmap/kubelet-config") ;;
 'get '*configmap/*) for object in "$@"; do case $object in configmap/*) test -e "$cluster/$object" || exit 1 ;; esac; done ;;
+'annotate -n kube-system configmap/'*)
+  for name in kubeadm kubelet; do echo "${7#*=}" >"$cluster/configmap/$name-config"; done ;;
 'get clusterrolebinding/'*) test -e "$cluster/configmap/cluster-info" ;;
 'label --overwrite node '*) echo "$5" >>"$cluster/nodes/$4/labels" ;;
 'label node '*) sed -i "\,^${4%-}=,d" "$cluster/nodes/$3/labels" ;;
@@ -223,7 +228,6 @@ fn each_phase_of_kubeadm_that_speaks_to_the_cluster_is_run_once() {
     let plain = "--config /etc/iec/kubeadm.yaml";
     let node = "edge-1".to_owned();
     let table = [
-        (InitPhase::UploadConfig, format!("upload-config all {plain}")),
         (
             InitPhase::MarkControlPlane { node },
             format!("mark-control-plane {plain}"),
@@ -243,6 +247,34 @@ fn each_phase_of_kubeadm_that_speaks_to_the_cluster_is_run_once() {
         assert_eq!(done, [format!("kubeadm init phase {words}")]);
         assert_eq!(back, [""; 0], "preflight's undo takes them back");
     }
+}
+
+#[test]
+fn the_cluster_gets_the_configuration_anew_when_it_changes() {
+    let upload = |text: &str| {
+        Op::Init(InitPhase::UploadConfig {
+            configuration: Digest::of(text.as_bytes()),
+        })
+    };
+    let told = |text: &str| {
+        [
+            "kubeadm init phase upload-config all --config /etc/iec/kubeadm.yaml".to_owned(),
+            format!(
+                "kubectl (admin.conf) annotate -n kube-system configmap/kubeadm-config configmap/kubelet-config \
+                 --overwrite iec.dev/configuration={}",
+                Digest::of(text.as_bytes()).hex()
+            ),
+        ]
+    };
+    let host = control_plane();
+    assert_eq!(
+        there_and_back(&host, "upload", &upload("maxPods: 110")).0,
+        told("maxPods: 110")
+    );
+    assert_eq!(
+        there_and_back(&host, "upload", &upload("maxPods: 60")).0,
+        told("maxPods: 60")
+    );
 }
 
 #[test]

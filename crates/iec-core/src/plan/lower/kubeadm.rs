@@ -112,10 +112,7 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
         InitPhase::UploadConfig { configuration } => apply.extend([
             kubeadm(phase.words()),
             configuration_maps("annotate")
-                .words([
-                    "--overwrite",
-                    &format!("{CONFIGURATION}={}", configuration.short()),
-                ])
+                .words(["--overwrite", &format!("{CONFIGURATION}={}", configuration.hex())])
                 .into(),
         ]),
         _ => apply.push(kubeadm(phase.words())),
@@ -219,7 +216,7 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
                 "jsonpath={{.items[*].metadata.annotations.{}}}",
                 CONFIGURATION.replace('.', "\\.")
             );
-            let digest = configuration.short();
+            let digest = configuration.hex();
             vec![question(
                 "the cluster holds kubeadm's and the kubelets' present configuration",
                 ask_cluster(
