@@ -10,10 +10,11 @@ use crate::check::{
     CLEANUP_NAMESPACE, CONTROL_PLANE_PODS, Check, DNS_DEPLOYMENT, DNS_ENDPOINTS, DNS_NAME, NODE_LABELS,
     NODE_PRESSURE, NODE_READY, NODE_ROLE, NODE_SET, NODE_TAINTS, POD_PAIR, POLICY_ALLOW, POLICY_DENY,
     POLICY_OPEN, POLICY_SELECT, PROXY_DAEMONSET, SERVICE_CLUSTER_IP, SERVICE_FROM_POD, SERVICE_NODE_PORT,
-    SERVICE_REPLICAS, SYSTEM_PODS, WORKLOAD_NAMESPACE, WORKLOAD_PROBE, WORKLOAD_REPLICAS, WORKLOAD_SPREAD,
+    SERVICE_REPLICAS, SERVICE_UNASSIGNED_FROM_POD, SYSTEM_PODS, WORKLOAD_NAMESPACE, WORKLOAD_PROBE,
+    WORKLOAD_REPLICAS, WORKLOAD_SPREAD,
 };
-use crate::facts::{Facts, HostAnswer};
-use crate::report::{Outcome, Report, Row, Scope};
+use crate::facts::{ClosedChain, Facts, HostAnswer};
+use crate::report::{Outcome, Report, Row, Scope, Warning};
 
 /// What a check needs: where one of these fails for the same hosts, it cannot pass. What these need in turn counts too.
 type Needs = (&'static Check, &'static [&'static Check]);
@@ -66,6 +67,7 @@ static NEEDS: &[Needs] = &[
     ),
     (&DNS_NAME, &[&DNS_ENDPOINTS, &SERVICE_FROM_POD]),
     (&API_FROM_POD, &[&PROXY_DAEMONSET, &WORKLOAD_PROBE]),
+    (&SERVICE_UNASSIGNED_FROM_POD, &[&WORKLOAD_PROBE]),
     (&POLICY_OPEN, &[&WORKLOAD_REPLICAS, &POD_PAIR]),
     (&POLICY_DENY, &[&POLICY_OPEN]),
     (&POLICY_SELECT, &[&POLICY_DENY]),
@@ -129,10 +131,12 @@ pub fn causes(report: &Report) -> Vec<Cause> {
         .collect()
 }
 
-/// Checks that a packet filter between hosts and pods makes fail.
-static FILTERED: [&Check; 12] = [
+/// Checks that a packet filter between hosts and pods makes fail, or keeps from an answer.
+static FILTERED: [&Check; 14] = [
     &API_READY,
     &NODE_READY,
+    &CALICO_CONTROLLERS,
+    &DNS_DEPLOYMENT,
     &WORKLOAD_PROBE,
     &POD_PAIR,
     &SERVICE_CLUSTER_IP,
@@ -145,35 +149,66 @@ static FILTERED: [&Check; 12] = [
     &POLICY_ALLOW,
 ];
 
-/// Names the chains of the hosts' packet filters that end what no rule allows, in the rows that failed where such a chain
+/// The chains that may be the reason why a row did not pass, by their hosts.
+fn closed_chains<'a>(row: &Row, facts: &'a Facts) -> Vec<(&'a str, &'a [ClosedChain])> {
+    let is_open = matches!(row.outcome, Outcome::Failed(_) | Outcome::CouldNotTell { .. });
+    if !is_open || !FILTERED.iter().any(|check| check.id == row.id) {
+        return Vec::new();
+    }
+    let meeting = facts
+        .known()
+        .filter(|(host, _)| meets(&row.scope, &Scope::host(*host)));
+    meeting
+        .map(|(host, known)| (host, known.guards.closed_chains.as_slice()))
+        .filter(|(_, chains)| !chains.is_empty())
+        .collect()
+}
+
+/// Names the chains of the hosts' packet filters that end what no rule allows, in a row that did not pass where such a chain
 /// may be the reason.
-pub fn name_closed_chains(report: &mut Report, facts: &Facts) {
-    for row in &mut report.rows {
-        let Outcome::Failed(failure) = &mut row.outcome else {
-            continue;
-        };
-        if !FILTERED.iter().any(|check| check.id == row.id) {
-            continue;
-        }
-        let mut named = BTreeSet::new();
-        for (host, known) in facts.known() {
-            if !known.guards.closed_chains.is_empty() && meets(&row.scope, &Scope::host(host)) {
-                named.insert(host.to_owned());
-                let chains = known.guards.closed_chains.iter();
-                failure
-                    .evidence
-                    .extend(chains.map(|chain| format!("{host}: {chain}")));
-            }
-        }
-        if !named.is_empty() {
-            let hosts: Vec<String> = named.into_iter().collect();
+pub fn name_closed_chains(row: &mut Row, facts: &Facts) {
+    let closed = closed_chains(row, facts);
+    if closed.is_empty() {
+        return;
+    }
+    let named = closed
+        .iter()
+        .flat_map(|(host, chains)| chains.iter().map(move |chain| format!("{host}: {chain}")));
+    let named: Vec<String> = named.collect();
+    let hosts: Vec<&str> = closed.iter().map(|(host, _)| *host).collect();
+    match &mut row.outcome {
+        Outcome::Failed(failure) => {
+            failure.evidence.extend(named);
             failure.next = format!(
                 "Look first whether the packet filter of {} lets it pass (IEC1840 names the ports). {}",
                 hosts.join(" and "),
                 failure.next
             );
         }
+        Outcome::CouldNotTell { reason } => {
+            *reason = format!("{reason}; a packet filter may be why: {}", named.join(", "));
+        }
+        Outcome::Passed | Outcome::NotApplicable { .. } => {}
     }
+}
+
+/// The code of what [`suspected_filters`] tells.
+pub const SUSPECTED_FILTER: &str = "IEC1840";
+
+/// The packet filters that are the first thing to look at, where rows did not pass for which one may be the reason.
+#[must_use]
+pub fn suspected_filters(report: &Report, facts: &Facts) -> Option<Warning> {
+    let closed = report.rows.iter().flat_map(|row| closed_chains(row, facts));
+    let named = closed
+        .flat_map(|(host, chains)| chains.iter().map(move |chain| format!("{host}: {chain}")))
+        .collect::<BTreeSet<String>>();
+    (!named.is_empty()).then(|| Warning {
+        code: Some(SUSPECTED_FILTER.to_owned()),
+        text: format!(
+            "a packet filter may be why: {}",
+            named.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    })
 }
 
 /// Checks of the whole cluster whose pods may be on any host.
@@ -307,6 +342,7 @@ mod tests {
             "node.runtime",
             "node.pressure",
             "calico.pool",
+            "service.unassigned",
             "cleanup.leftovers",
         ];
         for check in ALL {
@@ -397,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_chain_that_ends_the_rest_is_named_where_packets_did_not_arrive() {
-        use crate::facts::{ClosedChain, Fact, Guards, Hook, HostAnswer, HostFacts};
+        use crate::facts::{Fact, Guards, Hook, HostFacts};
 
         let guards = Guards {
             closed_chains: vec![ClosedChain {
@@ -413,25 +449,40 @@ mod tests {
         };
         let mut facts = Facts::new(None);
         facts.insert("edge-2", HostAnswer::Known(Box::new(host)));
+        let chain = "edge-2: chain `inet filter forward`, what the host passes on: policy drop";
+        let mut unanswered = failed(&API_READY, Scope::host("edge-2"));
+        unanswered.outcome = Outcome::CouldNotTell {
+            reason: "no answer".to_owned(),
+        };
         let mut report = report(vec![
             failed(&POD_PAIR, Scope::pair("edge-1", "edge-2")),
             failed(&POD_PAIR, Scope::pair("edge-1", "edge-3")),
-            failed(&DNS_DEPLOYMENT, Scope::Cluster),
+            failed(&NODE_LABELS, Scope::host("edge-2")),
+            API_READY.passed(Scope::host("edge-2")),
+            unanswered,
         ]);
-        name_closed_chains(&mut report, &facts);
+        let told = suspected_filters(&report, &facts).expect("a filter is suspected");
+        assert!(told.text.ends_with(chain), "{}", told.text);
+        for row in &mut report.rows {
+            name_closed_chains(row, &facts);
+        }
         let named: Vec<bool> = report
             .rows
             .iter()
             .map(|row| match &row.outcome {
                 Outcome::Failed(failure) => {
-                    failure.next.contains("packet filter of edge-2")
-                        && failure.evidence
-                            == ["edge-2: chain `inet filter forward`, what the host passes on: policy drop"]
+                    failure.next.contains("packet filter of edge-2") && failure.evidence == [chain]
+                }
+                Outcome::CouldNotTell { reason } => {
+                    reason.starts_with("no answer; ") && reason.ends_with(chain)
                 }
                 _ => false,
             })
             .collect();
-        assert_eq!(named, [true, false, false]);
+        assert_eq!(named, [true, false, false, false, true]);
+        report.rows.drain(..1);
+        report.rows.pop();
+        assert!(suspected_filters(&report, &facts).is_none());
     }
 
     #[test]

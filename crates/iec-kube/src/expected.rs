@@ -31,6 +31,8 @@ pub struct Expected {
     pub pods: Ipv4Net,
     /// The address of the service through which pods reach the API server.
     pub api_service: Ipv4Addr,
+    /// An address that no service ever gets: the last one of their network.
+    pub no_service: Ipv4Addr,
     /// The domain of service names.
     pub cluster_domain: String,
     /// How Calico is set up.
@@ -88,6 +90,7 @@ impl Expected {
             runtime: format!("containerd://{containerd}"),
             pods: site.network().pods(),
             api_service: site.network().api_service_address(),
+            no_service: site.network().services().broadcast(),
             cluster_domain: "cluster.local".to_owned(),
             calico: ExpectedCalico {
                 datastore: calico.datastore(),

@@ -36,6 +36,7 @@ pub(crate) fn expected() -> Expected {
         runtime: "containerd://2.4.2".into(),
         pods: "192.168.0.0/16".parse().expect("a network"),
         api_service: [172, 16, 1, 1].into(),
+        no_service: [172, 16, 1, 255].into(),
         cluster_domain: "cluster.local".into(),
         calico: ExpectedCalico {
             datastore: Datastore::Kubernetes,

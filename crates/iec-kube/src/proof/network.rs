@@ -84,12 +84,20 @@ pub(crate) fn host_questions(
         port,
         deadline,
     };
-    let mut questions = vec![Question::new(
-        &check::SERVICE_CLUSTER_IP,
-        Scope::host(&from.name),
-        vec![request(service.cluster_ip, 80); SERVICE_FETCHES],
-        Wanted::NginxPage,
-    )];
+    let mut questions = vec![
+        Question::new(
+            &check::SERVICE_CLUSTER_IP,
+            Scope::host(&from.name),
+            vec![request(service.cluster_ip, 80); SERVICE_FETCHES],
+            Wanted::NginxPage,
+        ),
+        Question::new(
+            &check::SERVICE_UNASSIGNED,
+            Scope::host(&from.name),
+            vec![request(expected.no_service, 80)],
+            Wanted::Refusal,
+        ),
+    ];
     questions.extend(expected.nodes.iter().map(|to| {
         Question::new(
             &check::SERVICE_NODE_PORT,
@@ -128,6 +136,12 @@ pub(crate) fn pod_questions(
             vec![format!("https://{}/readyz", expected.api_service)],
             Wanted::ApiServer,
         ),
+        Question::new(
+            &check::SERVICE_UNASSIGNED_FROM_POD,
+            host(),
+            vec![format!("http://{}/", expected.no_service)],
+            Wanted::Refusal,
+        ),
     ];
     let others = pods.probes.values().filter(|target| target.node != from);
     questions.extend(others.map(|target| pair_question(from, target)));
@@ -156,7 +170,12 @@ pub(crate) fn unasked_pod_rows(expected: &Expected, pods: &RunningPods) -> Vec<R
     for from in &expected.nodes {
         let asks = pods.probes.contains_key(&from.name);
         if !asks {
-            for check in [&check::SERVICE_FROM_POD, &check::DNS_NAME, &check::API_FROM_POD] {
+            for check in [
+                &check::SERVICE_FROM_POD,
+                &check::DNS_NAME,
+                &check::API_FROM_POD,
+                &check::SERVICE_UNASSIGNED_FROM_POD,
+            ] {
                 rows.push(check.could_not_tell(Scope::host(&from.name), missing(&from.name)));
             }
         }
@@ -418,6 +437,7 @@ mod tests {
             .collect();
         let wanted = [
             "service.cluster-ip edge-2 172.16.1.77:80",
+            "service.unassigned edge-2 172.16.1.255:80",
             "service.node-port edge-2 -> edge-1 192.0.2.11:30123",
             "service.node-port edge-2 -> edge-2 192.0.2.12:30123",
             "service.node-port edge-2 -> edge-3 192.0.2.13:30123",
@@ -445,6 +465,7 @@ mod tests {
             "pod.pair edge-3 -> edge-1",
             "pod.pair edge-3 -> edge-2",
             "service.from-pod edge-3",
+            "service.unassigned-from-pod edge-3",
         ];
         assert_eq!(names, wanted);
     }

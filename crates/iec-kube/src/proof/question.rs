@@ -23,6 +23,8 @@ pub(crate) enum Wanted {
     },
     /// The API server answered at all, over TLS with a certificate of the cluster.
     ApiServer,
+    /// The connection is refused: nobody is there, and whoever asks is told so.
+    Refusal,
 }
 
 /// One question: some fetches that make one row.
@@ -125,6 +127,7 @@ impl<Target> Question<Target> {
             (Wanted::ApiServer, _) => answer
                 .page()
                 .is_some_and(|page| matches!(page.status, 200 | 401 | 403)),
+            (Wanted::Refusal, _) => answer.is_refused(),
         }
     }
 
@@ -135,6 +138,7 @@ impl<Target> Question<Target> {
                 format!("nginx's own page from {pod}, then a file of {LARGE_FILE_BYTES} bytes")
             }
             Wanted::ApiServer => "an answer of the API server".to_owned(),
+            Wanted::Refusal => "a refusal".to_owned(),
         }
     }
 
@@ -329,6 +333,26 @@ mod tests {
             assert_eq!(kind(&row), expected, "{status}");
         }
         assert_eq!(kind(&question(Wanted::ApiServer).judge(&[none()])), "failed");
+    }
+
+    #[test]
+    fn where_no_service_is_only_a_refusal_is_right() {
+        let refused = Fetched {
+            answer: Answer::None {
+                how: NoAnswer::Refused,
+                evidence: "curl: (7) No route to host".to_owned(),
+            },
+            seconds: 0.1,
+        };
+        for (answer, expected) in [
+            (refused, "passed"),
+            (none(), "failed"),
+            (nginx("a"), "failed"),
+            (Fetched::unknown("no exec"), "could not tell"),
+        ] {
+            let row = question(Wanted::Refusal).judge(&[answer]);
+            assert_eq!(kind(&row), expected, "{row:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use iec_core::cause::{causes, leave_open, name_closed_chains};
+use iec_core::cause::{SUSPECTED_FILTER, causes, leave_open, name_closed_chains, suspected_filters};
 use iec_core::check::Check;
 use iec_core::diagnostic::Severity;
 use iec_core::facts::{Facts, preflight_of_answers};
@@ -89,7 +89,7 @@ pub(super) async fn verify(
             tokio::select! {
                 biased;
                 Some(mut row) = receiver.recv() => {
-                    leave_open(&mut row, &probed.facts);
+                    complete(&mut row, &probed.facts);
                     show(&row, &mut board, ui);
                 }
                 report = &mut work => break report,
@@ -97,17 +97,23 @@ pub(super) async fn verify(
         }
     };
     while let Ok(mut row) = receiver.try_recv() {
-        leave_open(&mut row, &probed.facts);
+        complete(&mut row, &probed.facts);
         show(&row, &mut board, ui);
     }
     board.finish();
+    report.warnings.extend(suspected_filters(&report, &probed.facts));
     for row in &mut report.rows {
-        leave_open(row, &probed.facts);
+        complete(row, &probed.facts);
     }
-    name_closed_chains(&mut report, &probed.facts);
     report.notes = accepted(file, &release, &probed.facts);
     certificates.complete(&mut report);
     Ok(report)
+}
+
+/// What the hosts say beside the cluster about a row.
+fn complete(row: &mut Row, facts: &Facts) {
+    leave_open(row, facts);
+    name_closed_chains(row, facts);
 }
 
 /// What lowers the support of the site and its file accepts, what several hosts have alike once.
@@ -152,8 +158,17 @@ pub(super) fn print(report: &Report, ui: &Ui) {
     ui.result(Document::Report, &report.to_json(), || report.to_text());
 }
 
-/// The error with the first likely cause of what failed.
+/// The error with the packet filters that are suspected, and the first likely cause of what failed.
 fn with_cause(error: CliError, report: &Report) -> CliError {
+    let suspected = report
+        .warnings
+        .iter()
+        .filter(|warning| warning.code.as_deref() == Some(SUSPECTED_FILTER));
+    let error = suspected.fold(error, |error, warning| {
+        error.evidence(warning.text.clone()).next(format!(
+            "iec explain {SUSPECTED_FILTER} says what a packet filter has to let pass"
+        ))
+    });
     let causes = causes(report);
     let Some(cause) = causes.first() else { return error };
     let check = Check::by_id(&cause.id);
