@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http_body_util::Limited;
 use iec_core::secret::Secret;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::ListParams;
+use kube::client::{ClientBuilder, DynBody};
 use kube::config::AuthInfo;
 use kube::{Api, Client, Config};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::time::timeout;
+use tower::util::MapResponseLayer;
 
 use crate::error::KubeError;
 use crate::expected::Expected;
@@ -69,9 +72,12 @@ impl Cluster {
         for node in expected.control_planes() {
             let address = format!("{}:{}", node.operator_address, expected.api_port);
             let config = config_for(access, &address)?;
-            let client = Client::try_from(config.clone()).map_err(|source| KubeError::Client {
+            let builder = ClientBuilder::try_from(config.clone()).map_err(|source| KubeError::Client {
                 source: Box::new(source),
             })?;
+            let client = builder
+                .with_layer(&MapResponseLayer::new(bounded::<Box<DynBody>>))
+                .build();
             servers.push(Server {
                 host: node.name.clone(),
                 address,
@@ -136,6 +142,14 @@ pub(crate) async fn within<T>(
     }
 }
 
+/// The largest answer that is read, in bytes: thousands of pods fit into it.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// An answer that ends with an error where it would be larger: whoever answers may be nobody's API server.
+fn bounded<B>(answer: http::Response<B>) -> http::Response<Limited<B>> {
+    answer.map(|body| Limited::new(body, LARGEST_ANSWER))
+}
+
 fn http_get(path: &str) -> http::Request<Vec<u8>> {
     http::Request::get(path)
         .body(Vec::new())
@@ -193,6 +207,18 @@ mod tests {
         assert_eq!(config.cluster_url.to_string(), "https://10.0.0.11:6443/");
         assert_eq!(config.proxy_url, None);
         assert!(Client::try_from(config).is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_too_many_bytes_is_not_read() {
+        use http_body_util::{BodyExt as _, Full};
+
+        let read = async |bytes: usize| {
+            let body = Full::new(std::io::Cursor::new(vec![b' '; bytes]));
+            let answer = bounded(http::Response::new(body));
+            answer.into_body().collect().await.is_ok()
+        };
+        assert!(read(LARGEST_ANSWER).await && !read(LARGEST_ANSWER + 1).await);
     }
 
     #[test]
