@@ -172,6 +172,28 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
     stages
 }
 
+/// The stages that remove what a transfer has left on hosts that no run has begun to change.
+#[must_use]
+pub fn transfers(site: &Site, journals: &BTreeMap<String, Journal>, facts: &Facts) -> Vec<Stage> {
+    let is_left = |name: &str| {
+        let bare = journals.get(name).is_none_or(|journal| journal.undo().is_empty());
+        bare && facts.host(name).is_some_and(|known| {
+            let previous = &known.previous;
+            previous.transfer && previous.site.is_none() && !previous.journal
+        })
+    };
+    let names = site.hosts().iter().map(|host| host.name().as_str());
+    names
+        .filter(|name| is_left(name))
+        .map(|name| Stage {
+            host: name.to_owned(),
+            title: format!("Remove what a transfer has left on {name}"),
+            steps: Vec::new(),
+            last: true,
+        })
+        .collect()
+}
+
 /// The last stage of a host: everything that its journal has, and then nothing of IEC is left but the journal.
 fn make_bare(host: &str, steps: Vec<Recorded>) -> Stage {
     Stage {

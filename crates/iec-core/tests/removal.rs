@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use base64::Engine as _;
+use iec_core::facts::{Facts, HostAnswer};
 use iec_core::journal::{Journal, Recorded};
 use iec_core::observed::{Action, HostObserved, Observed, diff};
 use iec_core::plan::{Plan, StepId, journal_script};
 use iec_core::removal::refuse;
-use iec_core::reset::leaving;
+use iec_core::reset::{leaving, transfers};
 use proptest::prelude::*;
 use support::{facts, plain_host, plan_of, site, site_names};
 
@@ -139,6 +140,29 @@ fn a_host_that_leaves_is_made_bare_and_its_steps_are_shown() {
     let stages = leaving(&observed);
     assert_eq!(stages.len(), 1);
     assert!(stages[0].last && stages[0].host == "gone" && stages[0].steps == steps);
+    assert!(stages[0].script("somebody", "run-1").contains("iec_retire\n"));
+}
+
+/// A transfer that was cut before anything was changed has left files: a reset takes them away, from such hosts only.
+#[test]
+fn what_a_transfer_has_left_goes_where_no_journal_says_so() {
+    let site = site("three-hosts");
+    let names: Vec<String> = site.hosts().iter().map(|host| host.name().to_string()).collect();
+    let untouched = facts(&site, plain_host);
+    assert!(transfers(&site, &BTreeMap::new(), &untouched).is_empty());
+    let mut facts = Facts::new(None);
+    for (name, known) in untouched.known() {
+        let mut known = known.clone();
+        known.previous.value_mut().transfer = names[..2].iter().any(|left| left == name);
+        facts.insert(name, HostAnswer::Known(Box::new(known)));
+    }
+    // The second has been worked on: its journal says what is to be taken back.
+    let journal = Journal::parse(&line("system.sysctls", "\"intent\":\"apply\",\"undo\":\"x\\n\""));
+    assert!(!journal.undo().is_empty());
+    let journals = BTreeMap::from([(names[1].clone(), journal)]);
+    let stages = transfers(&site, &journals, &facts);
+    let hosts: Vec<&str> = stages.iter().map(|stage| stage.host.as_str()).collect();
+    assert_eq!(hosts, [names[0].as_str()]);
     assert!(stages[0].script("somebody", "run-1").contains("iec_retire\n"));
 }
 

@@ -139,6 +139,9 @@ pub struct Previous {
     pub lock: Option<LockHolder>,
     /// Bytes in the store of content.
     pub store: u64,
+    /// Whether a transfer has left something that no run has taken.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub transfer: bool,
 }
 
 /// Who works on the host now.

@@ -217,6 +217,7 @@ pub(super) fn previous(lines: &mut Lines) -> Previous {
             .read("store", kibibytes)
             .unwrap_or_default()
             .saturating_mul(1024),
+        transfer: lines.yes("transfer"),
     }
 }
 

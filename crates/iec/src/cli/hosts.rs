@@ -176,6 +176,9 @@ pub struct Log {
 ///
 /// Goes by the hosts' own journals: Helm releases first, then workers, control planes last. What was there before
 /// IEC came is put back, what is not IEC's is left alone. The cluster and its data are gone afterwards.
+///
+/// While a host does not answer, nothing is taken back: half a cluster would be left. A worker that is gone for good is
+/// named as such in the site file (`state: absent, unreachable: true`), and the others are reset without it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iec reset\n  iec reset shop/site.yaml --yes")]
 pub struct Reset {

@@ -107,6 +107,7 @@ pub(super) async fn apply(
             Some(&planned.plan),
             &format!("iec apply {}", file.word()),
         ) {
+            let error = without_unused_secrets(error, &planned, &summary, file);
             let silent = planned.silent.iter();
             return Err(silent.fold(error, |error, (host, trouble)| {
                 error.evidence(format!("also: host {host}: {} ({})", trouble.cause, trouble.code))
@@ -119,6 +120,33 @@ pub(super) async fn apply(
         took: began.elapsed(),
         silence: planned.silence("the other hosts are done"),
     })
+}
+
+/// Removes the secrets file that this very run has made, where every host is at work for somebody else: the site is theirs, and
+/// so are its secrets.
+fn without_unused_secrets(
+    error: CliError,
+    planned: &Planned,
+    summary: &Summary,
+    file: &SiteFile,
+) -> CliError {
+    let mut hosts = summary.hosts.values();
+    if !planned.made_credentials || !hosts.all(|host| matches!(host.result, HostResult::Locked { .. })) {
+        return error;
+    }
+    let path = file.secrets().path;
+    if std::fs::remove_file(&path).is_err() {
+        return error;
+    }
+    error
+        .evidence(format!(
+            "{} was made by this run, is of no use and is removed: the other run has the secrets of the site",
+            path.display()
+        ))
+        .next(format!(
+            "iec credentials recover {} when that run has ended, or take the secrets file from who began it",
+            file.word()
+        ))
 }
 
 /// The blobs that will be sent to some host.

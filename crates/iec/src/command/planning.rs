@@ -35,6 +35,8 @@ pub(super) struct Planned {
     pub(super) changes: Changes,
     /// The credentials of the site.
     pub(super) credentials: Credentials,
+    /// Whether they were made just now.
+    pub(super) made_credentials: bool,
     /// The hosts that did not answer, and why: the plan is without them.
     pub(super) silent: BTreeMap<String, HostTrouble>,
     /// What may not be done without them.
@@ -106,6 +108,7 @@ pub(super) async fn planned(
         preflight_of_answers,
     );
     allow(file, problems, ui)?;
+    let made_credentials = known.is_none();
     let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
     let mut plan = plan_with(
         file,
@@ -146,6 +149,7 @@ pub(super) async fn planned(
         observation,
         changes,
         credentials,
+        made_credentials,
         silent,
         held,
     })
@@ -208,6 +212,7 @@ pub(super) fn planned_for(
         observation,
         changes,
         credentials,
+        made_credentials: false,
         silent: BTreeMap::new(),
         held: Vec::new(),
     })

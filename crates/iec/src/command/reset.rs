@@ -1,12 +1,11 @@
 //! `iec reset`: from a running site back to bare hosts.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use iec_core::facts::Facts;
-use iec_core::journal::Journal;
-use iec_core::reset::{Stage, remains, stages};
+use iec_core::reset::{Stage, remains, stages, transfers};
 use iec_host::{Fleet, HostResult, RunName, StageRun, Summary, run_stage};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +43,8 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
             let error = CliError::refused("IEC1868", format!("the site {site} is not taken back"));
             return Err(error.with_diagnostics(file.text.clone(), problems));
         }
-        let stages = stages(&file.site, &journals);
+        let mut stages = stages(&file.site, &journals);
+        stages.extend(transfers(&file.site, &journals, &facts));
         if stages.is_empty() {
             if let Some(error) = still_there(&file, &facts, Kind::Refused) {
                 return Err(error);
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
                 "the question was answered with no",
             ));
         }
-        let summary = take_back(&stages, &journals, &fleet, &file, (&settings.who, ui)).await?;
+        let summary = take_back(&stages, &fleet, &file, (&settings.who, ui)).await?;
         // A journal says what was done on a host; whether the cluster is gone, only the host itself can say.
         let facts = probed(&fleet).await?.facts;
         if let Some(error) = still_there(&file, &facts, Kind::StepFailed) {
@@ -155,7 +155,6 @@ fn stage_json(stage: &Stage) -> serde_json::Value {
 /// Runs the stages one after the other; the first that does not end well ends the reset.
 async fn take_back(
     stages: &[Stage],
-    journals: &BTreeMap<String, Journal>,
     fleet: &Fleet,
     file: &SiteFile,
     (who, ui): (&str, &Ui),
@@ -181,11 +180,8 @@ async fn take_back(
     }
     view.finish();
     let again = format!("iec reset {}", file.word());
-    let ended_early = summary.hosts.len()
-        < journals
-            .values()
-            .filter(|journal| !journal.undo().is_empty())
-            .count();
+    let hosts: BTreeSet<&str> = stages.iter().map(|stage| stage.host.as_str()).collect();
+    let ended_early = summary.hosts.len() < hosts.len();
     match run_error(&summary, None, &again) {
         Some(error) => Err(error),
         None if ended_early => Err(CliError::new(Kind::Stopped, "IEC4007", "the reset was stopped")

@@ -82,18 +82,25 @@ pub fn load(place: &Place) -> Result<Option<Credentials>, CliError> {
     Ok(Some(document.credentials))
 }
 
-/// Makes the credentials of a new site and writes them; `source_date` is the date of the bundle's content.
+/// Makes the credentials of a new site and writes them; `source_date` is the date of the bundle's content. Where somebody
+/// else was faster, gives those.
 ///
 /// # Errors
-/// When a file is there already, when there is no randomness, or when the file cannot be written.
+/// When there is no randomness, when the file cannot be written, or when the file that came meanwhile cannot be used.
 pub fn create(place: &Place, source_date: Date) -> Result<Credentials, CliError> {
     let failed = |error: GenerateError| {
         CliError::refused("IEC3906", "the credentials cannot be made").caused_by(&error)
     };
     let credentials = generate(new_site_id().map_err(failed)?, 1, source_date).map_err(failed)?;
     let file = written(place, &credentials)?;
-    file.persist_noclobber(&place.path)
-        .map_err(|error| unwritable("IEC3907", "secrets file", &place.path, &error.error))?;
+    if let Err(error) = file.persist_noclobber(&place.path) {
+        if error.error.kind() == ErrorKind::AlreadyExists
+            && let Some(theirs) = load(place)?
+        {
+            return Ok(theirs);
+        }
+        return Err(unwritable("IEC3907", "secrets file", &place.path, &error.error));
+    }
     sync_folder(place);
     Ok(credentials)
 }
@@ -176,7 +183,8 @@ mod tests {
         let made = create(&place, date(2026, 9, 1)).unwrap();
         assert_eq!(mode(&place.path), 0o600);
         assert_eq!(load(&place).unwrap().unwrap().site_id, made.site_id);
-        assert_eq!(create(&place, date(2026, 9, 1)).unwrap_err().code, "IEC3907");
+        let again = create(&place, date(2026, 9, 1)).unwrap();
+        assert_eq!(again.site_id, made.site_id);
         assert_eq!(load(&place).unwrap().unwrap().site_id, made.site_id);
     }
 

@@ -68,19 +68,26 @@ pub(super) fn other_site(subject: &Subject<'_>, problems: &mut Diagnostics) {
     else {
         return;
     };
-    let message = if found == subject.site.name().as_str() {
-        format!(
-            "{} belongs to an earlier site of the name {found}, with other credentials",
-            subject.name()
+    let (message, hint) = if found == subject.site.name().as_str() {
+        (
+            format!(
+                "{} belongs to a site of the name {found} with other credentials than those of the secrets file",
+                subject.name()
+            ),
+            "if somebody else has installed this site, move the secrets file away and run `iec credentials recover`; \
+             an earlier site that nobody needs is taken back by `iec reset`",
         )
     } else {
-        format!("{} belongs to the site {found}", subject.name())
+        (
+            format!("{} belongs to the site {found}", subject.name()),
+            "run `iec reset` with that site's file, or take the host out of this one",
+        )
     };
     problems.push(
         subject
             .error("IEC1862", message)
             .evidence("/etc/iec/site")
-            .hint("run `iec reset` with that site's file, or take the host out of this one"),
+            .hint(hint),
     );
 }
 
