@@ -260,7 +260,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1845",
         "a kernel parameter that the next boot would take back",
-        "systemd sets kernel parameters from files, in the order of their names: /etc, /run, /usr/local/lib and /usr/lib each have a folder sysctl.d, and the last file that names a parameter wins. IEC's own is called 99-zz-iec.conf, so that it wins over Debian's 99-sysctl.conf, which is /etc/sysctl.conf. A file with a later name sets another value: all would be well until the next boot, and then pods lose their network.",
+        "systemd sets kernel parameters from files, in the order of their names: /etc, /run, /usr/local/lib and /usr/lib each have a folder sysctl.d, and the last file that names a parameter wins. IEC's own is called 99-zz-iec.conf, so that it wins over Debian's 99-sysctl.conf, which is /etc/sysctl.conf. ufw, where it is on, sets those of /etc/ufw/sysctl.conf after all of them. A file that comes later sets another value: all would be well until the next boot, and then pods lose their network.",
         "Take the line out of that file, or give it the value that IEC needs; `iec check --probe` again.",
         "grep -rs ip_forward /etc/sysctl.d /run/sysctl.d /usr/lib/sysctl.d",
     ),

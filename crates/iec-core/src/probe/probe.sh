@@ -124,10 +124,11 @@ features() {
   grep -sH '' $names | each sysctl
   for name in $names; do [ ! -w "$name" ] || put writable "$name"; done
   [ -e /proc/sys/kernel/seccomp/actions_avail ] && put seccomp yes
-  # Who sets them at boot, in systemd's order: by file name, and of one name the first folder counts.
-  find -L /etc/sysctl.d /run/sysctl.d /usr/local/lib/sysctl.d /usr/lib/sysctl.d /lib/sysctl.d -maxdepth 1 -name '*.conf' \
-    -printf '%f/%p\n' | sort -t / -k 1,1 -s -u | cut -d / -f 2- | xargs -r -d '\n' grep -HsE \
-    '^[[:space:]]*-?(net[./]ipv4[./]ip_forward|net[./]bridge|fs[./]inotify)[^=]*=' | each boot-sysctl
+  # Who sets them at boot, in systemd's order: by file name, and of one name the first folder counts. ufw starts later.
+  { find -L /etc/sysctl.d /run/sysctl.d /usr/local/lib/sysctl.d /usr/lib/sysctl.d /lib/sysctl.d -maxdepth 1 -name '*.conf' \
+    -printf '%f/%p\n' | sort -t / -k 1,1 -s -u | cut -d / -f 2-
+    ! text /etc/ufw/ufw.conf | grep -qiE '^ENABLED="?yes' || echo /etc/ufw/sysctl.conf
+  } | xargs -r -d '\n' grep -HsE '^[[:space:]]*-?(net[./]ipv4[./]ip_forward|net[./]bridge|fs[./]inotify)[^=]*=' | each boot-sysctl
   # Trying means making links, rules and mounts: in namespaces that end with the attempt, with a /run of its own
   # for lock files. It may load a kernel module, as any use of the feature would.
   timeout 2 unshare -n -m --propagation private /bin/sh -c '
@@ -271,6 +272,7 @@ previous() {
     put lock "$(text /var/lib/iec/lock | head -c 1000)"; put lock-since "$(stat -c %Y /var/lib/iec/lock)"
   fi
   [ -d /var/lib/iec/store ] && put store "$(timeout 1 du -sk /var/lib/iec/store)"
+  [ -d /var/lib/iec/incoming ] && put transfer yes
 }
 
 guards() {

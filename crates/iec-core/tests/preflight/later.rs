@@ -27,6 +27,7 @@ fn kernel_parameters_that_the_next_boot_would_take_back() {
         sets("/etc/sysctl.d/zz.conf", "net.ipv4.conf.all.rp_filter", "0"),
         &[],
     );
+    expect(sets("/etc/ufw/sysctl.conf", forward, "0"), &["IEC1845"]);
     // IEC's own name comes after Debian's link to /etc/sysctl.conf.
     expect(sets("/etc/sysctl.d/99-sysctl.conf", forward, "0"), &[]);
     let both = |facts: &mut HostFacts| {

@@ -77,6 +77,7 @@ pub(super) fn boot_parameters(subject: &Subject<'_>, problems: &mut Diagnostics)
     if features.is_assumed() {
         return;
     }
+    // That of ufw, /etc/ufw/sysctl.conf, has a later name too, and comes later whatever its name.
     let file_name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     for (name, wanted) in sysctls::wanted(subject.facts) {
         let last = features
