@@ -21,6 +21,11 @@ const BYTES_PER_SECOND: u64 = 60_000_000;
 /// How much time passes between two events that only say how much was sent.
 const BETWEEN_EVENTS: Duration = Duration::from_millis(500);
 
+/// How long a step may be at work before a reader of lines is told so; then again after twice that time, and so on.
+const LONG: Duration = Duration::from_secs(60);
+/// How often somebody looks for such steps.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Shows what happens on the hosts of a run.
 pub(super) struct RunView<'ui> {
     ui: &'ui Ui,
@@ -29,7 +34,39 @@ pub(super) struct RunView<'ui> {
     titles: BTreeMap<(String, StepId), String>,
     /// Milliseconds of work that are expected, and those that are done, by host.
     lanes: BTreeMap<String, Lane>,
+    /// What each host is at, where it is at something.
+    at_work: BTreeMap<String, AtWork>,
     told_to_stop: bool,
+}
+
+/// A step that has begun and not ended.
+struct AtWork {
+    title: String,
+    since: Instant,
+    /// After how long it is told next.
+    next: Duration,
+}
+
+impl AtWork {
+    fn new(title: String, since: Instant) -> Self {
+        Self {
+            title,
+            since,
+            next: LONG,
+        }
+    }
+
+    /// What is to be told now, if anything is.
+    fn due(&mut self, now: Instant) -> Option<String> {
+        let elapsed = now.duration_since(self.since);
+        if elapsed < self.next {
+            return None;
+        }
+        while self.next <= elapsed {
+            self.next *= 2;
+        }
+        Some(format!("at work for {} now: {}", duration(elapsed), self.title))
+    }
 }
 
 #[derive(Default)]
@@ -55,6 +92,7 @@ impl<'ui> RunView<'ui> {
                 .map(|step| ((step.host.to_string(), step.id.clone()), step.title.clone()))
                 .collect(),
             lanes: BTreeMap::new(),
+            at_work: BTreeMap::new(),
             told_to_stop: false,
         };
         for change in &planned.changes.steps {
@@ -82,6 +120,7 @@ impl<'ui> RunView<'ui> {
             board: ui.board(title),
             titles: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            at_work: BTreeMap::new(),
             told_to_stop: false,
         }
     }
@@ -132,6 +171,7 @@ impl<'ui> RunView<'ui> {
         if let Some(step) = event.step()
             && !matches!(event, Event::Started { .. })
         {
+            self.at_work.remove(host);
             let lane = self.lanes.entry(host.to_owned()).or_default();
             lane.done += lane.steps.get(step).copied().unwrap_or(0);
             lane.steps.remove(step);
@@ -140,6 +180,8 @@ impl<'ui> RunView<'ui> {
             Event::Started { step, .. } => {
                 let title = self.title(host, step);
                 self.board.busy(host, &title);
+                let at_work = AtWork::new(title, Instant::now());
+                self.at_work.insert(host.to_owned(), at_work);
             }
             Event::Unchanged { .. } | Event::Adopted { .. } => {}
             Event::Changed { step, milliseconds } => {
@@ -166,10 +208,21 @@ impl<'ui> RunView<'ui> {
                     .line(Mark::Failed, host, &format!("somebody else works on it: {owner}"));
             }
             Event::End { code } => {
+                self.at_work.remove(host);
                 self.board.idle(host);
                 if *code == 0 {
                     self.board.line(Mark::Done, host, "all steps are done");
                 }
+            }
+        }
+    }
+
+    /// Says which steps are long at work: without moving lines nobody sees what is waited for.
+    fn remind(&mut self) {
+        let now = Instant::now();
+        for (host, at_work) in &mut self.at_work {
+            if let Some(text) = at_work.due(now) {
+                self.board.detail(Mark::Note, host, &text);
             }
         }
     }
@@ -237,6 +290,7 @@ pub(super) async fn watch<T>(
     view: &mut RunView<'_>,
 ) -> T {
     tokio::pin!(work);
+    let mut looks = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             biased;
@@ -248,6 +302,27 @@ pub(super) async fn watch<T>(
                 }
                 return result;
             }
+            _ = looks.tick() => view.remind(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_told_now_and_then() {
+        let began = Instant::now();
+        let mut at_work = AtWork::new("Wait for the API server".to_owned(), began);
+        let told: Vec<u64> = (0..600)
+            .filter(|second| at_work.due(began + Duration::from_secs(*second)).is_some())
+            .collect();
+        assert_eq!(told, [60, 120, 240, 480]);
+        let text = AtWork::new("Wait for the API server".to_owned(), began).due(began + LONG);
+        assert_eq!(
+            text.as_deref(),
+            Some("at work for 1 min 00 s now: Wait for the API server")
+        );
     }
 }
