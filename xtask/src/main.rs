@@ -59,6 +59,10 @@ const TASKS: &[(&str, &str)] = &[
         "Kubernetes' own conformance tests on a cluster of three hosts; writes docs/tested.md",
     ),
     (
+        "proof conditions",
+        "a host in bad shape, and a site on it from bare to verified and back; writes docs/tested.md",
+    ),
+    (
         "proof power-cuts [--seed N] [--rounds N]",
         "hosts and operator die at random moments of an apply; writes docs/tested.md",
     ),

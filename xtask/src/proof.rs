@@ -67,7 +67,7 @@ struct Shown {
     rows: &'static [&'static str],
 }
 
-const SCENARIOS: [Shown; 3] = [
+const SCENARIOS: [Shown; 4] = [
     Shown {
         proof: "calico-etcd",
         scenario: "calico-etcd",
@@ -86,6 +86,13 @@ const SCENARIOS: [Shown; 3] = [
             "method cloud-init",
             "method seed",
             "method ansible",
+        ],
+    },
+    Shown {
+        proof: "conditions",
+        scenario: "conditions",
+        rows: &[
+            "a host in bad shape: what is told of it beforehand, and a site on links, disks and packet filters of its owner's, from bare to verified and back",
         ],
     },
     Shown {

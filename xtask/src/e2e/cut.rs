@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-use super::lab::{Host, Lab, Machine};
+use super::lab::{Host, Lab};
+use super::machine::Machine;
 use crate::program::{Ended, Meanwhile, Program};
 
 /// A moment: the host has begun this step.

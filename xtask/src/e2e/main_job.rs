@@ -6,7 +6,8 @@ use anyhow::{bail, ensure};
 use serde::Deserialize;
 
 use super::inventory::{Inventory, Mask};
-use super::lab::{Host, Lab, Machine, answer};
+use super::lab::{Host, Lab};
+use super::machine::{Machine, answer};
 use super::operator;
 use super::refusals::Refusal;
 use super::secrets::Secrets;

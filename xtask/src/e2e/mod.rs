@@ -1,10 +1,12 @@
 //! `cargo xtask e2e`: the main job on real hosts, from bare to verified and back, with the released program.
 
 mod chance;
+mod conditions;
 mod cut;
 mod exports;
 mod inventory;
 mod lab;
+mod machine;
 mod main_job;
 mod medium;
 mod methods;
@@ -19,6 +21,7 @@ mod sabotage;
 mod scenario;
 mod script_faults;
 mod secrets;
+mod silence;
 mod steps;
 mod worker_leaves;
 
@@ -30,7 +33,8 @@ use anyhow::{Context, bail, ensure};
 
 pub(crate) use self::chance::Chance;
 pub(crate) use self::cut::events;
-pub(crate) use self::lab::{Host, Lab, Machine};
+pub(crate) use self::lab::{Host, Lab};
+pub(crate) use self::machine::Machine;
 use self::scenario::Scenario;
 use crate::interrupt::Interrupt;
 use crate::program::Program;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::ensure;
 
-use super::lab::{Lab, Machine};
+use super::lab::Lab;
+use super::machine::Machine;
 use super::main_job::apply;
 use super::refusals::Refusal;
 

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 
 use super::cut::{Happening, Moment, apply, ends_whole, nothing_twice};
-use super::lab::{Lab, Machine};
+use super::lab::Lab;
+use super::machine::Machine;
 use super::refusals::{Refusal, only_error};
-use super::sabotage;
 use super::steps::Steps;
+use super::{sabotage, silence};
 use crate::program::Ended;
 
 /// When the operator types Ctrl-C: before anything of Kubernetes runs.
@@ -46,6 +47,7 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
         machine.iec_done("verify", &["verify", lab.site(), "-o", "json"])
     })?;
     sabotage::steps(&lab, machine, steps)?;
+    silence::steps(&lab, machine, steps)?;
     steps.run("secrets that are lost are missed", || lost_secrets(&lab, machine))?;
     steps.run("another site's file changes nothing here", || {
         another_site(&lab, machine)

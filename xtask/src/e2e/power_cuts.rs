@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::chance::Chance;
 use super::cut::{events, nothing_twice};
 use super::inventory::Mask;
-use super::lab::{Host, Lab, Machine};
+use super::lab::{Host, Lab};
+use super::machine::Machine;
 use super::main_job;
 use super::steps::Steps;
 use crate::program::{Ended, Meanwhile, Program};
@@ -257,7 +258,7 @@ fn last_events(log: &Path) -> String {
 /// The steps of all hosts that have something to do, with their hosts.
 fn candidates(lab: &Lab, machine: &Machine) -> anyhow::Result<Vec<(String, String)>> {
     let lines = machine.iec_done("plan", &["plan", lab.site(), "-o", "json"])?;
-    let plan: Value = super::lab::answer("plan", &lines)?;
+    let plan: Value = super::machine::answer("plan", &lines)?;
     let steps = plan["changes"]["steps"].as_array().context("a plan has steps")?;
     let word = |step: &Value, name: &str| step[name].as_str().map(str::to_owned);
     let found: Vec<_> = steps

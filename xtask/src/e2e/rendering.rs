@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::lab::{Lab, Machine};
+use super::lab::Lab;
+use super::machine::Machine;
 
 /// A folder of this name below the logs, with the site in this format; `words` are the other options of `iec render`.
 ///

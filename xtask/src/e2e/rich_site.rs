@@ -7,7 +7,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::cut::events;
-use super::lab::{Host, Lab, Machine};
+use super::lab::{Host, Lab};
+use super::machine::Machine;
 
 /// What `iec lab up` is told: the other distribution, and hosts with two network cards, of which the nodes use the second.
 pub(super) const LAB: &[&str] = &["--distribution", "trixie", "--nics", "2"];

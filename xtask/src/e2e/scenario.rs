@@ -2,10 +2,12 @@
 
 use anyhow::Context as _;
 
-use super::lab::Machine;
+use super::machine::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
-use super::{exports, main_job, methods, power_cut, power_cuts, refusals, script_faults, worker_leaves};
+use super::{
+    conditions, exports, main_job, methods, power_cut, power_cuts, refusals, script_faults, worker_leaves,
+};
 use crate::stage::Count;
 use crate::terminal;
 
@@ -55,8 +57,8 @@ impl Scenario {
         },
     ];
 
-    /// The scenarios that are proofs of their own: what few sites ask for.
-    pub(crate) const PROOFS: [Self; 3] = [
+    /// The scenarios that are proofs of their own, or run by their name only: what few sites ask for, or takes long.
+    pub(crate) const PROOFS: [Self; 4] = [
         Self {
             name: "calico-etcd",
             steps: |machine, steps| {
@@ -75,6 +77,10 @@ impl Scenario {
         Self {
             name: "power-cuts",
             steps: power_cuts::steps,
+        },
+        Self {
+            name: "conditions",
+            steps: conditions::steps,
         },
     ];
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use super::cut::nothing_twice;
-use super::lab::{Host, Lab, Machine};
+use super::lab::{Host, Lab};
+use super::machine::Machine;
 use super::main_job::{compare, kept, nothing, pending};
 use super::rendering;
 use super::secrets::Secrets;

@@ -6,7 +6,8 @@ use std::fs;
 use anyhow::Context as _;
 
 use super::inventory::Inventory;
-use super::lab::{Lab, Machine};
+use super::lab::Lab;
+use super::machine::Machine;
 use super::main_job::{apply, compare, inventories, kept, pending};
 use super::rich_site;
 use super::secrets::Secrets;

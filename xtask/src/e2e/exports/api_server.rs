@@ -11,7 +11,8 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::programs::Programs;
-use crate::e2e::lab::{Machine, output};
+use crate::e2e::lab::output;
+use crate::e2e::machine::Machine;
 
 /// How long they may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -8,7 +8,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Map, Value, json};
 
 use super::programs::Programs;
-use crate::e2e::lab::{Machine, output};
+use crate::e2e::lab::output;
+use crate::e2e::machine::Machine;
 
 /// The form of kubeadm's configuration.
 const API: &str = "kubeadm.k8s.io/v1beta4";

@@ -13,7 +13,7 @@ use iec_core::architecture::Architecture;
 
 use self::api_server::ApiServer;
 use self::programs::Programs;
-use super::lab::Machine;
+use super::machine::Machine;
 use super::steps::Steps;
 use crate::workspace;
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use iec_core::architecture::Architecture;
 use iec_core::content::{MANIFEST_FILE, Manifest};
 
-use crate::e2e::lab::Machine;
+use crate::e2e::machine::Machine;
 
 /// The programs, in a folder of the logs.
 pub(super) struct Programs {

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::api_server::ApiServer;
-use crate::e2e::lab::{Machine, output};
+use crate::e2e::lab::output;
+use crate::e2e::machine::Machine;
 use crate::workspace;
 
 /// The module, pinned with its sum in the wrapper of the same name.

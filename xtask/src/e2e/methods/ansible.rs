@@ -3,7 +3,8 @@
 use anyhow::{Context as _, bail, ensure};
 
 use super::install::rendered;
-use crate::e2e::lab::{Lab, Machine};
+use crate::e2e::lab::Lab;
+use crate::e2e::machine::Machine;
 use crate::program::Program;
 
 /// `ansible-playbook`, twice: the second run has nothing to change.

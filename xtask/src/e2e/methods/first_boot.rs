@@ -9,7 +9,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::install::rendered;
-use crate::e2e::lab::{Host, Lab, Machine, output};
+use crate::e2e::lab::{Host, Lab, output};
+use crate::e2e::machine::Machine;
 use crate::e2e::medium::Medium;
 
 /// How long a host may take to start and to install itself, on a busy machine.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::e2e::lab::{Lab, Machine};
+use crate::e2e::lab::Lab;
+use crate::e2e::machine::Machine;
 use crate::e2e::{main_job, rendering};
 
 /// `iec apply`, over SSH.

@@ -14,7 +14,8 @@ use std::fs;
 use anyhow::{bail, ensure};
 
 use self::state::State;
-use super::lab::{Lab, Machine};
+use super::lab::Lab;
+use super::machine::Machine;
 use super::main_job::{apply, kept, nothing, pending};
 use super::secrets::Secrets;
 use super::steps::Steps;

@@ -8,7 +8,8 @@ use anyhow::{Context as _, ensure};
 use iec_core::render::runbook::{Block, Part, blocks};
 
 use super::install::rendered;
-use crate::e2e::lab::{Host, Lab, Machine};
+use crate::e2e::lab::{Host, Lab};
+use crate::e2e::machine::Machine;
 
 /// One task of a runbook: `1.12`, or `1.A` for what is done by hand.
 #[derive(Debug, Default)]

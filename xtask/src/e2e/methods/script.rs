@@ -6,7 +6,8 @@ use std::thread;
 use anyhow::{Context as _, anyhow, ensure};
 
 use super::install::rendered;
-use crate::e2e::lab::{Host, Lab, Machine};
+use crate::e2e::lab::{Host, Lab};
+use crate::e2e::machine::Machine;
 use crate::program::Program;
 
 /// Where the files for a host are put, as on a medium that somebody has brought.

@@ -7,7 +7,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::e2e::inventory::{Difference, Inventory, Mask};
-use crate::e2e::lab::{Lab, Machine};
+use crate::e2e::lab::Lab;
+use crate::e2e::machine::Machine;
 
 const CLUSTER: &str = include_str!("cluster.sh");
 const JOURNAL: &str = "cat /var/lib/iec/journal.jsonl 2>/dev/null || true";

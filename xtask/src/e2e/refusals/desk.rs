@@ -7,12 +7,13 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use iec_core::content::{DEBIAN_LOCK_FILE, MANIFEST_FILE, SUMS_FILE, Sums};
 
-use super::super::lab::{Lab, Machine};
+use super::super::lab::Lab;
+use super::super::machine::Machine;
 use crate::program::{Ended, Program};
 use crate::record::ask;
 
 /// A folder for one case. Bundles in it share their files with the real one.
-pub(super) struct Desk {
+pub(in crate::e2e) struct Desk {
     machine: Machine,
     folder: PathBuf,
     site: String,
@@ -23,7 +24,7 @@ impl Desk {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(super) fn new(machine: &Machine, lab: &Lab, name: &str) -> anyhow::Result<Self> {
+    pub(in crate::e2e) fn new(machine: &Machine, lab: &Lab, name: &str) -> anyhow::Result<Self> {
         let folder = machine.logs.join(name);
         fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let site = folder.join("site.yaml");
@@ -39,12 +40,12 @@ impl Desk {
     }
 
     /// The path of the site file as an argument.
-    pub(super) fn site(&self) -> &str {
+    pub(in crate::e2e) fn site(&self) -> &str {
         &self.site
     }
 
     /// A path in the folder.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::e2e) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 

@@ -5,7 +5,7 @@
 
 mod access;
 mod content;
-mod desk;
+pub(super) mod desk;
 mod host;
 
 use std::time::Duration;
@@ -14,25 +14,26 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use self::desk::Desk;
-use super::lab::{Lab, Machine};
+use super::lab::Lab;
+use super::machine::Machine;
 use super::main_job::{compare, inventories};
 use super::steps::Steps;
 use crate::program::Ended;
 
 /// One thing that is not as it should be.
-struct Case {
+pub(super) struct Case {
     /// What, as the end of the sentence "IEC refuses …".
-    name: &'static str,
+    pub(super) name: &'static str,
     /// How it comes about.
-    spoil: Spoil,
+    pub(super) spoil: Spoil,
     /// What is typed: `apply`, or `plan` for what the plan takes into account.
-    command: &'static str,
+    pub(super) command: &'static str,
     /// What comes of it.
-    expect: Expect,
+    pub(super) expect: Expect,
 }
 
 /// How something comes not to be as it should be.
-enum Spoil {
+pub(super) enum Spoil {
     /// By a script that root runs on the control plane, and one that takes it back. The first ends when it has an effect.
     Host {
         /// Spoils.
@@ -61,7 +62,7 @@ pub(super) struct Refusal {
 }
 
 /// What a command ends with.
-enum Expect {
+pub(super) enum Expect {
     /// A refusal, and no trace on the hosts.
     Refused(Refusal),
     /// The same, of a run that had begun: what it left on the hosts, all of it in IEC's own folder, is for the next run.
@@ -91,14 +92,8 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
     let mut before = steps.run("what the hosts are is noted", || inventories(&lab))?;
     // The worker is switched off and on, after which it has other links and mounts.
     before.truncate(1);
-    let mut failed = Vec::new();
-    for case in access::CASES.iter().chain(&host::CASES).chain(&content::CASES) {
-        machine.interrupt.check()?;
-        // One case says nothing about the next, and all that fail are wanted in one run.
-        if let Err(error) = steps.run(case.name, || case.run(machine, &lab)) {
-            failed.push(format!("{error:#}"));
-        }
-    }
+    let cases = access::CASES.iter().chain(&host::CASES).chain(&content::CASES);
+    let failed = each(cases, machine, &lab, steps)?;
     steps.run("the host is as it was", || {
         compare(&lab, machine, lab.hosts.iter().zip(&before))
     })?;
@@ -106,21 +101,42 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// One case after the other. Gives what failed: one says nothing about the next, and all that fail are wanted in one run.
+///
+/// # Errors
+/// When the user wants to stop.
+pub(super) fn each<'a>(
+    cases: impl IntoIterator<Item = &'a Case>,
+    machine: &Machine,
+    lab: &Lab,
+    steps: &mut Steps,
+) -> anyhow::Result<Vec<String>> {
+    let mut failed = Vec::new();
+    for case in cases {
+        machine.interrupt.check()?;
+        if let Err(error) = steps.run(case.name, || case.run(machine, lab)) {
+            failed.push(format!("{error:#}"));
+        }
+    }
+    Ok(failed)
+}
+
 impl Case {
     fn run(&self, machine: &Machine, lab: &Lab) -> anyhow::Result<()> {
         let desk = Desk::new(machine, lab, &self.log())?;
-        let (control_plane, worker) = (&lab.hosts[0], &lab.hosts[1]);
+        let control_plane = &lab.hosts[0];
+        let worker = || lab.hosts.get(1).context("the case needs a worker");
         let mut also = Vec::new();
         match &self.spoil {
             Spoil::Host { script, .. } => drop(lab.run(control_plane, script, "")?),
             Spoil::Desk(spoil) => also = spoil(&desk)?,
             Spoil::Around(_) => {}
-            Spoil::Power => lab.power_off(worker)?,
+            Spoil::Power => lab.power_off(worker()?)?,
         }
         let result = self.judge(machine, lab, &desk, &also);
         match &self.spoil {
             Spoil::Host { restore, .. } => drop(lab.run(control_plane, restore, "")?),
-            Spoil::Power => lab.power_on(worker)?,
+            Spoil::Power => lab.power_on(worker()?)?,
             Spoil::Desk(_) | Spoil::Around(_) => {}
         }
         result
@@ -140,7 +156,9 @@ impl Case {
 
     fn judge(&self, machine: &Machine, lab: &Lab, desk: &Desk, also: &[String]) -> anyhow::Result<()> {
         let log = self.log();
-        if let Spoil::Host { .. } = self.spoil {
+        if let Spoil::Host { .. } = self.spoil
+            && lab.hosts.len() > 1
+        {
             // The other host has nothing to do with it.
             desk.without_worker()?;
         }
