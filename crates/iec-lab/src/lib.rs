@@ -44,5 +44,5 @@ pub use labs::{ExecOutput, ExecUser, LabStatus, Labs};
 pub use places::Places;
 pub use podman::HostState;
 pub use record::{HostRole, Lab, LabHost, LabState};
-pub use request::{Distribution, HostKind, Limits, MAX_HOSTS, Nics, UpRequest, validate_name};
+pub use request::{DiskCache, Distribution, HostKind, Limits, MAX_HOSTS, Nics, UpRequest, validate_name};
 pub use vm::Accelerator;

@@ -525,6 +525,7 @@ mod tests {
                     memory_mib: Some(1024),
                     cpus: Some(0.5),
                     disk_gib: None,
+                    second_disk_gib: None,
                 },
                 ulimits: Ulimits {
                     open_files: 20_000,

@@ -1,5 +1,6 @@
 //! The power of a lab's hosts: shut down, cut off, switched on again, and what they say meanwhile.
 
+use std::path::Path;
 use std::time::Duration;
 
 use iec_core::architecture::Architecture;
@@ -54,19 +55,33 @@ impl Labs {
         }
     }
 
+    /// Puts a removable medium into a virtual machine, running or not: a copy of this image.
+    ///
+    /// # Errors
+    /// [`LabError::InvalidRequest`] for a container, [`LabError::HostState`] where one is in already.
+    pub fn insert(&self, lab: &Lab, host: &str, image: &Path) -> Result<(), LabError> {
+        let host = machine(lab, host, "no place for a medium")?;
+        let lock = take_lock(&folder_of(lab).lock(), &lab.name, LOCK_PATIENCE)?;
+        let programs = Programs::new(self.runner()).holding(&lock);
+        vm::insert(&programs, &folder_of(lab), &host.name, image)
+    }
+
+    /// Takes the removable medium out of a virtual machine.
+    ///
+    /// # Errors
+    /// [`LabError::InvalidRequest`] for a container, [`LabError::HostState`] where none is in.
+    pub fn eject(&self, lab: &Lab, host: &str) -> Result<(), LabError> {
+        let host = machine(lab, host, "no place for a medium")?;
+        let _lock = take_lock(&folder_of(lab).lock(), &lab.name, LOCK_PATIENCE)?;
+        vm::eject(&folder_of(lab), &host.name)
+    }
+
     /// What a virtual machine has printed on its serial console since its first boot, without control characters.
     ///
     /// # Errors
     /// [`LabError::NoSuchHost`], [`LabError::InvalidRequest`] for a container, or a console that cannot be read.
     pub fn console(&self, lab: &Lab, host: &str) -> Result<String, LabError> {
-        let host = lab.host(host)?;
-        match host.kind {
-            HostKind::Container => Err(LabError::InvalidRequest(format!(
-                "host {} is a container, which has no console",
-                host.name
-            ))),
-            HostKind::VirtualMachine(_) => vm::console(&folder_of(lab), host),
-        }
+        vm::console(&folder_of(lab), machine(lab, host, "no console")?)
     }
 
     /// Switches a host on again, with the same disk and addresses, and waits until it answers by SSH and systemd has
@@ -104,9 +119,10 @@ impl Labs {
         Podman::new(programs).start(&switch_name(&lab.name))?;
         let hardware = Hardware {
             architecture,
-            accelerator: Accelerator::find(programs, architecture)?,
+            accelerator: Accelerator::find(programs, architecture, &vm::kernel(&folder, &host.name))?,
             networks: &record.networks,
             limits: record.request.limits,
+            disk_cache: record.request.disk_cache,
         };
         vm::start(programs, &folder, host, &hardware)
     }
@@ -127,6 +143,18 @@ impl Labs {
             state: state.name().to_owned(),
             wanted,
         })
+    }
+}
+
+/// The host of this name, if it is a virtual machine.
+fn machine<'a>(lab: &'a Lab, host: &str, lack: &str) -> Result<&'a LabHost, LabError> {
+    let host = lab.host(host)?;
+    match host.kind {
+        HostKind::VirtualMachine(_) => Ok(host),
+        HostKind::Container => Err(LabError::InvalidRequest(format!(
+            "host {} is a container, which has {lack}",
+            host.name
+        ))),
     }
 }
 

@@ -19,6 +19,10 @@ const MACHINE_PATIENCE: Duration = Duration::from_secs(900);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Between two questions to a virtual machine: each costs an emulated one seconds, and those that come too fast or are
+/// given up too soon keep it from ever answering.
+const MACHINE_PAUSE: Duration = Duration::from_secs(3);
+
 /// What a host must have come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goal {
@@ -60,7 +64,7 @@ pub(crate) fn wait(programs: &Programs<'_>, lab: &Lab, host: &LabHost, goal: Goa
                 (other, _) => last = format!("systemd is {other}"),
             }
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(if machine { MACHINE_PAUSE } else { PAUSE });
     }
     let more = if machine {
         vm::last_words(&folder, host)
@@ -86,14 +90,11 @@ fn question(lab: &Lab, host: &LabHost) -> Result<Invocation, LabError> {
     let mut words = lab.ssh_words(&host.name)?;
     // Without sudo there is no answer: a host has no D-Bus, and systemd's own socket is root's.
     words.extend(["sudo", "-n", "systemctl", "is-system-running"].map(str::to_owned));
-    let options = [
-        "-o",
-        "ConnectTimeout=3",
-        "-o",
-        "ServerAliveInterval=3",
-        "-o",
-        "LogLevel=ERROR",
-    ];
+    let patience = match host.kind {
+        HostKind::Container => ["ConnectTimeout=3", "ServerAliveInterval=3"],
+        HostKind::VirtualMachine(_) => ["ConnectTimeout=120", "ServerAliveInterval=60"],
+    };
+    let options = ["-o", patience[0], "-o", patience[1], "-o", "LogLevel=ERROR"];
     Ok(Invocation::new(
         "ssh",
         options

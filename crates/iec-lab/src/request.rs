@@ -82,6 +82,19 @@ pub enum Nics {
     Two,
 }
 
+/// What becomes of the cache of a virtual machine's disk when its power is cut.
+///
+/// A guest's own memory is lost in any case. This is what it had written to the disk and not yet flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskCache {
+    /// It is kept, as by a disk with a battery. Flushes cost nothing.
+    #[default]
+    Kept,
+    /// What was written to new places is lost, as most disks lose it. Each flush waits for this machine's disk.
+    Lost,
+}
+
 /// What a host may use of this machine; `None` means no limit.
 ///
 /// The limits are those of the host's control group. The kernel's own files (`/proc/meminfo`, `/proc/cpuinfo`)
@@ -95,6 +108,9 @@ pub struct Limits {
     /// The size of a virtual machine's disk in GiB.
     #[serde(default)]
     pub disk_gib: Option<u32>,
+    /// The size of a virtual machine's second disk in GiB, which is empty; without it there is none.
+    #[serde(default)]
+    pub second_disk_gib: Option<u32>,
 }
 
 /// A lab to make.
@@ -115,6 +131,9 @@ pub struct UpRequest {
     pub nics: Nics,
     /// What each of them may use.
     pub limits: Limits,
+    /// What becomes of a virtual machine's disk's cache without power.
+    #[serde(default)]
+    pub disk_cache: DiskCache,
     /// The Kubernetes release that the site file asks for.
     pub release: String,
     /// The bundle that the site file names; without one it names none.
@@ -137,6 +156,7 @@ impl UpRequest {
             distribution: Distribution::default(),
             nics: Nics::default(),
             limits: Limits::default(),
+            disk_cache: DiskCache::default(),
             release: "1.36".to_owned(),
             bundle: None,
             mirror: None,
@@ -201,7 +221,10 @@ impl UpRequest {
                 "less than {SMALLEST_MACHINE_MIB} MiB of memory for a virtual machine; its kernel would not start"
             ));
         }
-        if let Some(size) = self.limits.disk_gib {
+        for size in [self.limits.disk_gib, self.limits.second_disk_gib]
+            .into_iter()
+            .flatten()
+        {
             if self.machine_architectures().is_empty() {
                 return refuse("a size of disks, but containers have no disks of their own".to_owned());
             }

@@ -105,6 +105,7 @@ fn of_machines(architecture: Architecture) -> Vec<Requirement> {
     };
     let mut all = vec![
         machine,
+        one("qemu-img", &["qemu-img"], "qemu-utils"),
         one("mkfs.ext4", &["mkfs.ext4"], "e2fsprogs"),
         one("debugfs", &["debugfs"], "e2fsprogs"),
         one("resize2fs", &["resize2fs"], "e2fsprogs"),

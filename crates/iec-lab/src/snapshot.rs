@@ -16,7 +16,7 @@ use crate::request::{HostKind, validate_name};
 use crate::vm;
 
 /// The parts of a host's folder that are its disk: those of a virtual machine, and those of a container.
-const PARTS: [&str; 3] = ["disk.raw", "disk", "usr"];
+const PARTS: [&str; 5] = ["disk.raw", "disk.qcow2", "second.raw", "disk", "usr"];
 
 /// A copy under way has this at the end of its name, so that a killed one is not taken for a whole one.
 const UNFINISHED: &str = ".unfinished";

@@ -167,11 +167,6 @@ impl Work<'_> {
             )?);
         }
         for architecture in request.machine_architectures() {
-            let accelerator = Accelerator::find(&self.programs, architecture)?;
-            on_event(LabEvent::Accelerated {
-                architecture,
-                accelerator,
-            });
             let image = vm::ensure_image(
                 &self.programs,
                 self.labs.places(),
@@ -179,6 +174,11 @@ impl Work<'_> {
                 architecture,
                 on_event,
             )?;
+            let accelerator = Accelerator::find(&self.programs, architecture, &vm::image_kernel(&image))?;
+            on_event(LabEvent::Accelerated {
+                architecture,
+                accelerator,
+            });
             bases.machines.insert(architecture, (image, accelerator));
         }
         Ok(bases)
@@ -323,6 +323,7 @@ impl Work<'_> {
                         accelerator: *accelerator,
                         networks,
                         limits: request.limits,
+                        disk_cache: request.disk_cache,
                     };
                     self.machine(host, &hardware, image, &identity, &disk_ready)?
                 }
@@ -376,6 +377,8 @@ impl Work<'_> {
             image,
             identity,
             disk_gib: hardware.limits.disk_gib,
+            second_disk_gib: hardware.limits.second_disk_gib,
+            disk_cache: hardware.disk_cache,
         };
         let host_key = vm::create(&self.programs, self.folder, &new)?;
         disk_ready();

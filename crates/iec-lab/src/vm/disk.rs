@@ -12,6 +12,7 @@ use crate::disk::{generate_key, hosts_text, machine_id};
 use crate::error::{LabError, at};
 use crate::program::{Invocation, Programs};
 use crate::record::LabNetwork;
+use crate::request::DiskCache;
 use crate::subnet;
 
 /// A file that is written into the disk.
@@ -66,7 +67,23 @@ pub(super) fn create(
         resize(programs, &disk, size)?;
     }
     write_entries(programs, &disk, work.path(), &entries)?;
+    if new.disk_cache == DiskCache::Lost {
+        write_apart(programs, files)?;
+    }
     Ok(host_key)
+}
+
+/// Has all that is written go to a file of its own. QEMU keeps in its own memory where in that file each part is, until
+/// the machine flushes its disk: what it has not flushed is lost with QEMU.
+fn write_apart(programs: &Programs<'_>, files: &Files) -> Result<(), LabError> {
+    let mut words: Vec<std::ffi::OsString> = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]
+        .map(Into::into)
+        .into();
+    words.push(files.disk().into());
+    words.push(files.written().into());
+    programs
+        .must("making the host's disk", Invocation::new("qemu-img", words))
+        .map(drop)
 }
 
 /// Gives the disk and its file system this size in GiB.

@@ -45,7 +45,7 @@ const DISK_SIZE: &str = "20G";
 const ESTIMATES: [Duration; 2] = [Duration::from_secs(90), Duration::from_secs(420)];
 
 /// The kernel of a base.
-pub(super) fn kernel(image: &Path) -> PathBuf {
+pub(crate) fn kernel(image: &Path) -> PathBuf {
     image.join("vmlinuz")
 }
 

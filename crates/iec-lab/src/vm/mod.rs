@@ -8,6 +8,8 @@ mod accelerator;
 mod agent;
 mod disk;
 mod image;
+mod medium;
+mod monitor;
 mod qemu;
 mod tap;
 
@@ -18,7 +20,8 @@ use iec_core::architecture::Architecture;
 use rustix::process::Signal;
 
 pub use accelerator::Accelerator;
-pub(crate) use image::ensure as ensure_image;
+pub(crate) use image::{ensure as ensure_image, kernel as image_kernel};
+pub(crate) use medium::{eject, insert};
 
 use crate::disk::Identity;
 use crate::error::{LabError, at};
@@ -26,7 +29,7 @@ use crate::places::{Folder, create_private_folder};
 use crate::podman::HostState;
 use crate::program::{Answer, Programs, last_lines};
 use crate::record::{LabHost, LabNetwork};
-use crate::request::Limits;
+use crate::request::{DiskCache, Limits};
 
 /// The memory of a virtual machine whose request says nothing, in MiB: what kubeadm asks of a control plane, and room.
 pub(crate) const MEMORY_MIB: u32 = 3072;
@@ -61,6 +64,11 @@ impl Files {
         self.folder.join("disk.raw")
     }
 
+    /// What was written to it, where its cache is to be lost with the power.
+    pub(crate) fn written(&self) -> PathBuf {
+        self.folder.join("disk.qcow2")
+    }
+
     /// Its kernel, the one that its disk has the modules of.
     pub(crate) fn kernel(&self) -> PathBuf {
         self.folder.join("vmlinuz")
@@ -76,6 +84,21 @@ impl Files {
         self.folder.join("console.log")
     }
 
+    /// Its second disk, if it has one.
+    pub(crate) fn second_disk(&self) -> PathBuf {
+        self.folder.join("second.raw")
+    }
+
+    /// The removable medium that is in it, if one is.
+    pub(crate) fn medium(&self) -> PathBuf {
+        self.folder.join("medium.img")
+    }
+
+    /// The socket by which QEMU takes orders.
+    pub(crate) fn monitor(&self) -> PathBuf {
+        self.folder.join("monitor.sock")
+    }
+
     /// The process that runs it.
     pub(crate) fn process(&self) -> PathBuf {
         self.folder.join("qemu.pid")
@@ -87,6 +110,11 @@ impl Files {
     }
 }
 
+/// The kernel of a virtual machine.
+pub(crate) fn kernel(lab: &Folder, host: &str) -> PathBuf {
+    Files::of(lab, host).kernel()
+}
+
 /// What is needed to make a virtual machine.
 pub(crate) struct NewMachine<'a> {
     pub(crate) host: &'a LabHost,
@@ -96,6 +124,9 @@ pub(crate) struct NewMachine<'a> {
     pub(crate) identity: &'a Identity<'a>,
     /// The size of its disk in GiB.
     pub(crate) disk_gib: Option<u32>,
+    /// The size of its second disk in GiB, if it has one.
+    pub(crate) second_disk_gib: Option<u32>,
+    pub(crate) disk_cache: DiskCache,
 }
 
 /// Makes the disk of a virtual machine and gives its public host key, `ssh-ed25519 AAAA…`.
@@ -108,7 +139,7 @@ pub(crate) fn create(
     new: &NewMachine<'_>,
 ) -> Result<String, LabError> {
     let files = Files::of(lab, &new.host.name);
-    let socket = files.agent();
+    let socket = files.monitor();
     if socket.as_os_str().len() > LONGEST_SOCKET {
         let reason = "QEMU's sockets in it would have longer names than the kernel takes";
         return Err(LabError::InvalidRequest(format!(
@@ -123,6 +154,12 @@ pub(crate) fn create(
         (image::initrd(new.image), files.initrd()),
     ] {
         std::fs::copy(&from, to).map_err(at("copy", from))?;
+    }
+    if let Some(size) = new.second_disk_gib {
+        let second = files.second_disk();
+        std::fs::File::create(&second)
+            .and_then(|file| file.set_len(u64::from(size) << 30))
+            .map_err(at("create", second))?;
     }
     disk::create(programs, &files, new)
 }
@@ -157,6 +194,7 @@ pub(crate) struct Hardware<'a> {
     pub(crate) accelerator: Accelerator,
     pub(crate) networks: &'a [LabNetwork],
     pub(crate) limits: Limits,
+    pub(crate) disk_cache: DiskCache,
 }
 
 /// Cuts the power of a virtual machine: what it had not synced to its disk is lost.

@@ -1,13 +1,13 @@
 //! The command line of QEMU for a host of a lab.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use iec_core::architecture::Architecture;
 
-use super::{Accelerator, Files, Hardware, MEMORY_MIB, tap};
+use super::{Accelerator, Files, Hardware, MEMORY_MIB, medium, tap};
 use crate::places::Folder;
 use crate::record::LabHost;
+use crate::request::DiskCache;
 
 /// The program that runs machines of an architecture.
 pub(crate) fn program(architecture: Architecture) -> &'static str {
@@ -26,7 +26,7 @@ pub(crate) fn board(architecture: Architecture) -> &'static str {
 }
 
 /// The kernel's name of the first serial port.
-fn serial(architecture: Architecture) -> &'static str {
+pub(super) fn serial(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::Amd64 => "ttyS0",
         Architecture::Arm64 => "ttyAMA0",
@@ -58,10 +58,14 @@ pub(crate) fn words(files: &Files, lab: &Folder, host: &LabHost, machine: &Hardw
     option("kernel", files.kernel().into());
     option("initrd", files.initrd().into());
     option("append", kernel_line(machine.architecture).into());
-    // Flushes are not passed on to this machine's disk. What the machine has written to its own is this machine's then,
-    // which goes on when the power of the virtual one is cut: what is lost is what a guest had only in its memory.
-    option("drive", drive(&files.disk()));
+    option("drive", drive(files, machine.disk_cache));
     option("device", "virtio-blk-pci,drive=disk".into());
+    if files.second_disk().exists() {
+        let mut second = OsString::from("if=none,id=second,format=raw,cache=writeback,discard=unmap,file=");
+        second.push(files.second_disk());
+        option("drive", second);
+        option("device", "virtio-blk-pci,drive=second".into());
+    }
     for card in 0..machine.networks.len() {
         let link = tap::name(lab, &host.name, card);
         option(
@@ -90,15 +94,26 @@ pub(crate) fn words(files: &Files, lab: &Folder, host: &LabHost, machine: &Hardw
     console.push(files.console());
     option("chardev", console);
     option("serial", "chardev:console".into());
+    let mut monitor = OsString::from("socket,id=monitor,server=on,wait=off,path=");
+    monitor.push(files.monitor());
+    option("chardev", monitor);
+    option("mon", "chardev=monitor,mode=control".into());
     option("pidfile", files.process().into());
     option("display", "none".into());
+    words.extend(medium::words(files));
     words.extend(["-nodefaults", "-no-user-config", "-daemonize"].map(OsString::from));
     words
 }
 
-fn drive(disk: &Path) -> OsString {
-    let mut drive = OsString::from("if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file=");
-    drive.push(disk);
+/// The disk. Where its cache is kept, flushes are not passed on to this machine's own: what was written is this machine's,
+/// which goes on when the power of the virtual one is cut.
+fn drive(files: &Files, cache: DiskCache) -> OsString {
+    let (mode, file) = match cache {
+        DiskCache::Kept => ("format=raw,cache=unsafe", files.disk()),
+        DiskCache::Lost => ("format=qcow2,cache=writeback", files.written()),
+    };
+    let mut drive = OsString::from(format!("if=none,id=disk,{mode},discard=unmap,file="));
+    drive.push(file);
     drive
 }
 
@@ -146,7 +161,9 @@ mod tests {
                 memory_mib: Some(2048),
                 cpus: Some(1.5),
                 disk_gib: None,
+                second_disk_gib: None,
             },
+            disk_cache: DiskCache::Kept,
         };
         let files = Files::of(&lab, "edge-1");
         let line = words(&files, &lab, &record.hosts[0], &hardware)
@@ -158,9 +175,24 @@ mod tests {
             " -smp 2 -m 2048M -kernel /labs/demo/hosts/edge-1/vmlinuz -initrd /labs/demo/hosts/edge-1/initrd.img ",
             " -append root=/dev/vda rw console=ttyAMA0 net.ifnames=0 ",
             " -drive if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file=/labs/demo/hosts/edge-1/disk.raw ",
-            " -serial chardev:console -pidfile /labs/demo/hosts/edge-1/qemu.pid ",
+            " -serial chardev:console ",
+            " -mon chardev=monitor,mode=control -pidfile /labs/demo/hosts/edge-1/qemu.pid ",
         ] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
+    }
+
+    #[test]
+    fn a_cache_that_is_lost_with_the_power_is_flushed_to_this_machines_disk() {
+        let lab = Folder {
+            path: PathBuf::from("/labs/demo"),
+        };
+        let drive = drive(&Files::of(&lab, "edge-1"), DiskCache::Lost);
+        assert_eq!(
+            drive.to_str(),
+            Some(
+                "if=none,id=disk,format=qcow2,cache=writeback,discard=unmap,file=/labs/demo/hosts/edge-1/disk.qcow2"
+            )
+        );
     }
 }

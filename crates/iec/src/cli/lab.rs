@@ -66,6 +66,12 @@ pub struct LabUp {
     /// The size of a virtual machine's disk, in GiB [default: 20]
     #[arg(long, value_name = "GIB")]
     pub disk: Option<u32>,
+    /// Give virtual machines a second disk, empty, of this size in GiB
+    #[arg(long, value_name = "GIB")]
+    pub second_disk: Option<u32>,
+    /// What becomes of a virtual machine's disk's cache when its power is cut
+    #[arg(long, value_name = "FATE", default_value = "kept")]
+    pub disk_cache: DiskCache,
     /// The memory of a host, in MiB [default: no limit; 3072 for a virtual machine]
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
@@ -139,6 +145,15 @@ impl FromStr for HostGroup {
     }
 }
 
+/// What becomes of the cache of a virtual machine's disk without power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiskCache {
+    /// It is kept, as by a disk with a battery
+    Kept,
+    /// What was not flushed is lost; every flush waits for this machine's disk
+    Lost,
+}
+
 /// A Debian release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Distribution {
@@ -203,6 +218,14 @@ pub enum LabOfHost {
     /// Print what a virtual machine of a lab has said on its serial console
     #[command(after_help = "Examples:\n  iec lab console mixed edge-3")]
     Console(LabHost),
+    /// Put a removable medium into a virtual machine, as a USB stick
+    ///
+    /// The medium is a copy of the image, which can only be read. A machine that is off finds it when it starts.
+    #[command(after_help = "Examples:\n  iec lab insert mixed edge-3 medium.iso")]
+    Insert(LabInsert),
+    /// Take the removable medium out of a virtual machine
+    #[command(after_help = "Examples:\n  iec lab eject mixed edge-3")]
+    Eject(LabHost),
     /// Keep a copy of a host's disk
     ///
     /// A host that runs is held for the time of the copy: what it had not written to its disk is not in it, as after a
@@ -240,6 +263,17 @@ pub struct LabHost {
     /// The host's name
     #[arg(value_name = "HOST")]
     pub host: String,
+}
+
+/// A medium for a host of a lab.
+#[derive(Debug, Args)]
+pub struct LabInsert {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "what it holds is documented")]
+    pub host: LabHost,
+    /// The image of the medium
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
 }
 
 /// A snapshot of a host of a lab.

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use content::{Bundle, BundleBuild, BundleFolder};
 pub use hosts::{Apply, Credentials, Log, Plan, Reach, Recover, Reset, Status, Verify};
 pub use lab::{
-    Demo, Distribution, HostGroup, HostKind, Lab, LabDown, LabExec, LabHost, LabList, LabOfHost, LabSnapshot,
-    LabStop, LabUp,
+    Demo, DiskCache, Distribution, HostGroup, HostKind, Lab, LabDown, LabExec, LabHost, LabInsert, LabList,
+    LabOfHost, LabSnapshot, LabStop, LabUp,
 };
 pub use render::{
     Render, RenderCarried, RenderCloudInit, RenderContent, RenderDescription, RenderPlace, RenderSecrets,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use iec_core::architecture::Architecture;
 use iec_lab::{
-    Distribution, ExecUser, HostKind, LabError, LabEvent, LabHost, LabStatus, Labs, Limits, Nics, Places,
-    Removed, UpRequest,
+    DiskCache, Distribution, ExecUser, HostKind, LabError, LabEvent, LabHost, LabStatus, Labs, Limits, Nics,
+    Places, Removed, UpRequest,
 };
 use iec_sh::Word;
 use serde_json::{Value, json};
@@ -108,6 +108,11 @@ fn request(up: &LabUp, settings: &Settings) -> Result<UpRequest, CliError> {
             memory_mib: up.memory,
             cpus: up.cpus,
             disk_gib: up.disk,
+            second_disk_gib: up.second_disk,
+        },
+        disk_cache: match up.disk_cache {
+            cli::DiskCache::Kept => DiskCache::Kept,
+            cli::DiskCache::Lost => DiskCache::Lost,
         },
         release: up.release.clone(),
         bundle: Some(bundle(up, settings)),

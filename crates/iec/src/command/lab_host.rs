@@ -4,7 +4,7 @@ use iec_lab::{Lab, LabError, Labs};
 use serde_json::json;
 
 use super::lab::failed;
-use crate::cli::{self, LabOfHost, LabSnapshot, LabStop};
+use crate::cli::{self, LabInsert, LabOfHost, LabSnapshot, LabStop};
 use crate::error::{CliError, Outcome};
 use crate::ui::{Document, Ui};
 
@@ -18,6 +18,12 @@ pub(super) fn run(labs: &Labs, command: &LabOfHost, ui: &Ui) -> Result<Outcome, 
             act(labs, host, ui, "has lost its power", Labs::kill_host)
         }
         LabOfHost::Start(host) => act(labs, host, ui, "is up and answers by SSH", Labs::start_host),
+        LabOfHost::Insert(LabInsert { host, image }) => {
+            act(labs, host, ui, "has the medium in it", |labs, lab, host| {
+                labs.insert(lab, host, image)
+            })
+        }
+        LabOfHost::Eject(host) => act(labs, host, ui, "has no medium in it any more", Labs::eject),
         LabOfHost::Snapshot(LabSnapshot { host, snapshot }) => act(
             labs,
             host,

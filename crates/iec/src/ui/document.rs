@@ -42,7 +42,7 @@ documents! {
     LabConsole => "lab.console", "`lab console`: what a virtual machine has printed.";
     LabEvent => "lab.event", "What happens while a lab is made or removed.";
     LabExec => "lab.exec", "`lab exec`: the exit code and the output of the command.";
-    LabHost => "lab.host", "The end of `lab stop`, `lab start`, `lab snapshot` and `lab restore`: the host and its state.";
+    LabHost => "lab.host", "The end of `lab stop`, `lab start`, `lab insert`, `lab eject`, `lab snapshot` and `lab restore`: the host and its state.";
     LabRemoved => "lab.removed", "The end of `lab down`: what was removed.";
     Labs => "labs", "`lab list`: the labs and the states of their hosts.";
     Log => "log", "A record of a host's journal.";
