@@ -178,6 +178,15 @@ pub enum LabError {
         /// The snapshots that it has.
         known: Vec<String>,
     },
+    /// This machine makes no links for virtual machines.
+    #[error(
+        "this machine makes no network link for a virtual machine{}",
+        evidence_of(evidence)
+    )]
+    NoTap {
+        /// What `ip` said.
+        evidence: String,
+    },
     /// podman uses another network stack than netavark.
     #[error("podman's network backend on this machine is `{found}`; a lab's fixed addresses need netavark")]
     NetworkBackend {
@@ -232,6 +241,7 @@ impl LabError {
             Self::NotTakenBack { .. } => "IEC1920",
             Self::SnapshotExists { .. } => "IEC1921",
             Self::NoSuchSnapshot { .. } => "IEC1922",
+            Self::NoTap { .. } => "IEC1923",
         }
     }
 
@@ -264,6 +274,9 @@ impl LabError {
             Self::HostState { .. } => "`iec lab list` shows the state of each host".to_owned(),
             Self::SnapshotExists { .. } => "choose another name; `iec lab down` removes a lab with its snapshots".to_owned(),
             Self::NoSuchSnapshot { .. } => "use one of those named here, or make one with `iec lab snapshot`".to_owned(),
+            Self::NoTap { .. } => {
+                "load the kernel's module tun, or, in a container, allow it /dev/net/tun and CAP_NET_ADMIN; `iec lab up` without virtual machines needs neither".to_owned()
+            }
             Self::NetworkBackend { .. } => {
                 "set `network_backend = \"netavark\"` under [network] in /etc/containers/containers.conf, then run `podman system reset` (it removes all containers)".to_owned()
             }

@@ -158,4 +158,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Use one of them, or make one with `iec lab snapshot`.",
         "",
     ),
+    row(
+        "IEC1923",
+        "this machine makes no network link for a virtual machine",
+        "A virtual machine is on the lab's network by a tap device, which the kernel's module tun makes. In a container it may be forbidden.",
+        "Load the module tun; in a container, allow it /dev/net/tun and CAP_NET_ADMIN. A lab of containers needs neither.",
+        "",
+    ),
 ];

@@ -48,10 +48,13 @@ pub(crate) fn create(
             .must(doing, Invocation::new("ip", words.iter().copied()))
             .map(drop)
     };
-    ip(
-        "making the virtual machine's link",
-        &["tuntap", "add", "dev", &link, "mode", "tap"],
-    )?;
+    let words = ["tuntap", "add", "dev", &link, "mode", "tap"];
+    let made = programs.ask("making the virtual machine's link", Invocation::new("ip", words))?;
+    if made.code != Some(0) {
+        return Err(LabError::NoTap {
+            evidence: made.evidence(),
+        });
+    }
     ip(
         "joining the virtual machine to the lab's network",
         &["link", "set", "dev", &link, "master", &network.bridge, "up"],
@@ -84,6 +87,25 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::program::fake::Fake;
+    use crate::record::Record;
+    use crate::request::UpRequest;
+
+    #[test]
+    fn a_machine_that_makes_no_links_is_told_as_such() {
+        let fake = Fake::default().fails("ip tuntap add", 1, "open: Operation not permitted\n");
+        let record = Record::intended(&UpRequest::new("demo"));
+        let lab = Folder {
+            path: PathBuf::from("/labs/demo"),
+        };
+        let error =
+            create(&Programs::new(&fake), &lab, "edge-1", 0, &record.networks[0]).expect_err("refused");
+        assert_eq!(error.code(), "IEC1923");
+        assert!(
+            error.to_string().ends_with(": open: Operation not permitted"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn links_are_named_after_lab_host_and_card() {

@@ -365,6 +365,7 @@ pub(super) fn failed(error: &LabError) -> CliError {
         | LabError::HostState { .. }
         | LabError::SnapshotExists { .. }
         | LabError::NoSuchSnapshot { .. }
+        | LabError::NoTap { .. }
         | LabError::NetworkBackend { .. } => Kind::Refused,
         _ => Kind::StepFailed,
     };
