@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use iec_core::content::{Digest, Kind, MANIFEST_FILE, Manifest, SUMS_FILE, Sums};
+use iec_core::content::{Digest, Item, Kind, MANIFEST_FILE, Manifest, SUMS_FILE, Sums};
 use iec_core::release::Release;
 
 use crate::cache::CachedFile;
 use crate::found::{Found, read};
+use crate::machine;
 use crate::problem::{BundleError, Problem};
 use crate::trust::Trust;
 
@@ -30,20 +31,27 @@ impl Bundle {
         self.folder.join(digest.blob_path())
     }
 
-    /// Compares each of these blobs with its digest, which is its name: what is sent to hosts must be what was planned.
+    /// Compares each of these blobs with its digest, which is its name: what is sent to hosts must be what was planned. What
+    /// is a program or an image must also be for the architecture under which the bundle has it.
     /// What `trust` knows is not read again.
     ///
     /// # Errors
     /// When one of them cannot be read, is missing, or is another one.
     pub fn check(&self, digests: &BTreeSet<Digest>, trust: &mut Trust) -> Result<(), BundleError> {
         let unlike = trust.unlike(&self.folder, digests).into_iter();
-        let problems = unlike
+        let mut problems = unlike
             .map(|(digest, found)| {
                 let found = found.map_err(BundleError::unreadable(&self.path_of(&digest)))?;
                 Ok(self.problem_of(&digest, &found, None))
             })
             .filter_map(Result::transpose)
             .collect::<Result<Vec<_>, _>>()?;
+        if problems.is_empty() {
+            let sent = |item: &&Item| machine::face(item).is_some_and(|face| digests.contains(&face));
+            for item in self.manifest.items.iter().filter(sent) {
+                problems.extend(machine::at_first_sight(self, item)?);
+            }
+        }
         if problems.is_empty() {
             return Ok(());
         }
@@ -245,7 +253,7 @@ mod tests {
     use std::fs;
 
     use iec_core::architecture::Architecture;
-    use iec_core::content::{BLOBS, Item, MANIFEST_SCHEMA};
+    use iec_core::content::{BLOBS, MANIFEST_SCHEMA};
 
     use super::*;
 

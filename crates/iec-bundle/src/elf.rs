@@ -1,4 +1,6 @@
-//! Reads from an ELF file which shared libraries it needs, so that a tree can hold exactly those.
+//! Reads from an ELF file what it needs: a processor, and shared libraries, of which a tree then holds exactly those.
+
+use iec_core::architecture::Architecture;
 
 /// The shared libraries and the program interpreter that a 64-bit little-endian ELF file asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,25 @@ struct Segment {
     offset: u64,
     address: u64,
     size: u64,
+}
+
+/// How many bytes of a file tell for which machine it was made.
+pub(crate) const HEAD: u64 = 20;
+
+/// The ELF machine that a file was made for; none when it is no 64-bit little-endian ELF file.
+pub(crate) fn machine(head: &[u8]) -> Option<u64> {
+    if !head.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    number(head, 18, 2)
+}
+
+/// The ELF machine of an architecture (`EM_X86_64`, `EM_AARCH64`).
+pub(crate) const fn machine_of(architecture: Architecture) -> u64 {
+    match architecture {
+        Architecture::Amd64 => 62,
+        Architecture::Arm64 => 183,
+    }
 }
 
 /// What the file needs; none when it is no 64-bit little-endian ELF file, or a damaged one.

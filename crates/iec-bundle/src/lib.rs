@@ -19,6 +19,7 @@ mod host_tools;
 mod images;
 mod jobs;
 mod layer;
+mod machine;
 mod medium;
 mod modules;
 mod native;

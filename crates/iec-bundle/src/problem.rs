@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use iec_core::architecture::Architecture;
 use iec_core::content::{MANIFEST_FILE, ManifestError};
 
 use crate::found::Found;
@@ -55,6 +56,24 @@ pub enum Problem {
         /// The name of both.
         item: String,
     },
+    /// An item has something for another architecture than its own.
+    Architecture {
+        /// The item.
+        item: String,
+        /// What it is for.
+        architecture: Architecture,
+        /// The file inside it; none where it is the item itself.
+        path: Option<String>,
+        /// What that is for instead.
+        found: String,
+    },
+    /// Images of one name have other references for each architecture: what asks for one of them fails on the others.
+    References {
+        /// The name of all.
+        item: String,
+        /// The references.
+        references: Vec<String>,
+    },
     /// The manifest's date is none.
     Date {
         /// What it has instead.
@@ -102,6 +121,23 @@ impl std::fmt::Display for Problem {
                 "the image {item} does not name the layers that the manifest names"
             ),
             Self::Twice { item } => write!(formatter, "the manifest has the item {item} more than once"),
+            Self::Architecture {
+                item,
+                architecture,
+                path,
+                found,
+            } => {
+                let inside = path.as_ref().map_or("it", String::as_str);
+                write!(
+                    formatter,
+                    "the item {item} for {architecture} is wrong: {inside} is for {found}"
+                )
+            }
+            Self::References { item, references } => write!(
+                formatter,
+                "the image {item} has several references: {}",
+                references.join(", ")
+            ),
             Self::Date { written } => write!(
                 formatter,
                 "the manifest's source_date, `{written}`, is no date of the form YYYY-MM-DD"

@@ -10,6 +10,7 @@ use iec_core::content::{BLOBS, DEBIAN_LOCK_FILE, Kind, MANIFEST_FILE, Manifest, 
 use crate::bundle::{Opened, kind_name};
 use crate::found::{hashed, other_than_file};
 use crate::images;
+use crate::machine;
 use crate::problem::{BundleError, Problem};
 
 /// What a verification has read.
@@ -67,6 +68,21 @@ pub fn verify(folder: &Path) -> Result<VerifyReport, BundleError> {
             }
         }
     }
+    let mut layers = machine::Layers::new();
+    for item in &manifest.items {
+        // What is damaged has been named, and what is in it says nothing.
+        if Manifest::blobs_of([item])
+            .keys()
+            .any(|digest| wrong.contains(digest))
+        {
+            continue;
+        }
+        let foreign = match machine::at_first_sight(&bundle, item)? {
+            Some(problem) => Some(problem),
+            None => machine::inside(&bundle, item, &mut layers)?,
+        };
+        problems.extend(foreign);
+    }
     add_foreign(folder, "", &expected, &mut problems)?;
     if problems.is_empty() {
         Ok(VerifyReport {
@@ -107,6 +123,19 @@ fn contradictions(manifest: &Manifest) -> Vec<Problem> {
         }
         known.push(item.architecture);
     }
+    let mut references: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for item in &manifest.items {
+        if let Kind::Image(image) = &item.kind {
+            references.entry(&item.name).or_default().insert(&image.reference);
+        }
+    }
+    let several = references
+        .into_iter()
+        .filter(|(_, references)| references.len() > 1);
+    problems.extend(several.map(|(item, references)| Problem::References {
+        item: item.to_owned(),
+        references: references.into_iter().map(str::to_owned).collect(),
+    }));
     problems
 }
 
@@ -319,6 +348,87 @@ mod tests {
         assert_eq!(
             sample.problems()[1..],
             ["blobs is a named pipe, not a folder".to_owned()]
+        );
+    }
+
+    /// The beginning of a program for this ELF machine.
+    fn program(machine: u8) -> String {
+        let mut bytes = vec![0; 64];
+        bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        bytes[18] = machine;
+        String::from_utf8(bytes).expect("all of them are ASCII")
+    }
+
+    #[test]
+    fn a_program_for_another_architecture_is_named() {
+        // 62 is amd64, 40 a 32-bit Arm.
+        let arm = program(40);
+        let digest = Digest::of(arm.as_bytes());
+        let sample = Sample::of(|manifest| {
+            manifest.items[1].digest = digest;
+            manifest.items[1].size = arm.len() as u64;
+        });
+        sample.write(&digest.blob_path(), &arm);
+        assert_eq!(
+            sample.problems(),
+            ["the item runc for amd64 is wrong: it is for ELF machine 40"]
+        );
+        let mut trust = crate::Trust::read(&sample.path("trust"));
+        let bundle = crate::open(sample.folder.path()).expect("the manifest is as it was built");
+        assert!(bundle.check(&[sample.digest].into(), &mut trust).is_ok());
+        let error = bundle
+            .check(&[digest].into(), &mut trust)
+            .expect_err("it would be sent");
+        assert!(error.to_string().ends_with("it is for ELF machine 40"), "{error}");
+    }
+
+    #[test]
+    fn images_of_two_architectures_have_one_name_and_one_reference() {
+        let image = |architecture: Architecture, reference: &str, names: &str| {
+            let config = format!("{{\"architecture\":\"{names}\"}}");
+            let blob = |text: &str| iec_core::content::Blob {
+                media_type: String::new(),
+                digest: Digest::of(text.as_bytes()),
+                size: text.len() as u64,
+            };
+            let mut item = iec_core::content::ImageItem {
+                reference: reference.to_owned(),
+                manifest: blob(""),
+                config: blob(&config),
+                layers: Vec::new(),
+            };
+            let manifest = serde_json::json!({"config": item.config, "layers": item.layers}).to_string();
+            item.manifest = blob(&manifest);
+            let digest = item.manifest.digest;
+            let blobs = [(item.config.digest, config), (digest, manifest.clone())];
+            let item = Item {
+                name: "nginx".to_owned(),
+                architecture: Some(architecture),
+                digest,
+                size: manifest.len() as u64,
+                origin: Vec::new(),
+                kind: Kind::Image(item),
+            };
+            (item, blobs)
+        };
+        let sample = |reference: &str, names: &str| {
+            let (one, first) = image(Architecture::Amd64, "docker.io/library/nginx:1", "amd64");
+            let (other, second) = image(Architecture::Arm64, reference, names);
+            let sample = Sample::of(|manifest| manifest.items.extend([one, other]));
+            for (digest, text) in first.into_iter().chain(second) {
+                sample.write(&digest.blob_path(), &text);
+            }
+            sample
+        };
+        let same = "docker.io/library/nginx:1";
+        assert!(verify(sample(same, "arm64").folder.path()).is_ok());
+        assert_eq!(
+            sample("docker.io/library/nginx:2", "arm64").problems(),
+            ["the image nginx has several references: docker.io/library/nginx:1, docker.io/library/nginx:2"]
+        );
+        assert_eq!(
+            sample(same, "s390x").problems(),
+            ["the item nginx for arm64 is wrong: it is for s390x"]
         );
     }
 

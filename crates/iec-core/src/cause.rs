@@ -340,6 +340,7 @@ mod tests {
             "node.address",
             "node.kubelet",
             "node.runtime",
+            "node.architecture",
             "node.pressure",
             "calico.pool",
             "service.unassigned",

@@ -188,6 +188,10 @@ checks! {
         "the node has memory, disk and process ids left, and its network is up",
         next: "Free what the condition names on that host; `kubectl describe node` shows the thresholds.",
         about: "None of the conditions MemoryPressure, DiskPressure, PIDPressure and NetworkUnavailable holds.";
+    NODE_ARCHITECTURE = "node.architecture", "IEC5113", settles: false,
+        "the node's programs are made for the host's own processor",
+        next: "See `uname -m` on that host and `file /usr/local/bin/kubelet`; then run `iec apply`, which brings programs and images for the processor that it finds.",
+        about: "The architecture that the running kubelet reports equals that of the host's kernel, asked a moment before. The row's note names it, for each host of a site whose hosts differ.";
     CONTROL_PLANE_PODS = "control-plane.pods", "IEC5201", settles: true,
         "etcd, API server, controller manager and scheduler run on the control plane",
         next: "On that host, see `crictl ps -a` and `/var/log/pods/kube-system_*` for the one that does not run.",
@@ -243,7 +247,7 @@ checks! {
     WORKLOAD_SPREAD = "workload.spread", "IEC5305", settles: false,
         "the two replicas run on different nodes",
         next: "See `kubectl describe nodes` for what keeps pods away from the other nodes.",
-        about: "An anti-affinity puts the replicas on different nodes wherever the site has two that take workloads.";
+        about: "An anti-affinity puts the replicas on different nodes wherever the site has two that take workloads, and on nodes of different architectures wherever it has those.";
     SERVICE_CLUSTER_IP = "service.cluster-ip", "IEC5401", settles: false,
         "nginx answers the host through its ClusterIP",
         next: "Where pod.pair fails too, mend that first; else see kube-proxy's log on that host and its rules (`iptables-save -t nat | grep KUBE-SERVICES`).",

@@ -379,8 +379,8 @@ impl Row {
     }
 
     fn collapses_with(&self, other: &Self) -> bool {
-        let plain = |row: &Self| row.outcome == Outcome::Passed && row.note.is_none();
-        plain(self) && plain(other) && self.id == other.id
+        let passed = |row: &Self| row.outcome == Outcome::Passed;
+        passed(self) && passed(other) && self.id == other.id && self.note == other.note
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {
@@ -402,7 +402,10 @@ impl Row {
     }
 }
 
-/// Rows of one check that read as one line: a single row of any outcome, or several that passed without a note.
+/// How many hosts a line names that have one note; of more it gives the number.
+const MOST_NAMED: usize = 8;
+
+/// Rows of one check that read as one line: a single row of any outcome, or several that passed with the same note.
 fn group_text(rows: &[Row], id_width: usize) -> String {
     let [first, ..] = rows else { return String::new() };
     let outcome = match first.outcome {
@@ -413,6 +416,10 @@ fn group_text(rows: &[Row], id_width: usize) -> String {
     };
     let subject = match (rows, &first.scope) {
         ([_], scope) => scope.to_string(),
+        (_, Scope::Host { .. }) if first.note.is_some() && rows.len() <= MOST_NAMED => {
+            let names: Vec<String> = rows.iter().map(|row| row.scope.to_string()).collect();
+            names.join(", ")
+        }
         (_, Scope::Cluster) => format!("{} times", rows.len()),
         (_, Scope::Host { .. }) => format!("{} hosts", rows.len()),
         (_, Scope::Pair { .. }) => format!("{} pairs", rows.len()),
@@ -472,6 +479,25 @@ mod tests {
         Outcome::NotApplicable {
             reason: "one host has no pairs".into(),
         }
+    }
+
+    #[test]
+    fn hosts_with_the_same_note_share_a_line_that_names_them() {
+        let noted = |host: &str, note: &str| Row {
+            note: Some(note.into()),
+            ..row("node.architecture", Scope::host(host), Outcome::Passed)
+        };
+        let mut report = report(vec![]);
+        report.rows = vec![noted("a", "amd64"), noted("b", "arm64"), noted("c", "arm64")];
+        let text = report.to_text();
+        let has = |subject: &str, note: &str| {
+            let mut lines = text.lines();
+            lines.any(|line| line.contains(subject)) && lines.next().is_some_and(|line| line.ends_with(note))
+        };
+        assert!(
+            has("[a]", "note      amd64") && has("[b, c]", "note      arm64"),
+            "{text}"
+        );
     }
 
     fn report(outcomes: Vec<Outcome>) -> Report {

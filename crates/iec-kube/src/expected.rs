@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use iec_core::architecture::Architecture;
+use iec_core::facts::Facts;
 use iec_core::release::Release;
 use iec_core::report::Warning;
 use iec_core::site::{Cni, Datastore, Encapsulation, Role, Site, SiteHost};
@@ -52,6 +54,8 @@ pub struct ExpectedNode {
     pub address: Ipv4Addr,
     /// The address at which the operator reaches the host.
     pub operator_address: Ipv4Addr,
+    /// The architecture of its processor, where the host was asked.
+    pub architecture: Option<Architecture>,
     /// Labels that it must carry.
     pub labels: BTreeMap<String, String>,
     /// Taints that it must carry, as `key[=value]:effect`, with the control-plane taint where it applies.
@@ -101,6 +105,16 @@ impl Expected {
         }
     }
 
+    /// The same, with what the hosts say of their processors.
+    #[must_use]
+    pub fn with_architectures(mut self, facts: &Facts) -> Self {
+        for node in &mut self.nodes {
+            let known = facts.host(&node.name).filter(|host| !host.kernel.is_assumed());
+            node.architecture = known.and_then(|host| host.kernel.architecture());
+        }
+        self
+    }
+
     /// The node of this name.
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&ExpectedNode> {
@@ -116,6 +130,13 @@ impl Expected {
     #[must_use]
     pub fn workload_nodes(&self) -> usize {
         self.nodes.iter().filter(|node| node.takes_workloads()).count()
+    }
+
+    /// The architectures of the nodes that take ordinary workloads, as far as they are known.
+    #[must_use]
+    pub fn workload_architectures(&self) -> BTreeSet<Architecture> {
+        let nodes = self.nodes.iter().filter(|node| node.takes_workloads());
+        nodes.filter_map(|node| node.architecture).collect()
     }
 }
 
@@ -135,6 +156,7 @@ impl ExpectedNode {
             role: host.role(),
             address: host.node_address(),
             operator_address: host.address(),
+            architecture: None,
             labels,
             taints,
             unreachable: host.unreachable(),

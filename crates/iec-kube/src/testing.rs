@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use iec_core::architecture::Architecture;
 use iec_core::report::{Outcome, Row};
 use iec_core::site::{Datastore, Encapsulation, Role};
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ pub(crate) fn expected() -> Expected {
         role,
         address: [192, 0, 2, last].into(),
         operator_address: [10, 0, 0, last].into(),
+        architecture: Some(Architecture::Amd64),
         labels: BTreeMap::new(),
         taints: BTreeSet::new(),
         unreachable: false,

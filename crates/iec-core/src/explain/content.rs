@@ -119,7 +119,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC2023",
         "the bundle is damaged",
-        "A file is missing, is one too many, is no file, or does not have the digest that the manifest names; or the manifest or debian.lock does not have the one in manifest.sha256; or the manifest contradicts itself.",
+        "A file is missing, is one too many, is no file, or does not have the digest that the manifest names; or the manifest or debian.lock does not have the one in manifest.sha256; or the manifest contradicts itself; or a program or image for one architecture is in an item for another.",
         "Copy the bundle again from where it was whole, or build it again.",
         "iec bundle verify ./bundle",
     ),

@@ -354,4 +354,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Start it with sudo.",
         "sudo sh install-edge-1.sh",
     ),
+    row(
+        "IEC1710",
+        "the host has another processor than when it was planned",
+        "The plan brings programs and images for one architecture, and the host is of another: a board was exchanged, or the script was carried to the wrong host. Nothing was changed.",
+        "Ask the host again, and render again by its facts. `iec apply` always asks anew.",
+        "uname -m   # x86_64 is amd64, aarch64 is arm64",
+    ),
 ];

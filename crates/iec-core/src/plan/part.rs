@@ -109,6 +109,16 @@ pub fn journal_script() -> String {
     .text(Mode::Observe)
 }
 
+/// The command that builds a bundle for this architecture too: without the others their hosts would have none.
+fn build_for(bundled: &[Architecture], architecture: Architecture) -> String {
+    let mut all = bundled.to_vec();
+    all.push(architecture);
+    all.sort_unstable();
+    all.dedup();
+    let names: Vec<&str> = all.into_iter().map(Architecture::go_name).collect();
+    format!("iec bundle build --arch {}", names.join(","))
+}
+
 /// A host's part while the phases add to it.
 pub(super) struct PartBuilder<'a> {
     pub(super) inputs: &'a Inputs<'a>,
@@ -150,8 +160,7 @@ impl<'a> PartBuilder<'a> {
                 host.name()
             );
             let problem = Diagnostic::error("IEC3003", message).at(host.place());
-            let hint = format!("iec bundle build --arch {},{architecture}", known.join(","));
-            return Err(Box::new(problem.hint(hint)));
+            return Err(Box::new(problem.hint(build_for(bundled, architecture))));
         }
         Ok(Self {
             inputs,
@@ -281,7 +290,7 @@ impl<'a> PartBuilder<'a> {
                         self.host.name()
                     ),
                 )
-                .hint(format!("iec bundle build --arch {}", self.architecture)),
+                .hint(build_for(&self.inputs.content.architectures, self.architecture)),
             );
             return None;
         };

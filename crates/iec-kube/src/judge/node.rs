@@ -46,6 +46,7 @@ pub fn judge_node(expected: &Expected, declared: &ExpectedNode, node: &Node) -> 
         judge_address(scope(), declared, node),
         check::NODE_KUBELET.compare(scope(), &expected.kubelet, kubelet, vec![]),
         judge_runtime(scope(), expected, info),
+        judge_architecture(scope(), declared, info),
         judge_pressure(scope(), node),
     ]
 }
@@ -193,6 +194,21 @@ fn judge_runtime(scope: Scope, expected: &Expected, info: Option<&NodeSystemInfo
     check::NODE_RUNTIME.compare(scope, &expected.runtime, &found.replace("://v", "://"), vec![])
 }
 
+/// What the kubelet was built for, against what the host's kernel says of its processor.
+fn judge_architecture(scope: Scope, declared: &ExpectedNode, info: Option<&NodeSystemInfo>) -> Row {
+    let check = &check::NODE_ARCHITECTURE;
+    let found = info.map_or("", |info| info.architecture.as_str());
+    let Some(architecture) = declared.architecture else {
+        return check.could_not_tell(
+            scope,
+            format!("the kubelet says `{found}`, and the host was not asked for its processor"),
+        );
+    };
+    let mut row = check.compare(scope, architecture.go_name(), found, vec![]);
+    row.note = Some(found.to_owned()).filter(|found| !found.is_empty());
+    row
+}
+
 fn judge_pressure(scope: Scope, node: &Node) -> Row {
     let holding: Vec<String> = TROUBLES
         .iter()
@@ -210,6 +226,7 @@ fn judge_pressure(scope: Scope, node: &Node) -> Row {
 
 #[cfg(test)]
 mod tests {
+    use iec_core::architecture::Architecture;
     use iec_core::report::Outcome;
     use serde_json::{Value, json};
 
@@ -237,7 +254,7 @@ mod tests {
             &node(|_| {}),
         );
         assert!(rows.iter().all(|row| row.outcome == Outcome::Passed), "{rows:#?}");
-        assert_eq!(rows.len(), 8);
+        assert_eq!(rows.len(), 9);
     }
 
     #[test]
@@ -260,7 +277,7 @@ mod tests {
     #[test]
     fn each_deviation_fails_its_own_row_and_no_other() {
         type Change = fn(&mut Value);
-        let cases: [(&str, Change); 14] = [
+        let cases: [(&str, Change); 15] = [
             ("node.ready", |node| {
                 node["status"]["conditions"][0]["status"] = json!("False")
             }),
@@ -297,6 +314,9 @@ mod tests {
             ("node.runtime", |node| {
                 node["status"]["nodeInfo"]["containerRuntimeVersion"] = json!("containerd://2.4.1");
             }),
+            ("node.architecture", |node| {
+                node["status"]["nodeInfo"]["architecture"] = json!("arm64");
+            }),
             ("node.pressure", |node| {
                 node["status"]["conditions"][1]["status"] = json!("True")
             }),
@@ -313,8 +333,52 @@ mod tests {
         let rows = judge_node(&expected, expected.node("edge-2").expect("declared"), &bare);
         assert_eq!(
             failed_ids(&rows),
-            ["node.ready", "node.address", "node.kubelet", "node.runtime"]
+            [
+                "node.ready",
+                "node.address",
+                "node.kubelet",
+                "node.runtime",
+                "node.architecture"
+            ]
         );
+    }
+
+    #[test]
+    fn each_host_of_a_mixed_site_has_a_row_that_names_its_architecture() {
+        let mut expected = expected();
+        expected.nodes[1].architecture = Some(Architecture::Arm64);
+        let rows: Vec<Row> = [("edge-1", "amd64"), ("edge-2", "arm64"), ("edge-3", "amd64")]
+            .into_iter()
+            .map(|(name, architecture)| {
+                let mut value = node_json(name);
+                value["status"]["nodeInfo"]["architecture"] = json!(architecture);
+                let node = serde_json::from_value(value).expect("a node");
+                judge_node(&expected, expected.node(name).expect("declared"), &node)
+            })
+            .flat_map(|rows| rows.into_iter().filter(|row| row.id == "node.architecture"))
+            .collect();
+        let named: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{} {}", row.scope, row.note.as_deref().unwrap_or_default()))
+            .collect();
+        assert_eq!(named, ["edge-1 amd64", "edge-2 arm64", "edge-3 amd64"]);
+        assert!(rows.iter().all(|row| row.outcome == Outcome::Passed), "{rows:#?}");
+    }
+
+    #[test]
+    fn a_host_that_nobody_asked_for_its_processor_leaves_the_row_open() {
+        let mut expected = expected();
+        expected.nodes[1].architecture = None;
+        let rows = judge_node(
+            &expected,
+            expected.node("edge-2").expect("declared"),
+            &node(|_| {}),
+        );
+        let row = rows
+            .iter()
+            .find(|row| row.id == "node.architecture")
+            .expect("the row");
+        assert!(matches!(&row.outcome, Outcome::CouldNotTell { reason } if reason.contains("`amd64`")));
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl<'a> Proof<'a> {
 
     /// Makes everything at once. Gives where nginx can be reached.
     async fn make_workloads(&self) -> Result<Option<network::Service>, KubeError> {
-        let spread = self.expected.workload_nodes() >= 2;
+        let spread = objects::Spread::of(self.expected);
         let (configuration, service) = (objects::configuration(), objects::service());
         let (replicas, probes) = (objects::replicas(self.image, spread), objects::probes(self.image));
         let (_, service, _, _) = tokio::try_join!(

@@ -11,12 +11,16 @@ use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::expected::Expected;
+
 /// The label by which everything of a verification is found, and its value.
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "iec-verify");
 /// What the name of every verification's namespace begins with.
 const NAMESPACE_PREFIX: &str = "iec-verify-";
 /// The replication controller and the service of the founding page's proof.
 pub(crate) const NGINX: &str = "nginx";
+/// How many replicas the proof has.
+pub(crate) const REPLICAS: usize = 2;
 /// The DaemonSet of one client pod a node.
 pub(crate) const PROBE: &str = "probe";
 /// The lease that says that a verification is at work in its namespace.
@@ -120,22 +124,54 @@ http {{
     )
 }
 
-/// The founding page's ReplicationController: two replicas of nginx. With `spread` they must be on different nodes.
+/// How the two replicas of nginx must lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// Anywhere: one node takes workloads.
+    Free,
+    /// On different nodes.
+    Nodes,
+    /// On nodes of different architectures, as far as the site's workload nodes have two.
+    Architectures,
+}
+
+impl Spread {
+    /// As far apart as the site lets them be.
+    pub(crate) fn of(expected: &Expected) -> Self {
+        if expected.workload_architectures().len() >= REPLICAS {
+            Self::Architectures
+        } else if expected.workload_nodes() >= REPLICAS {
+            Self::Nodes
+        } else {
+            Self::Free
+        }
+    }
+
+    const fn topology_key(self) -> Option<&'static str> {
+        match self {
+            Self::Free => None,
+            Self::Nodes => Some("kubernetes.io/hostname"),
+            Self::Architectures => Some("kubernetes.io/arch"),
+        }
+    }
+}
+
+/// The founding page's ReplicationController: two replicas of nginx.
 ///
 /// It is a ReplicationController and not a Deployment because that is the proof that the founding page gives, word
 /// for word still valid; and it needs one controller instead of two, so it is also the quicker one.
-pub(crate) fn replicas(image: &Image, spread: bool) -> ReplicationController {
+pub(crate) fn replicas(image: &Image, spread: Spread) -> ReplicationController {
     let mut pod = pod_spec(image);
-    if spread {
+    if let Some(key) = spread.topology_key() {
         pod["affinity"] = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{
-            "topologyKey": "kubernetes.io/hostname",
+            "topologyKey": key,
             "labelSelector": {"matchLabels": {"app": NGINX}},
         }]}});
     }
     typed(json!({
         "metadata": {"name": NGINX, "labels": labels(&json!({}))},
         "spec": {
-            "replicas": 2,
+            "replicas": REPLICAS,
             "selector": {"app": NGINX},
             "template": {"metadata": {"labels": labels(&json!({"app": NGINX}))}, "spec": pod},
         },
@@ -240,7 +276,10 @@ fn typed<T: DeserializeOwned>(value: Value) -> T {
 mod tests {
     use std::collections::BTreeSet;
 
+    use iec_core::architecture::Architecture;
+
     use super::*;
+    use crate::testing::{expected, expected_single};
 
     fn image() -> Image {
         Image {
@@ -274,7 +313,7 @@ mod tests {
             json_of(namespace("n")),
             json_of(lease("me", 15, Timestamp::UNIX_EPOCH)),
             json_of(configuration()),
-            json_of(replicas(&image(), true)),
+            json_of(replicas(&image(), Spread::Nodes)),
             json_of(service()),
             json_of(probes(&image())),
             json_of(deny_policy()),
@@ -296,14 +335,31 @@ mod tests {
 
     #[test]
     fn replicas_are_kept_apart_only_where_they_can_be() {
-        let spread = json_of(replicas(&image(), true));
+        let spread = json_of(replicas(&image(), Spread::Nodes));
         let rule = &spread["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
             [0];
         assert_eq!(rule["labelSelector"]["matchLabels"], spread["spec"]["selector"]);
         assert_eq!(rule["topologyKey"], "kubernetes.io/hostname");
-        let together = json_of(replicas(&image(), false));
+        let apart = json_of(replicas(&image(), Spread::Architectures));
+        let rule = &apart["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+            [0];
+        assert_eq!(rule["topologyKey"], "kubernetes.io/arch");
+        let together = json_of(replicas(&image(), Spread::Free));
         assert!(together["spec"]["template"]["spec"].get("affinity").is_none());
         assert_eq!(together["spec"]["replicas"], 2);
+    }
+
+    #[test]
+    fn nginx_runs_on_both_architectures_of_a_mixed_site() {
+        let mut expected = expected();
+        assert_eq!(Spread::of(&expected), Spread::Nodes);
+        expected.nodes[2].architecture = Some(Architecture::Arm64);
+        assert_eq!(Spread::of(&expected), Spread::Architectures);
+        // Only a control plane without workloads is of the other.
+        expected.nodes[2].architecture = Some(Architecture::Amd64);
+        expected.nodes[0].architecture = Some(Architecture::Arm64);
+        assert_eq!(Spread::of(&expected), Spread::Nodes);
+        assert_eq!(Spread::of(&expected_single()), Spread::Free);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
-use super::objects::{NGINX, PROBE};
+use super::objects::{NGINX, PROBE, REPLICAS, Spread};
 use crate::check;
 use crate::cluster::{Cluster, within};
 use crate::expected::Expected;
@@ -19,8 +19,6 @@ use crate::recorder::Recorder;
 const STARTING: Duration = Duration::from_secs(45);
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(300);
-/// How many replicas the proof has.
-const REPLICAS: usize = 2;
 
 /// Reasons for which a container waits that do not go away by waiting.
 const HOPELESS: [&str; 5] = [
@@ -199,11 +197,23 @@ fn judge_spread(expected: &Expected, replicas: &[Running]) -> Row {
     let mut nodes: Vec<&str> = replicas.iter().map(|pod| pod.node.as_str()).collect();
     nodes.sort_unstable();
     nodes.dedup();
-    if nodes.len() == REPLICAS {
-        check.passed(Scope::Cluster)
-    } else {
-        check.failed(Scope::Cluster, "two different nodes", nodes.join(", "), vec![])
+    if nodes.len() != REPLICAS {
+        return check.failed(Scope::Cluster, "two different nodes", nodes.join(", "), vec![]);
     }
+    let mut row = check.passed(Scope::Cluster);
+    if Spread::of(expected) == Spread::Architectures {
+        let architecture = |name: &str| expected.node(name)?.architecture;
+        let known = nodes.iter().map(|name| match architecture(name) {
+            Some(architecture) => format!("{name} ({architecture})"),
+            None => (*name).to_owned(),
+        });
+        let known = known.collect::<Vec<_>>().join(" and ");
+        if architecture(nodes[0]) == architecture(nodes[1]) {
+            return check.failed(Scope::Cluster, "nodes of two architectures", known, vec![]);
+        }
+        row.note = Some(known);
+    }
+    row
 }
 
 /// The pods that are ready and have an address.
@@ -313,6 +323,7 @@ async fn read_events(cluster: &Cluster, client: &Client, namespace: &str) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use iec_core::architecture::Architecture;
     use iec_core::report::Outcome;
     use serde_json::{Value, json};
 
@@ -421,6 +432,13 @@ mod tests {
         ));
         let apart = [replica("edge-2"), replica("edge-3")];
         assert_eq!(judge_spread(&expected(), &apart).outcome, Outcome::Passed);
+        let mut mixed = expected();
+        mixed.nodes[2].architecture = Some(Architecture::Arm64);
+        let row = judge_spread(&mixed, &apart);
+        assert_eq!(row.outcome, Outcome::Passed);
+        assert_eq!(row.note.as_deref(), Some("edge-2 (amd64) and edge-3 (arm64)"));
+        let same = [replica("edge-1"), replica("edge-2")];
+        assert!(matches!(judge_spread(&mixed, &same).outcome, Outcome::Failed(_)));
         let row = judge_spread(&expected_single(), &together);
         assert!(matches!(row.outcome, Outcome::NotApplicable { .. }), "{row:?}");
     }

@@ -48,6 +48,7 @@ pub(super) async fn verify(
     let probed = probe(fleet, None).await;
     let is_slow = probed.facts.known().any(|(_, host)| host.capacity.is_slow());
     let reached = cluster::open(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
+    let expected = reached.expected.with_architectures(&probed.facts);
     let certificates = certificates(&file.site, fleet).await;
     let image = release.image("nginx").ok_or_else(|| {
         CliError::refused(
@@ -76,14 +77,7 @@ pub(super) async fn verify(
         show(row, &mut board, ui);
     }
     let mut report = {
-        let work = iec_kube::verify(
-            &reached.cluster,
-            &reached.expected,
-            &options,
-            &hosts,
-            &stop,
-            &sink,
-        );
+        let work = iec_kube::verify(&reached.cluster, &expected, &options, &hosts, &stop, &sink);
         tokio::pin!(work);
         loop {
             tokio::select! {

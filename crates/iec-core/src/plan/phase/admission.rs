@@ -22,6 +22,22 @@ pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
         let what = format!("IEC1701: this is the host that was planned as {host}");
         require(part, "identity", "Is this the right host?", what, ask);
     }
+    // Of a host that nobody asked, what was assumed is compared before the plan begins.
+    if !part.facts.kernel.is_assumed() {
+        let machine = part.architecture.uname();
+        let ask = Expr::from(Cmd::new(Program::Uname).word("-m")).prints(machine);
+        let what = format!(
+            "IEC1710: the processor is {machine}, so that programs and images for {} run on it",
+            part.architecture
+        );
+        require(
+            part,
+            "architecture",
+            "Is its processor the planned one?",
+            what,
+            ask,
+        );
+    }
 
     let built = part.inputs.release.source_epoch().saturating_sub(86_400);
     let clock = Expr::Pipe(vec![
