@@ -14,6 +14,7 @@ pub mod method;
 pub mod name;
 pub mod nearest;
 pub mod observed;
+pub mod pace;
 pub mod packet_size;
 pub mod plan;
 pub mod probe;

@@ -7,8 +7,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use iec_core::facts::{CgroupVersion, HostFacts, Interface};
-use iec_core::plan::{FileContent, Op, Plan};
+use iec_core::pace::Pace;
+use iec_core::plan::{FileContent, HostPart, Op, Plan, SecretName};
 use iec_core::site::Site;
 use support::{facts, parse, plain_host, plan_of, site, site_names, sites};
 
@@ -90,7 +93,8 @@ fn calicos_probes_wait_on_slow_hosts_and_its_packets_fit_the_interface() {
     for (calico, hash_millis, probes, mtu) in [
         ("cni: calico", Some(10), "periodSeconds: 10", "veth_mtu: '0'"),
         ("cni: calico", None, "periodSeconds: 10", "veth_mtu: '0'"),
-        ("cni: calico", Some(2000), "periodSeconds: 60", "veth_mtu: '0'"),
+        ("cni: calico", Some(500), "periodSeconds: 64", "veth_mtu: '0'"),
+        ("cni: calico", Some(2000), "periodSeconds: 256", "veth_mtu: '0'"),
         (
             "cni: {calico: {mtu: 1400}}",
             Some(10),
@@ -106,6 +110,175 @@ fn calicos_probes_wait_on_slow_hosts_and_its_packets_fit_the_interface() {
         assert_eq!(manifest.matches(probes).count(), 2, "{hash_millis:?}: {manifest}");
         assert!(manifest.contains(mtu), "{manifest}");
     }
+}
+
+/// Seconds of every time-out and deadline in a command, in order.
+fn times(text: &str) -> Vec<u64> {
+    let marks = ["--request-timeout=", "--timeout=", "$(date +%s) + "];
+    let mut found: Vec<(usize, u64)> = Vec::new();
+    for mark in marks {
+        for (at, _) in text.match_indices(mark) {
+            let rest = &text[at + mark.len()..];
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            let unit = if rest[digits.len()..].starts_with('m') {
+                60
+            } else {
+                1
+            };
+            found.push((at, digits.parse::<u64>().expect("a number of seconds") * unit));
+        }
+    }
+    found.sort_unstable();
+    found.into_iter().map(|(_, seconds)| seconds).collect()
+}
+
+fn commands(part: &HostPart) -> BTreeMap<String, String> {
+    let lowered = part.lowered().into_iter().map(|(step, lowered)| {
+        let asks = lowered.check.iter().map(|question| &question.ask);
+        let all = asks.chain(&lowered.apply).chain(lowered.undo_commands());
+        let text: Vec<String> = all.map(|command| command.statement("")).collect();
+        (step.id.to_string(), text.join("\n"))
+    });
+    lowered.collect()
+}
+
+/// Twenty times slower than a test machine, which hashes 8 MiB in 25 ms.
+const TWENTY_TIMES: Option<u64> = Some(500);
+
+#[test]
+fn everything_is_waited_for_longer_on_a_slow_host() {
+    for name in site_names() {
+        let ordinary = fitted(&site(&name), |_| {});
+        let slow = fitted(&site(&name), |facts| {
+            facts.capacity.value_mut().hash_millis = TWENTY_TIMES;
+        });
+        let mut seen = 0;
+        for (quick, late) in ordinary.hosts.iter().zip(&slow.hosts) {
+            let (before, after) = (commands(quick), commands(late));
+            for (id, text) in &before {
+                // Files differ by what is in them, and by that the units that read them.
+                let (quick, late) = (times(text), times(&after[id]));
+                let longer: Vec<u64> = quick.iter().map(|seconds| seconds * 8).collect();
+                assert_eq!(longer, late, "{name}: {id}");
+                seen += quick.len();
+            }
+            let new: Vec<&String> = after.keys().filter(|id| !before.contains_key(*id)).collect();
+            assert_eq!(new, ["system.pace"], "{name}: {}", late.host);
+            assert!(
+                late.estimate_seconds() >= quick.estimate_seconds() * 20,
+                "{name}: {}",
+                late.host
+            );
+        }
+        assert!(seen > 20, "{name}: {seen}");
+    }
+}
+
+#[test]
+fn kubeadm_and_the_kubelet_of_a_slow_host_wait_longer_too() {
+    let site = site("three-hosts");
+    let secrets = |plan: &Plan, host: &str, name: SecretName| {
+        let part = plan.host(host).expect("a host of the site");
+        part.secrets[&name].expose().clone()
+    };
+    let ordinary = fitted(&site, |_| {});
+    assert!(!files(&ordinary, "/etc/iec/kubeadm.yaml").contains("timeouts"));
+    assert!(!files(&ordinary, "+strategic.yaml").contains("runtimeRequestTimeout"));
+    let join = secrets(&ordinary, "edge-2", SecretName::JoinConfiguration);
+    assert!(
+        join.contains("discovery: 10m0s") && !join.contains("kubernetesAPICall"),
+        "{join}"
+    );
+    let slow = fitted(&site, |facts| {
+        facts.capacity.value_mut().hash_millis = TWENTY_TIMES;
+    });
+    let init = files(&slow, "/etc/iec/kubeadm.yaml");
+    for wanted in [
+        "controlPlaneComponentHealthCheck: 32m0s",
+        "kubeletHealthCheck: 32m0s",
+        "kubernetesAPICall: 8m0s",
+        "etcdAPICall: 16m0s",
+    ] {
+        assert!(init.contains(wanted), "{init}");
+    }
+    let join = secrets(&slow, "edge-2", SecretName::JoinConfiguration);
+    assert!(
+        join.contains("tlsBootstrap: 80m0s") && join.contains("discovery: 80m0s"),
+        "{join}"
+    );
+    assert!(files(&slow, "+strategic.yaml").contains("runtimeRequestTimeout: 16m0s"));
+    assert_eq!(
+        files(&slow, "/etc/iec/pace").lines().next(),
+        Some("processor 8 disk 1")
+    );
+}
+
+#[test]
+fn a_quick_worker_waits_for_its_slow_control_plane_and_is_not_slow_by_that() {
+    let site = site("three-hosts");
+    let only = |slow: &'static str| {
+        plan_of(
+            &site,
+            &facts(&site, |host| {
+                let mut facts = plain_host(host);
+                if host.name().as_str() == slow {
+                    facts.capacity.value_mut().hash_millis = TWENTY_TIMES;
+                }
+                facts
+            }),
+        )
+    };
+    let times_of = |plan: &Plan, host: &str| {
+        let texts = commands(plan.host(host).expect("a host of the site")).into_values();
+        texts.flat_map(|text| times(&text)).sum::<u64>()
+    };
+    let none = only("nobody");
+    let slow_control_plane = only("edge-1");
+    assert_eq!(
+        times_of(&slow_control_plane, "edge-2"),
+        times_of(&none, "edge-2") * 8
+    );
+    let part = slow_control_plane.host("edge-2").expect("a worker");
+    assert!(part.steps.iter().all(|step| step.id.as_str() != "system.pace"));
+    let quick = none.host("edge-2").expect("a worker");
+    assert_eq!(part.estimate_seconds(), quick.estimate_seconds());
+    // A slow worker keeps nobody else waiting.
+    let slow_worker = only("edge-3");
+    assert_eq!(times_of(&slow_worker, "edge-2"), times_of(&none, "edge-2"));
+    assert_eq!(times_of(&slow_worker, "edge-1"), times_of(&none, "edge-1"));
+    assert_eq!(times_of(&slow_worker, "edge-3"), times_of(&none, "edge-3") * 8);
+}
+
+#[test]
+fn a_host_that_keeps_its_pace_is_planned_the_same_whatever_is_measured() {
+    let site = site("single-host");
+    let measured = |hash: u64, disk: u64, installed: bool| {
+        fitted(&site, |facts| {
+            facts.capacity.value_mut().hash_millis = Some(hash);
+            facts.capacity.value_mut().disk_millis = Some(disk);
+            if installed {
+                facts.previous.value_mut().pace = Pace::from_record("processor 8 disk 4");
+            }
+        })
+    };
+    let first = measured(500, 500, false);
+    for (hash, disk) in [(20, 10), (390, 2000), (3000, 40)] {
+        assert_eq!(measured(hash, disk, true).hosts, first.hosts, "{hash} {disk}");
+    }
+}
+
+#[test]
+fn a_site_file_may_say_that_a_host_is_slow() {
+    let text = std::fs::read_to_string(sites().join("mixed-architectures/site.yaml")).expect("an example");
+    let slow = text.replace("architecture: arm64", "architecture: arm64\n        slowness: 20");
+    assert_ne!(slow, text);
+    let site = parse(&slow);
+    let facts = iec_core::facts::Facts::assume(&site);
+    let pace = |name: &str| Pace::of(facts.host(name).expect("a host of the site"));
+    assert!(pace("barn").is_ordinary());
+    assert_eq!(pace("gate"), Pace::measured(TWENTY_TIMES, None));
+    let plan = plan_of(&site, &facts);
+    assert!(files(&plan, "/etc/iec/pace").contains("processor 8"));
 }
 
 #[test]

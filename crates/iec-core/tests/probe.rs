@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use iec_core::facts::{
     Ability, CgroupDriver, CgroupVersion, Facts, HostAnswer, HostFacts, ProbeFailure, Protocol,
 };
+use iec_core::pace::Pace;
 use iec_core::probe::{Answer, BadAnswer, SCRIPT, SUDO_QUESTION, TRIED, parse, sudo_streams};
 use proptest::prelude::*;
 
@@ -284,7 +285,7 @@ fn the_plan_follows_a_container_host() {
         facts.pod_resolver_file().as_deref(),
         Some("nameserver 10.89.65.1\n")
     );
-    assert!(!facts.is_slow());
+    assert!(Pace::of(&facts).is_ordinary());
 }
 
 #[test]

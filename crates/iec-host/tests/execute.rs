@@ -35,6 +35,7 @@ fn step(name: &str, op: Op) -> Step {
         title: name.to_owned(),
         why: String::new(),
         op,
+        pace: iec_core::pace::Pace::ORDINARY,
         estimate_seconds: 0,
     }
 }

@@ -26,6 +26,7 @@ fn step(phase: Phase, name: &str, op: Op) -> Step {
         title: format!("It's \"{name}\""),
         why: String::new(),
         op,
+        pace: iec_core::pace::Pace::ORDINARY,
         estimate_seconds: 0,
     }
 }

@@ -102,6 +102,19 @@ impl Cmd {
         self
     }
 
+    /// The same on a host where everything takes so many times longer: the time-outs that it is given are as much longer.
+    #[must_use]
+    pub(crate) fn slowed(mut self, times: u32) -> Self {
+        if matches!(self.program, Program::Kubectl | Program::Helm) {
+            for word in &mut self.words {
+                if let Some(longer) = longer_time_out(word.as_str(), times) {
+                    *word = Word::new(longer);
+                }
+            }
+        }
+        self
+    }
+
     /// The program that it calls.
     #[must_use]
     pub fn program(&self) -> Program {
@@ -182,6 +195,18 @@ pub(crate) fn free_delimiter(text: &str, usual: &str) -> String {
         delimiter.push('F');
     }
     delimiter
+}
+
+/// `--timeout=30s` and its like with so many times the number; nothing where the word is none of them.
+fn longer_time_out(word: &str, times: u32) -> Option<String> {
+    let (option, value) = word.split_once('=')?;
+    if !matches!(option, "--timeout" | "--request-timeout") {
+        return None;
+    }
+    let number = value.strip_suffix(['s', 'm'])?;
+    let unit = &value[number.len()..];
+    let number = number.parse::<u32>().ok()?.saturating_mul(times);
+    Some(format!("{option}={number}{unit}"))
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub enum Expr {
         deadline_seconds: u32,
         /// The systemd units without which the answer never comes.
         units: Vec<Word>,
+        /// How many times longer all of this may take than on an ordinary host; at least 1.
+        slowness: u32,
     },
     /// Runs it and takes any exit code for success.
     Ignore(Box<Expr>),
@@ -89,6 +91,53 @@ impl Expr {
     #[must_use]
     pub fn ignore_failure(self) -> Self {
         Self::Ignore(Box::new(self))
+    }
+
+    /// The same on a host where everything takes so many times longer: what it waits for may take as much longer. This is
+    /// the only place that knows which parts of a command are time.
+    #[must_use]
+    pub fn slowed(self, times: u32) -> Self {
+        if times <= 1 {
+            return self;
+        }
+        let each = |parts: Vec<Self>| parts.into_iter().map(|part| part.slowed(times)).collect();
+        let one = |part: Box<Self>| Box::new(part.slowed(times));
+        match self {
+            Self::Run(cmd) => Self::Run(cmd.slowed(times)),
+            Self::Pipe(cmds) => Self::Pipe(cmds.into_iter().map(|cmd| cmd.slowed(times)).collect()),
+            Self::All(parts) => Self::All(each(parts)),
+            Self::Any(parts) => Self::Any(each(parts)),
+            Self::Not(part) => Self::Not(one(part)),
+            Self::Prints(part, word) => Self::Prints(one(part), word),
+            Self::Ignore(part) => Self::Ignore(one(part)),
+            Self::FailsWith(part, code) => Self::FailsWith(one(part), code),
+            Self::If {
+                condition,
+                then,
+                otherwise,
+            } => Self::If {
+                condition: one(condition),
+                then: each(then),
+                otherwise: each(otherwise),
+            },
+            Self::AskAbsent { question, answers } => Self::AskAbsent {
+                question: one(question),
+                answers: Box::new(answers.slowed(times)),
+            },
+            Self::Poll {
+                question,
+                every_seconds,
+                deadline_seconds,
+                units,
+                slowness,
+            } => Self::Poll {
+                question: one(question),
+                every_seconds,
+                deadline_seconds,
+                units,
+                slowness: slowness.max(1).saturating_mul(times),
+            },
+        }
     }
 
     /// The programs that it calls, in order, with repetitions.
@@ -177,7 +226,12 @@ impl Expr {
                 every_seconds,
                 deadline_seconds,
                 units,
-            } => poll_text(question, *every_seconds, *deadline_seconds, units),
+                slowness,
+            } => {
+                let slowness = (*slowness).max(1);
+                let deadline = deadline_seconds.saturating_mul(slowness);
+                poll_text(question, *every_seconds, deadline, units, slowness)
+            }
             Self::Ignore(part) => format!("{} || true", part.grouped()),
             Self::FailsWith(part, code) => format!("{} || (exit {code})", part.grouped()),
             Self::AskAbsent { question, answers } => {
@@ -224,12 +278,18 @@ const DOWN_SECONDS: u32 = 45;
 const RESTARTS: u32 = 3;
 const RESTARTS_WITHIN_SECONDS: u32 = 120;
 
-fn poll_text(question: &Expr, every_seconds: u32, deadline_seconds: u32, units: &[Word]) -> String {
+fn poll_text(
+    question: &Expr,
+    every_seconds: u32,
+    deadline_seconds: u32,
+    units: &[Word],
+    slowness: u32,
+) -> String {
     let question = question.grouped();
     let watch = if units.is_empty() {
         String::new()
     } else {
-        watch_text(units)
+        watch_text(units, DOWN_SECONDS.saturating_mul(slowness))
     };
     format!(
         "(iec_end=$(($(date +%s) + {deadline_seconds})); iec_up=$(date +%s); iec_until=0; \
@@ -240,7 +300,7 @@ fn poll_text(question: &Expr, every_seconds: u32, deadline_seconds: u32, units: 
 }
 
 /// Ends the polling when one of the units has been down for long, or is started again and again.
-fn watch_text(units: &[Word]) -> String {
+fn watch_text(units: &[Word], down_seconds: u32) -> String {
     let words = |separator: &str| {
         units
             .iter()
@@ -256,7 +316,7 @@ fn watch_text(units: &[Word]) -> String {
          if systemctl is-active --quiet {active}; then iec_up=$iec_time; fi; \
          if test \"$iec_time\" -ge \"$iec_until\"; then iec_from=$iec_runs; \
          iec_until=$((iec_time + {RESTARTS_WITHIN_SECONDS})); fi; \
-         if test $((iec_time - iec_up)) -gt {DOWN_SECONDS} || test $((iec_runs - iec_from)) -ge {RESTARTS}; \
+         if test $((iec_time - iec_up)) -gt {down_seconds} || test $((iec_runs - iec_from)) -ge {RESTARTS}; \
          then printf '%s\\n' \"$iec_said\" {message}; exit 1; fi; "
     )
 }
@@ -277,6 +337,31 @@ mod tests {
             expr.statement(" || return"),
             "{ { test -f /a && test -f /b; } || test -f '/c d'; } || return"
         );
+    }
+
+    #[test]
+    fn what_is_time_in_a_command_is_longer_on_a_slow_host_and_nothing_else() {
+        let get = Cmd::new(Program::Kubectl).words(["--request-timeout=5s", "get", "--timeout=5m", "x=5s"]);
+        let poll = |question: Expr| Expr::Poll {
+            question: Box::new(question),
+            every_seconds: 1,
+            deadline_seconds: 10,
+            units: vec!["kubelet.service".into()],
+            slowness: 1,
+        };
+        let text = poll(get.into()).slowed(8).statement("");
+        assert!(
+            text.contains("kubectl --request-timeout=40s get --timeout=40m x=5s"),
+            "{text}"
+        );
+        assert!(
+            text.contains("$(date +%s) + 80)") && text.contains("-gt 360"),
+            "{text}"
+        );
+        let other: Expr = Cmd::new(Program::Printf).word("--timeout=5s").into();
+        assert_eq!(other.clone().slowed(8), other);
+        let ordinary = poll(test_file("/a"));
+        assert_eq!(ordinary.clone().slowed(1), ordinary);
     }
 
     #[test]

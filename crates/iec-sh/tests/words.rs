@@ -112,6 +112,7 @@ fn conditions_answer_alike_in_every_shell() {
                 every_seconds: 1,
                 deadline_seconds: 5,
                 units: vec![],
+                slowness: 1,
             },
             0,
         ),
@@ -121,6 +122,7 @@ fn conditions_answer_alike_in_every_shell() {
                 every_seconds: 1,
                 deadline_seconds: 1,
                 units: vec![],
+                slowness: 1,
             },
             1,
         ),
@@ -145,6 +147,7 @@ fn poll_with_units(shell: &[&str], restarts: &str, active: &str) -> (i32, String
         every_seconds: 1,
         deadline_seconds: 600,
         units: vec!["kubelet.service".into(), "containerd.service".into()],
+        slowness: 1,
     };
     // Each round is a minute by this clock, which stands still within it.
     let text = format!(

@@ -43,7 +43,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1806",
         "a slow host",
-        "Hashing 8 MiB takes a quarter of a second or more, as on emulated processors. Calico's probes get longer periods there, or they would restart it.",
+        "Hashing 8 MiB takes a quarter of a second or more, as on emulated processors. Everything is waited for as much longer there, and Calico's probes get longer periods, or they would restart it. The host keeps how slow it was found in /etc/iec/pace, so that no later measurement changes it.",
         "Nothing has to be done; allow more time.",
         "",
     ),
@@ -67,6 +67,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "What `kubelet.systemReserved` and `kubelet.evictionHard` keep of a resource is all that the host has of it, or more: no pod would be placed there, or each would be removed again.",
         "Ask for less, or give the host more.",
         "kubelet: {systemReserved: {memory: 512Mi}}",
+    ),
+    row(
+        "IEC1810",
+        "a slow disk",
+        "Writing a mebibyte for good takes four tenths of a second or more, the best of a few tries, as on worn SD cards. etcd and containerd wait for each write, so everything is waited for longer.",
+        "Nothing has to be done; a faster disk below /var/lib helps more than a faster processor.",
+        "dd if=/dev/zero of=/var/lib/try bs=256k count=4 oflag=dsync; rm /var/lib/try",
     ),
     row(
         "IEC1811",

@@ -14,6 +14,9 @@ use crate::site::{Site, SiteHost};
 /// All capabilities up to `CAP_CHECKPOINT_RESTORE`, as root of a real host has them.
 const ALL_CAPABILITIES: u64 = 0x1ff_ffff_ffff;
 
+/// What an ordinary server takes to hash 8 MiB, in milliseconds: by it a slowness that a site file tells becomes a measurement.
+const TEST_MACHINE_HASH_MILLIS: u64 = 25;
+
 /// What the site file says about a host that is not asked. What it leaves out is as on a bare Debian 12 host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assumptions {
@@ -31,6 +34,8 @@ pub struct Assumptions {
     pub cpus: Option<u32>,
     /// Memory in bytes.
     pub memory: Option<u64>,
+    /// How many times slower it is than an ordinary server.
+    pub slowness: Option<u8>,
     /// Name servers for pods.
     pub nameservers: Vec<String>,
     /// The account that IEC logs in with; empty for root.
@@ -48,6 +53,7 @@ impl From<&SiteHost> for Assumptions {
             container: assume.container(),
             cpus: assume.cpus().map(u32::from),
             memory: assume.memory_mib().map(|mebibytes| u64::from(mebibytes) << 20),
+            slowness: assume.slowness(),
             nameservers: assume.nameservers().iter().map(ToString::to_string).collect(),
             user: host.user().map(ToString::to_string).unwrap_or_default(),
         }
@@ -113,7 +119,10 @@ impl HostFacts {
                 cpus: assumptions.cpus.unwrap_or(4),
                 memory_total: memory,
                 memory_available: memory,
-                hash_millis: None,
+                hash_millis: assumptions
+                    .slowness
+                    .map(|times| u64::from(times) * TEST_MACHINE_HASH_MILLIS),
+                disk_millis: None,
             }),
             storage: Fact::Assumed(assumed_storage()),
             swap: Fact::Assumed(Swap::default()),
@@ -279,6 +288,7 @@ mod tests {
             container: Some(true),
             cpus: Some(2),
             memory: Some(2 << 30),
+            slowness: Some(20),
             ..Assumptions::default()
         });
         assert_eq!(facts.kernel.machine, "aarch64");
@@ -292,6 +302,7 @@ mod tests {
         assert_eq!(facts.cgroup.version, CgroupVersion::Hybrid);
         assert!(facts.restrict_oom_score_adj());
         assert!(!facts.conntrack_sysctl_writable());
+        assert_eq!(facts.capacity.hash_millis, Some(500));
         assert_eq!((facts.capacity.cpus, facts.capacity.memory_total), (2, 2 << 30));
     }
 }

@@ -5,12 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Capacity, CgroupVersion, HostFacts, Interface, Network, Resolver, Route};
+use super::{CgroupVersion, HostFacts, Interface, Network, Resolver, Route};
 use crate::site::Role;
-
-/// From this time to hash 8 MiB on, a host counts as slow. Calico's exec probes, large programs with ten seconds
-/// to answer, time out on emulated processors (500 ms and more) and not on a Raspberry Pi 4 (about 100 ms).
-const SLOW_HASH_MILLIS: u64 = 250;
 
 /// What kubelet, CNI plugins, IEC's own steps, and whoever looks for a fault call on a host.
 const PACKET_FILTER_TOOLS: [&str; 5] = ["iptables", "ip6tables", "ipset", "nft", "conntrack"];
@@ -105,20 +101,6 @@ impl HostFacts {
                 .map(|server| format!("nameserver {server}\n"))
                 .collect(),
         )
-    }
-
-    /// Whether programs start so slowly that probes need longer periods.
-    #[must_use]
-    pub fn is_slow(&self) -> bool {
-        self.capacity.is_slow()
-    }
-}
-
-impl Capacity {
-    /// Whether the processor is so slow that probes need longer periods.
-    #[must_use]
-    pub fn is_slow(&self) -> bool {
-        self.hash_millis.is_some_and(|millis| millis >= SLOW_HASH_MILLIS)
     }
 }
 
@@ -278,19 +260,5 @@ mod tests {
         );
         assert_eq!(network.mtu_of("10.1.0.2".parse().unwrap()), Some(1400));
         assert_eq!(network.mtu_of("10.1.0.3".parse().unwrap()), None);
-    }
-
-    #[test]
-    fn slowness_has_a_limit_and_is_not_guessed() {
-        let mut facts = HostFacts::assume(&Assumptions::default());
-        for (millis, slow) in [
-            (None, false),
-            (Some(100), false),
-            (Some(249), false),
-            (Some(250), true),
-        ] {
-            facts.capacity.value_mut().hash_millis = millis;
-            assert_eq!(facts.is_slow(), slow, "{millis:?}");
-        }
     }
 }

@@ -86,6 +86,9 @@ pub struct Capacity {
     pub memory_available: u64,
     /// Milliseconds to hash 8 MiB on one processor; `None` if it was not measured.
     pub hash_millis: Option<u64>,
+    /// Milliseconds to write a mebibyte for good where containerd keeps its data, the best of a few tries; `None` if it was
+    /// not measured.
+    pub disk_millis: Option<u64>,
 }
 
 /// The layout of control groups.

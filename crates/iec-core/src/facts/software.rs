@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pace::Pace;
+
 /// Container runtimes and Kubernetes programs that are there already.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -142,6 +144,8 @@ pub struct Previous {
     /// Whether a transfer has left something that no run has taken.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub transfer: bool,
+    /// How slow it was found when it was installed; nothing where it was found ordinary.
+    pub pace: Option<Pace>,
 }
 
 /// Who works on the host now.

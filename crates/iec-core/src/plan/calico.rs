@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::content::Digest;
+use crate::pace::Pace;
 use crate::plan::{calico_etcd, document};
 use crate::site::{Calico, Datastore, Destination, Encapsulation, NodeAddress, Site};
 
@@ -39,7 +40,7 @@ pub(super) struct Patch {
 impl Patch {
     /// What the site and the slowest of its hosts ask for. `mtu` is the largest packet of pods, where it is known.
     #[must_use]
-    pub(super) fn new(site: &Site, calico: &Calico, mtu: Option<u32>, slow: bool) -> Self {
+    pub(super) fn new(site: &Site, calico: &Calico, mtu: Option<u32>, pace: Pace) -> Self {
         let network = site.network();
         let vxlan = match calico.encapsulation() {
             Encapsulation::Vxlan => "Always",
@@ -66,7 +67,7 @@ impl Patch {
                 ("CALICO_IPV6POOL_VXLAN", "Never".to_owned()),
             ],
             mtu: mtu.unwrap_or_default(),
-            probe_seconds: slow.then_some(60),
+            probe_seconds: pace.calico_probe_seconds(),
             etcd: (calico.datastore() == Datastore::Etcd).then(|| calico_etcd::endpoint(site)),
         }
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::content::Digest;
 use crate::facts::{CgroupDriver, HostFacts};
+use crate::pace::Pace;
 use crate::plan::Inputs;
 use crate::plan::document;
 use crate::secret::Secret;
@@ -104,10 +105,36 @@ impl JoinPhase {
 /// The form of kubeadm's configuration.
 pub(super) const API: &str = "kubeadm.k8s.io/v1beta4";
 
+/// What kubeadm's configuration is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// The site and everything around it.
+    pub(super) inputs: &'a Inputs<'a>,
+    /// The host.
+    pub(super) host: &'a SiteHost,
+    /// What it is.
+    pub(super) facts: &'a HostFacts,
+    /// How slow it is, or its control plane.
+    pub(super) pace: Pace,
+}
+
+/// All that kubeadm waits for, on a slow host. From the time for a component's health it also makes how often a static
+/// pod may fail its first probes before it is started again.
+fn timeouts(pace: Pace) -> Value {
+    json!({
+        "controlPlaneComponentHealthCheck": pace.minutes(4),
+        "kubeletHealthCheck": pace.minutes(4),
+        "kubernetesAPICall": pace.minutes(1),
+        "etcdAPICall": pace.minutes(2),
+        "discovery": pace.minutes(10),
+        "tlsBootstrap": pace.minutes(10),
+    })
+}
+
 /// kubeadm's configuration for the first control plane, without the token.
 #[must_use]
-pub(super) fn init_configuration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) -> String {
-    document::documents(&init_documents(inputs, host, facts, json!([])))
+pub(super) fn init_configuration(subject: &Subject<'_>) -> String {
+    document::documents(&init_documents(subject, json!([])))
 }
 
 /// What kubeadm makes the static pods of this control plane from, as text that changes when they do.
@@ -122,11 +149,8 @@ pub(super) fn static_pods_are_made_from(inputs: &Inputs<'_>, host: &SiteHost) ->
 
 /// The same with the bootstrap token in it.
 #[must_use]
-pub(super) fn init_configuration_with_token(
-    inputs: &Inputs<'_>,
-    host: &SiteHost,
-    facts: &HostFacts,
-) -> Secret<String> {
+pub(super) fn init_configuration_with_token(subject: &Subject<'_>) -> Secret<String> {
+    let inputs = subject.inputs;
     inputs.credentials.token.map(|token| {
         let tokens = json!([{
             "token": token,
@@ -135,14 +159,17 @@ pub(super) fn init_configuration_with_token(
             "usages": ["signing", "authentication"],
             "groups": ["system:bootstrappers:kubeadm:default-node-token"],
         }]);
-        document::documents(&init_documents(inputs, host, facts, tokens))
+        document::documents(&init_documents(subject, tokens))
     })
 }
 
-fn init_documents(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts, tokens: Value) -> [Value; 4] {
+fn init_documents(subject: &Subject<'_>, tokens: Value) -> [Value; 4] {
+    let Subject {
+        inputs, host, facts, ..
+    } = *subject;
     // Every host finds the endpoint at the control plane itself, so the API server listens on the endpoint's port.
     let port = inputs.site.control_plane().endpoint().port();
-    let init = json!({
+    let mut init = json!({
         "apiVersion": API,
         "kind": "InitConfiguration",
         "bootstrapTokens": tokens,
@@ -150,6 +177,9 @@ fn init_documents(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts, token
         "nodeRegistration": node_registration(inputs, host, facts),
         "patches": {"directory": PATCHES},
     });
+    if !subject.pace.is_ordinary() {
+        init["timeouts"] = timeouts(subject.pace);
+    }
     [
         init,
         cluster_configuration(inputs, host),
@@ -160,7 +190,10 @@ fn init_documents(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts, token
 
 /// The configuration by which a worker joins; it holds the token.
 #[must_use]
-pub(super) fn join_configuration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) -> Secret<String> {
+pub(super) fn join_configuration(subject: &Subject<'_>) -> Secret<String> {
+    let Subject {
+        inputs, host, facts, ..
+    } = *subject;
     let endpoint = inputs.site.control_plane().endpoint().to_string();
     inputs.credentials.token.map(|token| {
         document::documents(&[json!({
@@ -176,7 +209,11 @@ pub(super) fn join_configuration(inputs: &Inputs<'_>, host: &SiteHost, facts: &H
             },
             "nodeRegistration": node_registration(inputs, host, facts),
             "patches": {"directory": PATCHES},
-            "timeouts": {"discovery": "10m0s", "tlsBootstrap": "10m0s"},
+            "timeouts": if subject.pace.is_ordinary() {
+                json!({"discovery": "10m0s", "tlsBootstrap": "10m0s"})
+            } else {
+                timeouts(subject.pace)
+            },
         })])
     })
 }
@@ -286,12 +323,12 @@ fn proxy_configuration(inputs: &Inputs<'_>) -> Value {
 
 /// What is different in the kubelet's configuration on this host, as a patch: kubeadm merges it into the common one.
 #[must_use]
-pub(super) fn kubelet_patch(facts: &HostFacts) -> String {
-    document::documents(&[kubelet_difference(facts)])
+pub(super) fn kubelet_patch(facts: &HostFacts, pace: Pace) -> String {
+    document::documents(&[kubelet_difference(facts, pace)])
 }
 
 /// The same as data.
-pub(super) fn kubelet_difference(facts: &HostFacts) -> Value {
+pub(super) fn kubelet_difference(facts: &HostFacts, pace: Pace) -> Value {
     let driver = match facts.cgroup_driver() {
         CgroupDriver::Systemd => "systemd",
         CgroupDriver::Cgroupfs => "cgroupfs",
@@ -299,6 +336,10 @@ pub(super) fn kubelet_difference(facts: &HostFacts) -> Value {
     let mut patch = json!({"cgroupDriver": driver});
     if !facts.fail_cgroup_v1() {
         patch["failCgroupV1"] = json!(false);
+    }
+    if !pace.is_ordinary() {
+        // What the kubelet asks of containerd, such as a pod's sandbox, else fails and is begun anew.
+        patch["runtimeRequestTimeout"] = json!(pace.minutes(2));
     }
     patch
 }

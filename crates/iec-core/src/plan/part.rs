@@ -9,6 +9,7 @@ use crate::content::{Digest, ImageItem, Item, Manifest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::HostFacts;
 use crate::name::HostName;
+use crate::pace::Pace;
 use crate::plan::op::{FileContent, FileOp, Op, Program, SecretName, StoreBlob};
 use crate::plan::step::{Phase, Step, StepId};
 use crate::plan::{HOME, Inputs, Lowered, kubeadm, lower};
@@ -109,6 +110,15 @@ pub fn journal_script() -> String {
     .text(Mode::Observe)
 }
 
+/// The pace of the slowest control plane: every other host waits for it.
+fn pace_of_control_planes(inputs: &Inputs<'_>) -> Pace {
+    let known = inputs
+        .site
+        .control_planes()
+        .filter_map(|host| inputs.facts.host(host.name().as_str()));
+    known.map(Pace::of).fold(Pace::ORDINARY, Pace::slower_of)
+}
+
 /// The command that builds a bundle for this architecture too: without the others their hosts would have none.
 fn build_for(bundled: &[Architecture], architecture: Architecture) -> String {
     let mut all = bundled.to_vec();
@@ -125,6 +135,10 @@ pub(super) struct PartBuilder<'a> {
     pub(super) host: &'a SiteHost,
     pub(super) facts: &'a HostFacts,
     pub(super) architecture: Architecture,
+    /// How slow the host is.
+    pub(super) own_pace: Pace,
+    /// How slow the host is, or the control plane that it waits for: by this everything is waited for.
+    pub(super) pace: Pace,
     steps: Vec<Step>,
     blobs: BTreeMap<Digest, StoreBlob>,
     /// What is sent to it apart from the plan, beside its credentials.
@@ -162,11 +176,14 @@ impl<'a> PartBuilder<'a> {
             let problem = Diagnostic::error("IEC3003", message).at(host.place());
             return Err(Box::new(problem.hint(build_for(bundled, architecture))));
         }
+        let own_pace = Pace::of(facts);
         Ok(Self {
             inputs,
             host,
             facts,
             architecture,
+            own_pace,
+            pace: pace_of_control_planes(inputs).slower_of(own_pace),
             steps: Vec::new(),
             blobs: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -192,7 +209,8 @@ impl<'a> PartBuilder<'a> {
             title: title.into(),
             why: why.to_owned(),
             op,
-            estimate_seconds: seconds,
+            pace: self.pace,
+            estimate_seconds: self.own_pace.estimate(seconds),
         });
     }
 
@@ -319,7 +337,12 @@ impl<'a> PartBuilder<'a> {
                 .to_owned(),
             op: Op::Store { blobs: blobs.clone() },
             // Some 335 MB/s of SHA-256 on two small cores, and the disk.
-            estimate_seconds: u32::try_from(megabytes / 150).unwrap_or(u32::MAX) + 1,
+            estimate_seconds: self.own_pace.estimate(
+                u32::try_from(megabytes / 150)
+                    .unwrap_or(u32::MAX)
+                    .saturating_add(1),
+            ),
+            pace: self.pace,
         };
         self.steps.insert(self.store_at, store);
         Ok(HostPart {
@@ -346,6 +369,16 @@ impl<'a> PartBuilder<'a> {
         })
     }
 
+    /// What kubeadm's configuration is made from.
+    pub(super) fn kubeadm(&self) -> kubeadm::Subject<'a> {
+        kubeadm::Subject {
+            inputs: self.inputs,
+            host: self.host,
+            facts: self.facts,
+            pace: self.pace,
+        }
+    }
+
     fn secrets(&self) -> BTreeMap<SecretName, Secret<String>> {
         let credentials = self.inputs.credentials;
         let mut secrets = match self.host.role() {
@@ -362,12 +395,12 @@ impl<'a> PartBuilder<'a> {
                 ),
                 (
                     SecretName::InitConfiguration,
-                    kubeadm::init_configuration_with_token(self.inputs, self.host, self.facts),
+                    kubeadm::init_configuration_with_token(&self.kubeadm()),
                 ),
             ]),
             Role::Worker => BTreeMap::from([(
                 SecretName::JoinConfiguration,
-                kubeadm::join_configuration(self.inputs, self.host, self.facts),
+                kubeadm::join_configuration(&self.kubeadm()),
             )]),
         };
         if let Some(authority) = &credentials.calico_etcd_ca

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::name::HostName;
+use crate::pace::Pace;
 use crate::plan::Op;
 
 /// The phases of an installation, in order.
@@ -154,6 +155,8 @@ pub struct Step {
     pub why: String,
     /// What it is, as data. [`crate::plan::lower()`] makes commands of it.
     pub op: Op,
+    /// How slow the host is, or what it waits for: by this its commands are waited for.
+    pub pace: Pace,
     /// Seconds that it usually takes, for estimates.
     pub estimate_seconds: u32,
 }

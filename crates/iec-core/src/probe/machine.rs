@@ -93,6 +93,10 @@ pub(super) fn capacity(lines: &mut Lines) -> Capacity {
         memory_total: value("MemTotal"),
         memory_available: value("MemAvailable"),
         hash_millis: hash,
+        disk_millis: lines
+            .each("disk", |text| text.parse::<u64>().ok())
+            .into_iter()
+            .min(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! | identity     | `/proc`, `/etc/machine-id`, DMI      | hostname machine-id boot-id uptime product serial            |
 //! | distribution | `/etc/os-release`                    | os                                                           |
 //! | kernel       | `uname`, `/proc/modules`, its config | release machine module modprobe module-files config          |
-//! | capacity     | `/proc/meminfo`, limits, a timing    | cpus memory memory-limit cpu-quota hash                      |
+//! | capacity     | `/proc/meminfo`, limits, a timing    | cpus memory memory-limit cpu-quota hash disk                 |
 //! | storage      | `readlink`, `stat -f`, mountinfo     | place nowhere resolved space mount                           |
 //! | swap         | `/proc/swaps`, fstab, systemd        | swap swap-fstab swap-unit zram                               |
 //! | cgroup       | `/sys/fs/cgroup`, `/proc/cgroups`    | cgroup controllers controller init                           |
@@ -17,7 +17,7 @@
 //! | clock        | `date`, RTC, `timedatectl`           | began ended hardware synchronised                            |
 //! | software     | looking, dpkg, systemd, `--version`  | tool binary version package unit docker container override kubelet-arguments |
 //! | cluster      | looking                              | kubernetes ca server etcd cni other                          |
-//! | previous     | looking, `/proc/locks`               | journal site lock lock-since store                            |
+//! | previous     | looking, `/proc/locks`               | journal site pace lock lock-since store                       |
 //! | guards       | looking, `nft`                       | ufw apparmor selinux filter                                  |
 //! | environment  | `grep`                               | proxy cloud-init hosts-file                                  |
 //! | login        | `getent`, `/proc`                    | user shell home kubeconfig sudo-stream sudo-setting          |
@@ -37,7 +37,7 @@ pub use answer::{Answer, BadAnswer, Misunderstood, parse};
 pub use software::certificate_sha256;
 pub use sudo::sudo_streams;
 
-/// The probe, as text for `sh -s` run as root. It takes less than a second on an idle host, and no longer than three.
+/// The probe, as text for `sh -s` run as root. It takes less than a second on an idle host, and some four on a slow one.
 ///
 /// Everything runs inside a function that is called by the last line, so a text that arrives in part does nothing.
 pub const SCRIPT: &str = concat!(

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The probe: asks a host everything IEC wants to know before it plans, and changes nothing.
+# The probe: asks a host everything IEC wants to know before it plans, and leaves nothing changed.
 #
 # Runs as root under any POSIX sh on a minimal host: coreutils, util-linux, grep, sed, iproute2, systemd.
 # Answer: one `key=text` a line, or `key:base64` where the text is not printable ASCII. Whatever is read from the
@@ -72,6 +72,17 @@ capacity() {
   { cat "$cpu.max" || paste -d ' ' "$cpu/cpu.cfs_quota_us" "$cpu/cpu.cfs_period_us"; } | each cpu-quota
   # Processor time rather than elapsed time: a busy host is not a slow one.
   ( head -c 8388608 /dev/zero | sha256sum >/dev/null; times ) | each hash
+  # Milliseconds to write a mebibyte for good, a few times: the least of them is the disk, the rest is who else writes. The
+  # file has lost its name before anything is in it, so nothing of it can stay.
+  folder=/var/lib/containerd; [ -d "$folder" ] || folder=/var/lib
+  file=$(mktemp "$folder/.iec-probe.XXXXXX") || return
+  exec 4>"$file"; rm -f "$file"; took=0
+  for _ in 1 2 3; do
+    [ "$took" -lt 500 ] || break
+    began=$(date +%s%N)
+    timeout 2 dd if=/dev/zero bs=256k count=4 oflag=dsync >&4 || [ $? -eq 124 ] || return
+    took=$((($(date +%s%N) - began) / 1000000)); put disk "$took"
+  done
 }
 
 storage() {
@@ -262,7 +273,7 @@ cluster() {
 }
 
 previous() {
-  [ -e /var/lib/iec/journal.jsonl ] && put journal yes; first site /etc/iec/site
+  [ -e /var/lib/iec/journal.jsonl ] && put journal yes; first site /etc/iec/site; first pace /etc/iec/pace
   # Looking into /proc/locks instead of trying the lock: a probe must not make a starting run fail.
   # On an overlay the kernel lists a file by another number: there the holder is known by its descriptor 9.
   if [ -e /var/lib/iec/lock ] && {

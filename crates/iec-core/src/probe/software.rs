@@ -11,6 +11,7 @@ use crate::facts::{
     Binary, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package, Previous,
     ProxyVariable, Software, Unit,
 };
+use crate::pace::Pace;
 
 /// The units that keep the time, the usual one first.
 const TIME_SERVICES: &[&str] = &[
@@ -208,6 +209,7 @@ pub(super) fn previous(lines: &mut Lines) -> Previous {
     let site = lines.one("site").unwrap_or_default();
     let since = lines.read("lock-since", |text| text.parse().ok());
     let mut site = site.split_whitespace();
+    let pace = lines.read("pace", Pace::from_record);
     Previous {
         journal: lines.yes("journal"),
         site: site.next().map(str::to_owned),
@@ -218,6 +220,7 @@ pub(super) fn previous(lines: &mut Lines) -> Previous {
             .unwrap_or_default()
             .saturating_mul(1024),
         transfer: lines.yes("transfer"),
+        pace,
     }
 }
 

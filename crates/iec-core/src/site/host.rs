@@ -294,6 +294,7 @@ pub struct Assumed {
     pub(in crate::site) container: Option<bool>,
     pub(in crate::site) cpus: Option<u16>,
     pub(in crate::site) memory_mib: Option<u32>,
+    pub(in crate::site) slowness: Option<u8>,
     pub(in crate::site) nameservers: Vec<Ipv4Addr>,
 }
 
@@ -332,6 +333,12 @@ impl Assumed {
     #[must_use]
     pub fn memory_mib(&self) -> Option<u32> {
         self.memory_mib
+    }
+
+    /// How many times slower the processor is than that of an ordinary server.
+    #[must_use]
+    pub fn slowness(&self) -> Option<u8> {
+        self.slowness
     }
 
     /// The name servers that pods ask for names outside the cluster.

@@ -42,6 +42,7 @@ fn assumed(host: &SiteHost) -> Map<String, Value> {
         "container": assume.container(),
         "cpus": assume.cpus(),
         "memoryMib": assume.memory_mib(),
+        "slowness": assume.slowness(),
         "nameservers": Some(assume.nameservers()).filter(|servers| !servers.is_empty()),
     });
     given(all)

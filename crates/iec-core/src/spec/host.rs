@@ -107,6 +107,10 @@ pub struct AssumeSpec {
     /// The memory in MiB.
     #[schemars(default, range(min = 256, max = 4_194_304))]
     pub memory_mib: Field<i64>,
+    /// How many times slower the processor is than that of an ordinary server: 1 for one, 4 for a Raspberry Pi 4, 20 for
+    /// an emulated one. Deadlines, probes and estimates follow from it.
+    #[schemars(default, range(min = 1, max = 200))]
+    pub slowness: Field<i64>,
     /// The name servers that pods ask for names outside the cluster.
     #[schemars(default)]
     pub nameservers: Field<List<String>>,
@@ -120,6 +124,7 @@ read_mapping! {
         container: "container",
         cpus: "cpus",
         memory_mib: "memoryMib",
+        slowness: "slowness",
         nameservers: "nameservers",
     }
 }

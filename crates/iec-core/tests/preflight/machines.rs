@@ -54,6 +54,10 @@ fn machines() {
         &["~IEC1806"],
     );
     expect(
+        |facts| facts.capacity.value_mut().disk_millis = Some(600),
+        &["~IEC1810"],
+    );
+    expect(
         |facts| facts.login.value_mut().kubeconfigs = vec!["/root/.kube/config".to_owned()],
         &["~IEC1808"],
     );

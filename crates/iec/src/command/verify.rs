@@ -6,6 +6,7 @@ use iec_core::cause::{SUSPECTED_FILTER, causes, leave_open, name_closed_chains, 
 use iec_core::check::Check;
 use iec_core::diagnostic::Severity;
 use iec_core::facts::{Facts, preflight_of_answers};
+use iec_core::pace::Pace;
 use iec_core::packet_size;
 use iec_core::release::Release;
 use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
@@ -22,9 +23,6 @@ use crate::cli::Verify;
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
 use crate::ui::{Board, Document, Mark, Ui, count};
-
-/// By which factor slow hosts may take longer.
-const SLOWNESS: f64 = 6.0;
 
 /// Verifies and reports.
 pub(super) fn run(arguments: &Verify, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
@@ -46,8 +44,9 @@ pub(super) async fn verify(
     let release = bundle::release(file.site.release())?;
     // What a silent host is known by is asked of the cluster and of the others.
     let probed = probe(fleet, None).await;
-    let is_slow = probed.facts.known().any(|(_, host)| host.capacity.is_slow());
-    let reached = cluster::open(file, &release, fleet, if is_slow { SLOWNESS } else { 1.0 }).await?;
+    let paces = probed.facts.known().map(|(_, host)| Pace::of(host));
+    let pace = paces.fold(Pace::ORDINARY, Pace::slower_of);
+    let reached = cluster::open(file, &release, fleet, pace.patience()).await?;
     let expected = reached.expected.with_architectures(&probed.facts);
     let certificates = certificates(&file.site, fleet).await;
     let image = release.image("nginx").ok_or_else(|| {

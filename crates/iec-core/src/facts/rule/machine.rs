@@ -2,6 +2,7 @@
 
 use super::{Subject, degraded, size};
 use crate::diagnostic::Diagnostics;
+use crate::pace::Pace;
 use crate::site::{Acceptance, Role};
 
 /// The distributions that IEC knows, and the oldest release of each whose kernel and systemd do.
@@ -117,17 +118,40 @@ pub(super) fn capacity(subject: &Subject<'_>, problems: &mut Diagnostics) {
             "give the host another processor, or another role",
         );
     }
-    if let Some(millis) = capacity.hash_millis.filter(|_| capacity.is_slow()) {
+    slowness(subject, problems);
+}
+
+/// What makes deadlines longer.
+fn slowness(subject: &Subject<'_>, problems: &mut Diagnostics) {
+    let pace = Pace::of(subject.facts);
+    let recorded = subject.facts.previous.pace.is_some();
+    let evidence = |measured: Option<u64>, what: &str| match measured {
+        Some(millis) if !recorded => format!("{millis} ms {what}"),
+        _ => "found so when it was installed: /etc/iec/pace".to_owned(),
+    };
+    let capacity = &subject.facts.capacity;
+    if pace.has_slow_processor() {
+        let message = format!(
+            "{} is slow: everything takes its time, and probes get longer periods",
+            subject.name()
+        );
+        let evidence = evidence(capacity.hash_millis, "of processor time to hash 8 MiB");
+        problems.push(subject.warning("IEC1806", message).evidence(evidence));
+    }
+    if pace.has_slow_disk() {
+        let message = format!(
+            "the disk of {} is slow: what is written is waited for longer",
+            subject.name()
+        );
+        let evidence = evidence(
+            capacity.disk_millis,
+            "to write a mebibyte below /var/lib for good",
+        );
         problems.push(
             subject
-                .warning(
-                    "IEC1806",
-                    format!(
-                        "{} is slow: everything takes its time, and probes get longer periods",
-                        subject.name()
-                    ),
-                )
-                .evidence(format!("{millis} ms of processor time to hash 8 MiB")),
+                .warning("IEC1810", message)
+                .evidence(evidence)
+                .hint("give containerd and etcd a faster disk where the host has one"),
         );
     }
 }

@@ -168,6 +168,7 @@ pub(super) fn clients() -> Lowered {
                 every_seconds: 2,
                 deadline_seconds: CLIENTS_SECONDS,
                 units: Vec::new(),
+                slowness: 1,
             },
         ],
         undo: Undo::CoveredBy("control-plane.preflight"),

@@ -54,8 +54,7 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
                     "--description",
                     &description,
                     "--wait",
-                    "--timeout",
-                    "10m",
+                    "--timeout=10m",
                 ])
                 .into(),
             run(Program::Rm, ["-f", &archive]),
@@ -63,7 +62,7 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
         undo: Undo::Commands(vec![
             helm()
                 .words(["uninstall", name, "-n", namespace, "--ignore-not-found"])
-                .words(["--wait", "--timeout", "5m"])
+                .words(["--wait", "--timeout=5m"])
                 .into(),
         ]),
         shows: vec![],

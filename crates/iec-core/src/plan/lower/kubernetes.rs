@@ -29,6 +29,7 @@ pub(super) fn label(node: &str, key: &str, value: &str) -> Lowered {
                 every_seconds: 1,
                 deadline_seconds: REGISTRATION_SECONDS,
                 units: vec![KUBELET.into()],
+                slowness: 1,
             },
             kubectl_node()
                 .words(["label", "--overwrite", "node", node, &format!("{key}={value}")])
@@ -361,6 +362,7 @@ pub(super) fn wait(wait: &Wait) -> Lowered {
             every_seconds: wait.every_seconds,
             deadline_seconds: wait.deadline_seconds,
             units: wait.units.iter().map(|unit| unit.as_str().into()).collect(),
+            slowness: 1,
         }],
         undo: Undo::Nothing,
         shows: vec![],

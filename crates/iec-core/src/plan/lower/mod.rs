@@ -113,7 +113,7 @@ pub enum Undo {
 /// Makes commands of a step.
 #[must_use]
 pub fn lower(step: &Step) -> Lowered {
-    let lowered = lower_op(step);
+    let lowered = lower_op(step).slowed(step.pace.times());
     Lowered {
         keep: undo::on_disk(step.id.as_str(), lowered.keep),
         ..lowered
@@ -166,6 +166,30 @@ fn lower_op(step: &Step) -> Lowered {
 }
 
 impl Lowered {
+    /// The same on a host where everything takes so many times longer: all deadlines and time-outs, and nothing else.
+    fn slowed(self, times: u32) -> Self {
+        let each = |commands: Vec<Expr>| -> Vec<Expr> {
+            commands
+                .into_iter()
+                .map(|command| command.slowed(times))
+                .collect()
+        };
+        let check = self.check.into_iter().map(|question| Question {
+            ask: question.ask.slowed(times),
+            ..question
+        });
+        Self {
+            check: check.collect(),
+            keep: each(self.keep),
+            apply: each(self.apply),
+            undo: match self.undo {
+                Undo::Commands(commands) => Undo::Commands(each(commands)),
+                other => other,
+            },
+            ..self
+        }
+    }
+
     /// A step that only asks.
     fn question(question: Question) -> Self {
         Self {

@@ -15,7 +15,7 @@ use crate::plan::step::Phase;
 const DEADLINE_SECONDS: u32 = 600;
 
 pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
-    let configuration = kubeadm::init_configuration(part.inputs, part.host, part.facts);
+    let configuration = kubeadm::init_configuration(&part.kubeadm());
     let why = "kubeadm reads it in every phase; the bootstrap token is not in it.";
     part.file(
         Phase::ControlPlane,

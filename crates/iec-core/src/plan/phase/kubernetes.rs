@@ -68,7 +68,7 @@ pub(in crate::plan) fn kubernetes(part: &mut PartBuilder<'_>) {
         op,
     );
 
-    let patch = kubeadm::kubelet_patch(part.facts);
+    let patch = kubeadm::kubelet_patch(part.facts, part.own_pace);
     let path = format!("{}/kubeletconfiguration0+strategic.yaml", kubeadm::PATCHES);
     let why =
         "What differs from host to host in the kubelets' common configuration, such as the cgroup driver.";

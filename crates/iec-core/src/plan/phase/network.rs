@@ -1,7 +1,7 @@
 //! Pods get a network: Calico from the bundle's manifest, with the site's changes.
 
 use crate::diagnostic::Diagnostic;
-use crate::facts::HostFacts;
+use crate::pace::Pace;
 use crate::packet_size;
 use crate::plan::calico::Patch;
 use crate::plan::op::Op;
@@ -22,15 +22,15 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
     if site.network().has_calico_etcd() {
         super::calico_etcd(part);
     }
-    let mut hosts = site
+    let hosts = site
         .present_hosts()
         .filter_map(|host| part.inputs.facts.host(host.name().as_str()));
     let mtu = packet_size::of_pods(site, part.inputs.facts);
-    let slow = hosts.any(HostFacts::is_slow);
+    let pace = hosts.map(Pace::of).fold(Pace::ORDINARY, Pace::slower_of);
     let Some(manifest) = part.inputs.calico_manifest else {
         return;
     };
-    let patch = Patch::new(site, calico, mtu, slow);
+    let patch = Patch::new(site, calico, mtu, pace);
     let manifest = match patch.apply(manifest) {
         Ok(manifest) => manifest,
         Err(error) => {

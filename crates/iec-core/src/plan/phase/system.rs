@@ -29,6 +29,9 @@ const LINKED_TOOLS: [&str; 14] = [
     "nft",
 ];
 
+/// Where a slow host keeps how slow it was found; the probe reads it.
+const PACE_FILE: &str = "/etc/iec/pace";
+
 /// Packages that would bring a second runtime or another Kubernetes.
 const PINNED: &str = "\
 # Written by IEC: containerd, Kubernetes and what goes with them come from its bundle.
@@ -41,6 +44,7 @@ Pin-Priority: -1
 pub(in crate::plan) fn system(part: &mut PartBuilder<'_>) {
     names(part);
     kernel(part);
+    pace(part);
     part.file(
         Phase::System,
         "apt-pin",
@@ -51,6 +55,16 @@ pub(in crate::plan) fn system(part: &mut PartBuilder<'_>) {
     );
     host_tools(part);
     services(part);
+}
+
+/// A slow host keeps how slow it was found: measured anew it would be a little different each time.
+fn pace(part: &mut PartBuilder<'_>) {
+    if part.own_pace.is_ordinary() {
+        return;
+    }
+    let why = "How many times slower processor and disk were found than those of an ordinary host. Deadlines and probes follow from it as long as the file is there.";
+    let text = part.own_pace.record();
+    part.file(Phase::System, "pace", PACE_FILE, 0o644, why, text);
 }
 
 fn names(part: &mut PartBuilder<'_>) {

@@ -311,6 +311,9 @@ fn assumed(given: &AssumeSpec, problems: &mut Diagnostics) -> Option<Assumed> {
     let memory_mib = optional(&given.memory_mib, None, |given| {
         number(given, "memoryMib", 256..=4_194_304, problems).map(Some)
     });
+    let slowness = optional(&given.slowness, None, |given| {
+        number(given, "slowness", 1..=200, problems).map(Some)
+    });
     let nameservers = optional(&given.nameservers, Vec::new(), |given| {
         nameservers(&given.value, problems)
     });
@@ -321,6 +324,7 @@ fn assumed(given: &AssumeSpec, problems: &mut Diagnostics) -> Option<Assumed> {
         container: container?,
         cpus: cpus?,
         memory_mib: memory_mib?,
+        slowness: slowness?,
         nameservers: nameservers?,
     })
 }
