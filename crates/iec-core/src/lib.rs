@@ -28,6 +28,7 @@ pub mod reset;
 pub mod said;
 pub mod schema;
 pub mod secret;
+pub mod seed;
 pub mod silence;
 pub mod site;
 pub mod spec;

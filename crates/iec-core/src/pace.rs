@@ -130,6 +130,13 @@ impl Pace {
         self.has_slow_processor().then(|| (self.processor * 8).max(60))
     }
 
+    /// Whether images are unpacked elsewhere, where that can be: a slow processor takes minutes for what another does in
+    /// seconds, and taking what is unpacked is work for disk and network.
+    #[must_use]
+    pub const fn seeds_images(self) -> bool {
+        self.has_slow_processor()
+    }
+
     /// By which factor a verification waits longer.
     #[must_use]
     pub fn patience(self) -> f64 {

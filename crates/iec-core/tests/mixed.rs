@@ -13,8 +13,13 @@ use std::fmt::Write as _;
 
 use iec_core::architecture::Architecture;
 use iec_core::content::Digest;
+use iec_core::diagnostic::Diagnostics;
+use iec_core::name::HostName;
 use iec_core::plan::{HostPart, Op, Plan, lower};
-use support::{facts, plain_host, plan_of, site, sites, try_plan_from};
+use iec_core::release::Release;
+use iec_core::seed::{Seed, SeedLabel};
+use iec_core::site::Role;
+use support::{CALICO, facts, plain_host, plan_of, planned_with, site, sites, try_plan_from};
 
 const SITE: &str = "mixed-architectures";
 
@@ -166,5 +171,90 @@ fn a_host_whose_processor_is_another_by_now_is_refused_before_its_first_change()
             let status = std::process::Command::new("sh").args(["-c", &script]).status();
             assert_eq!(status.expect("a shell").success(), answers, "{shown}: {ask}");
         }
+    }
+}
+
+/// A seed for these hosts.
+fn seed(hosts: &[&str], role: Role, architecture: Architecture) -> Seed {
+    let release = Release::bundled("1.36").expect("a release of the program");
+    let hosts = hosts.iter().map(|host| (*host).to_owned());
+    let label = SeedLabel::wanted(&release, &support::manifest(&release), hosts, role, architecture);
+    Seed {
+        label: label.expect("the bundle has all of it"),
+        digest: Digest::of(b"a seed"),
+        size: 400_000_000,
+    }
+}
+
+fn planned_with_seed(host: &str, seed: Seed) -> Result<Plan, Diagnostics> {
+    let site = site(SITE);
+    let seeds = BTreeMap::from([(HostName::new(host).expect("a name"), seed)]);
+    planned_with(&site, &facts(&site, plain_host), Some(CALICO), &seeds, |_| {})
+}
+
+#[test]
+fn a_seed_is_taken_before_containerd_starts_and_changes_nothing_else() {
+    let seed = seed(&["gate", "silo"], Role::Worker, Architecture::Arm64);
+    let digest = seed.digest;
+    let plan = planned_with_seed("gate", seed).expect("it fits");
+    let without = planned();
+    for part in &plan.hosts {
+        let plain = without.host(part.host.as_str()).expect("the same hosts");
+        if part.host.as_str() != "gate" {
+            assert_eq!(part, plain, "nobody else has to do with it");
+            continue;
+        }
+        let ids = |part: &HostPart| -> Vec<String> {
+            let ids = part.steps.iter().map(|step| step.id.to_string());
+            ids.filter(|id| id != "runtime.seed").collect()
+        };
+        assert_eq!(ids(part), ids(plain));
+        let place = |id: &str| part.steps.iter().position(|step| step.id.as_str() == id);
+        let (seed, starts) = (place("runtime.seed"), place("runtime.containerd"));
+        assert_eq!(seed.map(|seed| seed + 1), starts);
+        // A later run without the seed does each of the other steps by the same words, so it finds nothing to do.
+        for (step, lowered) in plain.lowered() {
+            let same = part.lowered().into_iter().find(|(other, _)| other.id == step.id);
+            assert_eq!(
+                same.map(|(_, lowered)| lowered.digest()),
+                Some(lowered.digest()),
+                "{}",
+                step.id
+            );
+        }
+        let sent: BTreeSet<Digest> = part.blobs.iter().map(|blob| blob.digest).collect();
+        let kept: BTreeSet<Digest> = plain.blobs.iter().map(|blob| blob.digest).collect();
+        assert_eq!(sent.difference(&kept).collect::<Vec<_>>(), [&digest]);
+        let step = &part.steps[seed.expect("it is there")];
+        assert!(
+            lower(step).undo_commands().is_empty(),
+            "a run without it has nothing to take back"
+        );
+    }
+}
+
+#[test]
+fn a_seed_for_another_host_architecture_or_role_is_refused() {
+    for (seed, words) in [
+        (
+            seed(&["silo"], Role::Worker, Architecture::Arm64),
+            "it is for silo",
+        ),
+        (
+            seed(&["gate"], Role::Worker, Architecture::Amd64),
+            "its images are for amd64",
+        ),
+        (
+            seed(&["gate"], Role::ControlPlane, Architecture::Arm64),
+            "it has another registry.k8s.io/etcd:",
+        ),
+    ] {
+        let problems = planned_with_seed("gate", seed)
+            .expect_err("it does not fit")
+            .to_string();
+        assert!(
+            problems.contains("IEC3009") && problems.contains(words),
+            "{problems}"
+        );
     }
 }

@@ -21,6 +21,7 @@ mod sabotage;
 mod scenario;
 mod script_faults;
 mod secrets;
+mod seed;
 mod silence;
 mod steps;
 mod worker_leaves;

@@ -6,7 +6,8 @@ use super::machine::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
 use super::{
-    conditions, exports, main_job, methods, power_cut, power_cuts, refusals, script_faults, worker_leaves,
+    conditions, exports, main_job, methods, power_cut, power_cuts, refusals, script_faults, seed,
+    worker_leaves,
 };
 use crate::stage::Count;
 use crate::terminal;
@@ -22,7 +23,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// The scenarios that CI runs, the short ones first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self {
             name: exports::NAME,
             steps: exports::steps,
@@ -46,6 +47,10 @@ impl Scenario {
         Self {
             name: "one-host",
             steps: |machine, steps| main_job("e2e-one-host", 1, machine, steps),
+        },
+        Self {
+            name: "seed",
+            steps: seed::steps,
         },
         Self {
             name: "worker-leaves",

@@ -131,6 +131,27 @@ pub(super) const ROWS: &[Explanation] = &[
         "iec bundle build --out ./bundle",
     ),
     row(
+        "IEC2030",
+        "this machine cannot unpack images for hosts",
+        "Unpacking gives files to other users and mounts file systems, which takes root, and a containerd for this machine's own architecture, which comes from the bundle. `iec apply` says it as a warning, and the hosts unpack their images themselves.",
+        "Run it as root; build the bundle for this machine's architecture too.",
+        "iec bundle build --arch amd64,arm64",
+    ),
+    row(
+        "IEC2031",
+        "images were not unpacked",
+        "containerd, or its client, did not do it on this machine; the message has what it said. On a file system that is an overlay itself, as in a container, layers cannot be unpacked.",
+        "Remove the cause; XDG_CACHE_HOME may name a folder on another file system.",
+        "",
+    ),
+    row(
+        "IEC2032",
+        "the file is no seed",
+        "A seed is the archive that `iec bundle seed` writes: its label comes first.",
+        "Name the right file, or make it again.",
+        "iec bundle seed --host edge-3 --out edge-3.seed.tar",
+    ),
+    row(
         "IEC2901",
         "there is no such release",
         "A bundle is built from the data of a release, and this version of IEC carries no release of this name.",
@@ -198,6 +219,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "a blob is not what its name says",
         "Each file of the bundle is compared with its digest before anything of it is used. This one was cut short (a medium that was full, or was taken out too early), or somebody has changed it.",
         "Copy the folder again; where that does not help, find out who can write where it lies.",
+        "",
+    ),
+    row(
+        "IEC2911",
+        "a seed cannot be made for this host",
+        "The site has no such host, or nobody says which architecture it has: unpacked images are of use on one only.",
+        "Let IEC ask the host, or write `assume` for it in the site file.",
+        "iec check --probe --facts-out facts.json && iec bundle seed --host edge-3 --facts facts.json --out edge-3.seed.tar",
+    ),
+    row(
+        "IEC2912",
+        "a seed is for no host of the site",
+        "Its label names other hosts: it was made for another site, or under another name.",
+        "Make it again for a host of this site.",
         "",
     ),
 ];

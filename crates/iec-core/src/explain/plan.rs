@@ -54,6 +54,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC3009",
+        "a seed does not fit its host",
+        "It was made for other hosts, for another architecture, by another version of containerd, or of other images than the bundle has now. Nothing of it is used.",
+        "Make it again, or apply without it: the host then imports its images itself.",
+        "iec bundle seed --host edge-3 --out edge-3.seed.tar",
+    ),
+    row(
         "IEC3021",
         "the role of a host cannot be changed in place",
         "A worker would have to leave the cluster first; a control plane holds the cluster itself.",

@@ -27,6 +27,8 @@ pub struct Software {
     pub containers: Vec<String>,
     /// Lines by which somebody replaces what units of IEC run.
     pub overrides: Vec<Override>,
+    /// Whether containerd has data of its own, such as images.
+    pub runtime_data: bool,
     /// Arguments that somebody adds to the kubelet's: lines of `/etc/default/kubelet`.
     pub kubelet_arguments: Vec<String>,
 }

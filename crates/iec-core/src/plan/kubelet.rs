@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::facts::HostFacts;
+use crate::pace::Pace;
 use crate::plan::{Inputs, document, kubeadm};
 
 /// The unit file.
@@ -47,7 +48,7 @@ pub(super) const CONFIGURATION_FILE: &str = "/var/lib/kubelet/config.yaml";
 /// The whole configuration of the kubelet on this host: what kubeadm gives every kubelet
 /// (`cmd/kubeadm/app/componentconfigs/kubelet.go` and its template of an instance), and what the site asks for.
 #[must_use]
-pub(super) fn configuration(inputs: &Inputs<'_>, facts: &HostFacts) -> String {
+pub(super) fn configuration(inputs: &Inputs<'_>, facts: &HostFacts, pace: Pace) -> String {
     let mut value = json!({
         "authentication": {
             "anonymous": {"enabled": false},
@@ -63,7 +64,7 @@ pub(super) fn configuration(inputs: &Inputs<'_>, facts: &HostFacts) -> String {
     });
     for part in [
         kubeadm::kubelet_configuration(inputs),
-        kubeadm::kubelet_difference(facts),
+        kubeadm::kubelet_difference(facts, pace),
     ] {
         if let (Some(value), Value::Object(part)) = (value.as_object_mut(), part) {
             value.extend(part);

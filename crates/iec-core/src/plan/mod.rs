@@ -24,8 +24,8 @@ pub use kubeadm::{InitPhase, JoinPhase};
 pub use lower::{After, HOME, Lowered, SECRETS, Shown, Undo, lower};
 pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node};
 pub use op::{
-    FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, ReleaseMark, Require, SecretName, StoreBlob,
-    Unit, Wait,
+    FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, ReleaseMark, Require, SecretName, SeedOp,
+    StoreBlob, Unit, Wait,
 };
 pub use part::{HostPart, journal_script};
 pub(crate) use phase::CLUSTER_CA_FILE;
@@ -39,6 +39,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Facts;
 use crate::name::HostName;
 use crate::release::Release;
+use crate::seed::Seed;
 use crate::site::{ReleaseId, Role, Site, SiteHost};
 use part::PartBuilder;
 
@@ -60,6 +61,8 @@ pub struct Inputs<'a> {
     /// The text of the bundle's Calico manifest for this site's datastore; nothing where no bundle is at hand, and the plan is
     /// only described.
     pub calico_manifest: Option<&'a str>,
+    /// Seeds of hosts whose images were unpacked elsewhere.
+    pub seeds: &'a BTreeMap<HostName, Seed>,
     /// The charts of the site's Helm releases: digest and length in bytes.
     pub charts: &'a BTreeMap<ReleaseId, (Digest, u64)>,
     /// How long a bootstrap token lives that this run makes. It is no part of what a host is compared with.

@@ -53,6 +53,8 @@ pub enum Op {
     },
     /// Images imported into the runtime.
     Images(Vec<ImageItem>),
+    /// Images that were unpacked elsewhere, taken into the runtime before its first start.
+    Seed(SeedOp),
     /// Swap off now and after a reboot.
     SwapOff,
     /// Kernel modules loaded now.
@@ -299,6 +301,17 @@ pub struct StoreBlob {
     pub size: u64,
     /// What it belongs to, for people: `kubelet`.
     pub name: String,
+}
+
+/// Images that were unpacked elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedOp {
+    /// The digest of the archive.
+    pub archive: Digest,
+    /// What the archive says of itself, as it is written in it.
+    pub label: String,
+    /// What `uname -m` prints on a host that can run them.
+    pub machine: String,
 }
 
 /// A systemd unit.

@@ -141,6 +141,8 @@ pub(super) struct PartBuilder<'a> {
     pub(super) pace: Pace,
     steps: Vec<Step>,
     blobs: BTreeMap<Digest, StoreBlob>,
+    /// What is sent to be used up by a step, and is not kept in the store.
+    used_up: Vec<StoreBlob>,
     /// What is sent to it apart from the plan, beside its credentials.
     secrets: BTreeMap<SecretName, Secret<String>>,
     /// Where the step that fills the store goes, once it is known what the other steps need.
@@ -186,6 +188,7 @@ impl<'a> PartBuilder<'a> {
             pace: pace_of_control_planes(inputs).slower_of(own_pace),
             steps: Vec::new(),
             blobs: BTreeMap::new(),
+            used_up: Vec::new(),
             secrets: BTreeMap::new(),
             store_at: 0,
             problems: Diagnostics::default(),
@@ -287,6 +290,12 @@ impl<'a> PartBuilder<'a> {
         );
     }
 
+    /// Something that a step uses up: it is sent, and not kept in the store.
+    pub(super) fn used_up(&mut self, digest: Digest, size: u64, name: &str) {
+        let name = name.to_owned();
+        self.used_up.push(StoreBlob { digest, size, name });
+    }
+
     /// Something secret that a step reads, sent apart from the plan.
     pub(super) fn secret(&mut self, name: SecretName, content: Secret<String>) {
         self.secrets.insert(name, content);
@@ -345,6 +354,7 @@ impl<'a> PartBuilder<'a> {
             pace: self.pace,
         };
         self.steps.insert(self.store_at, store);
+        let blobs = blobs.into_iter().chain(self.used_up.clone()).collect();
         Ok(HostPart {
             host: self.host.name().clone(),
             role: self.host.role(),

@@ -230,7 +230,7 @@ binaries() {
 
 software() {
   binaries &
-  overrides
+  overrides; [ ! -e /var/lib/containerd/io.containerd.metadata.v1.bolt ] || put runtime-data yes
   for name in apt-get bash conntrack curl ethtool ip6tables ipset iptables modprobe nft openssl python3 socat systemctl \
     tar tc timedatectl unshare; do
     # What IEC itself brought is not the host's, or a second plan would take it away again.

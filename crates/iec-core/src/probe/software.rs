@@ -45,6 +45,7 @@ pub(super) fn software(lines: &mut Lines) -> Software {
         docker_containers: lines.read("docker", |text| text.parse().ok()).unwrap_or_default(),
         containers: lines.all("container"),
         overrides: lines.each("override", over),
+        runtime_data: lines.yes("runtime-data"),
         kubelet_arguments: lines.all("kubelet-arguments"),
     }
 }

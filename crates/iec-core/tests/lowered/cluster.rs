@@ -297,7 +297,7 @@ fn a_helm_release_is_upgraded_when_its_digest_changes_and_uninstalled() {
     let upgrade = |digest: Digest| {
         format!(
             "helm upgrade --install shop /var/lib/iec/incoming/shop.tgz -n store --create-namespace \
-             --values /etc/iec/helm/shop.yaml --description iec {digest} --wait --timeout 10m"
+             --values /etc/iec/helm/shop.yaml --description iec {digest} --wait --timeout=10m"
         )
     };
     let (old, new) = (Digest::of(b"old values"), Digest::of(b"new values"));
@@ -307,7 +307,7 @@ fn a_helm_release_is_upgraded_when_its_digest_changes_and_uninstalled() {
     assert_eq!(done, [upgrade(new)]);
     assert_eq!(
         back,
-        ["helm uninstall shop -n store --ignore-not-found --wait --timeout 5m"]
+        ["helm uninstall shop -n store --ignore-not-found --wait --timeout=5m"]
     );
     assert_eq!(host.read("/var/lib/iec/incoming/shop.tgz"), None);
 }

@@ -16,6 +16,7 @@ mod gate;
 mod kubeconfig;
 mod power_cut;
 mod pretend;
+mod seed;
 mod swap;
 mod sysctls;
 mod unit_file;

@@ -12,6 +12,7 @@ use iec_core::name::HostName;
 use iec_core::plan::{Inputs, Plan, TOKEN_LIFE, plan};
 use iec_core::release::Release;
 use iec_core::secret::Secret;
+use iec_core::seed::Seed;
 use iec_core::site::{Site, SiteHost};
 use iec_core::unbundled::unbundled;
 
@@ -193,6 +194,17 @@ pub(crate) fn planned(
     calico_manifest: Option<&str>,
     change: impl FnOnce(&mut Manifest),
 ) -> Result<Plan, Diagnostics> {
+    planned_with(site, facts, calico_manifest, &BTreeMap::new(), change)
+}
+
+/// The same, with seeds for some of its hosts.
+pub(crate) fn planned_with(
+    site: &Site,
+    facts: &Facts,
+    calico_manifest: Option<&str>,
+    seeds: &BTreeMap<HostName, Seed>,
+    change: impl FnOnce(&mut Manifest),
+) -> Result<Plan, Diagnostics> {
     let silent: BTreeSet<HostName> = facts
         .answers()
         .filter(|(_, answer)| matches!(answer, HostAnswer::Failed(_)))
@@ -215,6 +227,7 @@ pub(crate) fn planned(
         credentials: &credentials,
         content: &content,
         calico_manifest,
+        seeds,
         charts: &charts,
         token_life: TOKEN_LIFE,
     };

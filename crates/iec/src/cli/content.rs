@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use iec_core::architecture::Architecture;
 
+use super::SitePath;
+
 /// Build, verify and inspect the content that sites are made from
 #[derive(Debug, Subcommand)]
 #[expect(
@@ -21,6 +23,7 @@ pub enum Bundle {
     /// Print what a bundle holds and where each item comes from
     #[command(after_help = "Examples:\n  iec bundle inspect\n  iec bundle inspect ./bundle -o json")]
     Inspect(BundleFolder),
+    Seed(BundleSeed),
 }
 
 /// Build a bundle from source
@@ -44,6 +47,29 @@ pub struct BundleBuild {
     /// Choose Debian packages anew instead of the locked ones; the digests of what they make will change
     #[arg(long)]
     pub relock: bool,
+}
+
+/// Unpack a host's images on this machine, for the host to take
+///
+/// A slow board takes minutes to unpack what this machine unpacks in seconds, for any architecture. The archive becomes
+/// the host's containerd data, unless there is some already. Takes root, and a bundle that is for this machine too.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec bundle seed --host edge-3 --out edge-3.seed.tar && iec apply --seed edge-3.seed.tar\n  \
+    iec bundle seed shop/site.yaml --host edge-3 --facts facts.json --out edge-3.seed.tar")]
+pub struct BundleSeed {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// The host
+    #[arg(long, value_name = "NAME")]
+    pub host: String,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// What the hosts are, by which the architecture is known [default: what the site file assumes]
+    #[arg(long, value_name = "FILE")]
+    pub facts: Option<PathBuf>,
 }
 
 /// A bundle's folder.

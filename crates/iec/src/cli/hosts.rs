@@ -81,6 +81,12 @@ pub struct Apply {
     /// Select the site's context in the kubeconfig
     #[arg(long)]
     pub use_context: bool,
+    /// Images that `iec bundle seed` has unpacked for a host
+    ///
+    /// May be given once for each host. Without it, this machine does it by itself for hosts that are slow at it, where it
+    /// can.
+    #[arg(long, value_name = "FILE")]
+    pub seed: Vec<PathBuf>,
     /// How long a token lives by which hosts join: from 10m to 7d
     ///
     /// It is made when a host has to join, and removed when the last one has.

@@ -8,7 +8,7 @@ mod site;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use content::{Bundle, BundleBuild, BundleFolder};
+pub use content::{Bundle, BundleBuild, BundleFolder, BundleSeed};
 pub use hosts::{Apply, Credentials, Log, Plan, Reach, Recover, Reset, Status, Verify};
 pub use lab::{
     Demo, DiskCache, Distribution, HostGroup, HostKind, Lab, LabDown, LabExec, LabHost, LabInsert, LabList,

@@ -23,6 +23,7 @@ use super::planning::{Planned, milliseconds, planned};
 use super::reach::{block_on, fleet};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
+use super::seed::{Seeding, Seeds};
 use super::site_file::{self, SiteFile};
 use crate::cli::Apply;
 use crate::error::{CliError, Outcome};
@@ -47,12 +48,13 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
     };
     // What can be seen without the site's credentials is seen before a host is asked anything.
     crate::kubeconfig::read_private(&kubeconfig.path)?;
+    let seeds = Seeds::new(Seeding::Do, settings).given(&arguments.seed, &file)?;
     let request = Request {
         kubeconfig: &kubeconfig,
         token_life: arguments.token_ttl.0,
         who: &settings.who,
     };
-    let applied = block_on(apply(&file, &content, &fleet, &request, ui))?;
+    let applied = block_on(apply(&file, &content, &fleet, (&request, seeds), ui))?;
     ui.result(Document::Apply, &applied.json(&file, &kubeconfig.path), || {
         applied.text(&file, &kubeconfig.path)
     });
@@ -83,12 +85,12 @@ pub(super) async fn apply(
     file: &SiteFile,
     content: &Content,
     fleet: &Fleet,
-    request: &Request<'_>,
+    (request, seeds): (&Request<'_>, Seeds),
     ui: &Ui,
 ) -> Result<Applied, CliError> {
     let kubeconfig = request.kubeconfig;
     let began = Instant::now();
-    let planned = planned(file, content, fleet, request.token_life, ui).await?;
+    let planned = planned(file, content, fleet, (request.token_life, seeds), ui).await?;
     for warning in &planned.plan.warnings {
         ui.warn("IEC3909", warning);
     }
@@ -114,6 +116,7 @@ pub(super) async fn apply(
             }));
         }
     }
+    planned.seeds.remove();
     kubeconfig.keep(file, fleet, credentials)?;
     Ok(Applied {
         summary,
@@ -156,6 +159,8 @@ fn lacking(planned: &Planned) -> BTreeSet<Digest> {
     parts
         .filter_map(|part| Some(observed.get(part.host.as_str())?.missing_blobs(part)))
         .flatten()
+        // What a seed is was read from its file a moment ago.
+        .filter(|digest| planned.seeds.file_of(digest).is_none())
         .collect()
 }
 
@@ -236,7 +241,10 @@ impl Work<'_> {
         observed: &Observed,
         sink: &(dyn Fn(&str, Progress) + Sync),
     ) -> Summary {
-        let blob_file = |blob: &StoreBlob| self.content.file_of(blob);
+        let blob_file = |blob: &StoreBlob| match self.planned.seeds.file_of(&blob.digest) {
+            Some(seed) => seed.to_owned(),
+            None => self.content.file_of(blob),
+        };
         let execution = Execution {
             plan,
             fleet: self.fleet,

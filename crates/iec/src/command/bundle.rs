@@ -11,7 +11,7 @@ use iec_core::content::{Item, Manifest, Origin};
 use iec_core::release::Release;
 use serde_json::json;
 
-use super::interrupt;
+use super::{interrupt, seed};
 use crate::cli::{Bundle, BundleBuild, BundleFolder};
 use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
@@ -35,6 +35,7 @@ pub(super) fn run(command: &Bundle, settings: &Settings, ui: &Ui) -> Result<Outc
         }
         Bundle::Verify(folder) => verify(&place(folder, settings), ui),
         Bundle::Inspect(folder) => inspect(&place(folder, settings), ui),
+        Bundle::Seed(arguments) => seed::run(arguments, settings, ui),
     }
 }
 

@@ -20,6 +20,7 @@ use super::bundle::{self, build, this_machine};
 use super::content::Content;
 use super::kubeconfig::Target;
 use super::reach::{block_on, fleet};
+use super::seed::{Seeding, Seeds};
 use super::{interrupt, lab, site_file, verify};
 use crate::cli::{Demo, Reach, SitePath};
 use crate::error::{CliError, Outcome, unwritable};
@@ -70,7 +71,8 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
             token_life: TOKEN_LIFE,
             who: &settings.who,
         };
-        let applied = apply(&file, &content, &fleet, &request, ui).await?;
+        let seeds = Seeds::new(Seeding::Do, settings);
+        let applied = apply(&file, &content, &fleet, (&request, seeds), ui).await?;
         if let Some(silence) = applied.silence {
             return Err(silence);
         }

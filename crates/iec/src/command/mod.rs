@@ -30,6 +30,7 @@ mod reset;
 mod run_result;
 mod run_view;
 mod schema;
+mod seed;
 mod site_file;
 mod status;
 mod verify;

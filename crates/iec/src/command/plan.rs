@@ -9,6 +9,7 @@ use super::check::describe;
 use super::content::Content;
 use super::planning::{planned, planned_for};
 use super::reach::{block_on, fleet};
+use super::seed::{Seeding, Seeds};
 use super::site_file;
 use crate::cli::Plan;
 use crate::error::{CliError, Outcome};
@@ -21,11 +22,12 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
     let file = site_file::read(&arguments.site)?;
     ui.diagnostics(&file.warnings, &file.text);
     let content = Content::open(&file, settings, ui)?;
+    let seeds = Seeds::new(Seeding::Say, settings);
     let planned = match &arguments.facts {
-        Some(facts) => planned_for(&file, &content, facts, ui)?,
+        Some(facts) => planned_for(&file, &content, (facts, seeds), ui)?,
         None => {
             let fleet = fleet(&file.site, &arguments.reach, settings)?;
-            block_on(planned(&file, &content, &fleet, TOKEN_LIFE, ui))?
+            block_on(planned(&file, &content, &fleet, (TOKEN_LIFE, seeds), ui))?
         }
     };
     let detail = match (arguments.brief, arguments.all) {

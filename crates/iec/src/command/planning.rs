@@ -13,6 +13,7 @@ use iec_core::plan::{Inputs, Plan, Step, TOKEN_LIFE, lower, plan};
 use iec_core::probe::certificate_sha256;
 use iec_core::release::Release;
 use iec_core::removal;
+use iec_core::seed::Seed;
 use iec_core::silence::{Held, hold};
 use iec_core::site::Site;
 use iec_host::{Fleet, Observation, Probed, observe, probe};
@@ -20,6 +21,7 @@ use iec_host::{Fleet, Observation, Probed, observe, probe};
 use super::content::Content;
 use super::facts_file;
 use super::reach::{HostTrouble, unanswered};
+use super::seed::Seeds;
 use super::site_file::SiteFile;
 use crate::credentials::{self, Place};
 use crate::error::CliError;
@@ -41,6 +43,8 @@ pub(super) struct Planned {
     pub(super) silent: BTreeMap<String, HostTrouble>,
     /// What may not be done without them.
     pub(super) held: Vec<Held>,
+    /// Images that were unpacked elsewhere.
+    pub(super) seeds: Seeds,
 }
 
 impl Planned {
@@ -76,7 +80,7 @@ pub(super) async fn planned(
     file: &SiteFile,
     content: &Content,
     fleet: &Fleet,
-    token_life: Duration,
+    (token_life, mut seeds): (Duration, Seeds),
     ui: &Ui,
 ) -> Result<Planned, CliError> {
     let mut board = ui.board("plan");
@@ -110,10 +114,11 @@ pub(super) async fn planned(
     allow(file, problems, ui)?;
     let made_credentials = known.is_none();
     let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
+    seeds.prepare(file, content, &probed.facts, ui);
     let mut plan = plan_with(
         file,
         content,
-        (&probed.facts, &names(&silent)),
+        (&probed.facts, &names(&silent), seeds.by_host()),
         &credentials,
         token_life,
     )?;
@@ -133,7 +138,7 @@ pub(super) async fn planned(
         plan = plan_with(
             file,
             content,
-            (&probed.facts, &names(&silent)),
+            (&probed.facts, &names(&silent), seeds.by_host()),
             &credentials,
             token_life,
         )?;
@@ -152,6 +157,7 @@ pub(super) async fn planned(
         made_credentials,
         silent,
         held,
+        seeds,
     })
 }
 
@@ -193,7 +199,7 @@ fn refuse_unknown_cluster(file: &SiteFile, silent: &BTreeMap<String, HostTrouble
 pub(super) fn planned_for(
     file: &SiteFile,
     content: &Content,
-    facts: &Path,
+    (facts, seeds): (&Path, Seeds),
     ui: &Ui,
 ) -> Result<Planned, CliError> {
     let facts = facts_file::read(facts)?;
@@ -215,6 +221,7 @@ pub(super) fn planned_for(
         made_credentials: false,
         silent: BTreeMap::new(),
         held: Vec::new(),
+        seeds,
     })
 }
 
@@ -310,13 +317,14 @@ pub(super) fn plan_of(
     facts: &Facts,
     credentials: &Credentials,
 ) -> Result<Plan, CliError> {
-    plan_with(file, content, (facts, &BTreeSet::new()), credentials, TOKEN_LIFE)
+    let none = (facts, &BTreeSet::new(), &BTreeMap::new());
+    plan_with(file, content, none, credentials, TOKEN_LIFE)
 }
 
 fn plan_with(
     file: &SiteFile,
     content: &Content,
-    (facts, silent): (&Facts, &BTreeSet<HostName>),
+    (facts, silent, seeds): (&Facts, &BTreeSet<HostName>, &BTreeMap<HostName, Seed>),
     credentials: &Credentials,
     token_life: Duration,
 ) -> Result<Plan, CliError> {
@@ -328,6 +336,7 @@ fn plan_with(
         credentials,
         content: &content.bundle.manifest,
         calico_manifest: content.calico_manifest.as_deref(),
+        seeds,
         charts: &content.charts,
         token_life,
     };

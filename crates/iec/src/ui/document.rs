@@ -54,6 +54,7 @@ documents! {
     ResetPlan => "reset.plan", "What `reset` is about to take back.";
     Run => "run", "A run begins: its name, under which the journals know it.";
     RunEvent => "run.event", "What happens on a host during a run.";
+    Seed => "seed", "The end of `bundle seed`: the archive, its digest, and what it says of itself.";
     Status => "status", "`status`: servers, nodes, system pods, what hosts that left still owe, and the rows that compare them with the site.";
     VerifyRow => "verify.row", "A row of a verification, as soon as it is known.";
     Warning => "warning", "A warning with its code.";

@@ -11,7 +11,7 @@ use crate::plan::op::StoreBlob;
 pub(crate) const BLOB_QUESTION: &str = "the store has ";
 
 /// Where containerd keeps content and layers.
-const RUNTIME_DATA: &str = "/var/lib/containerd";
+pub(super) const RUNTIME_DATA: &str = "/var/lib/containerd";
 
 pub(super) fn store(blobs: &[StoreBlob]) -> Lowered {
     let place = |blob: &StoreBlob| format!("{HOME}/store/{}", blob.digest.blob_path());

@@ -65,6 +65,7 @@ impl Gate<'_> {
             every_seconds: 1,
             deadline_seconds: self.deadline_seconds,
             units: self.units.clone(),
+            slowness: 1,
         };
         let mut refused: Vec<Expr> = self.evidence.iter().cloned().map(Expr::ignore_failure).collect();
         refused.push(Expr::If {

@@ -17,6 +17,7 @@ mod kubernetes;
 mod last_words;
 mod network;
 mod objects;
+mod seed;
 mod static_pod;
 mod undo;
 mod unit;
@@ -131,6 +132,7 @@ fn lower_op(step: &Step) -> Lowered {
         Op::Store { blobs } => content::store(blobs),
         Op::Tree { blob, into } => content::tree(*blob, into),
         Op::Images(images) => content::images(images),
+        Op::Seed(seed) => seed::seed(seed),
         Op::SwapOff => kernel::swap_off(id),
         Op::Modules(modules) => kernel::modules(modules),
         Op::Sysctls(entries) => kernel::sysctls(id, entries),

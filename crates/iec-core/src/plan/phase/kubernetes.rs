@@ -87,7 +87,7 @@ pub(in crate::plan) fn kubernetes(part: &mut PartBuilder<'_>) {
 
 /// The kubelet's configuration, once kubeadm has written what a kubelet joins with.
 pub(super) fn kubelet_configuration(part: &mut PartBuilder<'_>, phase: Phase) {
-    let text = kubelet::configuration(part.inputs, part.facts);
+    let text = kubelet::configuration(part.inputs, part.facts, part.own_pace);
     let why = "The kubelet runs with what the site file says; one that does not come up with a change gets its former \
                configuration back.";
     part.step(

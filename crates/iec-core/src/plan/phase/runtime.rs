@@ -1,10 +1,12 @@
 //! The container runtime and its images.
 
 use crate::content::Digest;
+use crate::diagnostic::Diagnostic;
 use crate::plan::containerd;
-use crate::plan::op::{Op, ProgramOwner, Unit};
+use crate::plan::op::{Op, ProgramOwner, SeedOp, Unit};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
+use crate::seed::SeedLabel;
 use crate::site::Role;
 
 /// Images that only a control plane runs.
@@ -107,6 +109,7 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
     ]
     .map(str::to_owned)
     .to_vec();
+    let seeded = seed(part);
     let op = Op::Unit(Unit {
         name: "containerd.service".to_owned(),
         active: true,
@@ -130,5 +133,43 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
     let title = format!("Import {} images", images.len());
     let why =
         "No registry is asked, now or later: the images are pinned, so that the kubelet never removes them.";
-    part.step(Phase::Runtime, "images", title, why, 25, Op::Images(images));
+    let seconds = if seeded { 1 } else { 25 };
+    part.step(Phase::Runtime, "images", title, why, seconds, Op::Images(images));
+}
+
+/// The images as they were unpacked elsewhere, where somebody did that for this host. Gives whether it was so.
+fn seed(part: &mut PartBuilder<'_>) -> bool {
+    let Some(seed) = part.inputs.seeds.get(part.host.name()) else {
+        return false;
+    };
+    let host = part.host.name().to_string();
+    let (release, content) = (part.inputs.release, part.inputs.content);
+    let Some(wanted) = SeedLabel::wanted(
+        release,
+        content,
+        [host.clone()],
+        part.host.role(),
+        part.architecture,
+    ) else {
+        return false;
+    };
+    if let Some(misfit) = seed.label.misfit(&wanted) {
+        let message = format!("the seed for host {host} does not fit it: {misfit}");
+        let problem = Diagnostic::error("IEC3009", message).at(part.host.place());
+        part.problem(problem.hint(format!("iec bundle seed --host {host} --out FILE")));
+        return false;
+    }
+    part.used_up(seed.digest, seed.size, "images that are unpacked");
+    let op = Op::Seed(SeedOp {
+        archive: seed.digest,
+        label: seed.label.to_json(),
+        machine: part.architecture.uname().to_owned(),
+    });
+    let title = format!(
+        "Take {} images that are unpacked already",
+        seed.label.images.len()
+    );
+    let why = "This host takes long to unpack images. Where its runtime has images of its own it keeps them, and the next step but one imports what is missing.";
+    part.step(Phase::Runtime, "seed", title, why, 3, op);
+    true
 }

@@ -1,0 +1,69 @@
+//! Images that were unpacked elsewhere become containerd's data, where it has none.
+
+use iec_sh::{Cmd, Expr, Program};
+
+use super::ask::{has_digest, question, run, test};
+use super::content::{BLOB_QUESTION, RUNTIME_DATA};
+use super::{HOME, Lowered, Undo};
+use crate::plan::op::SeedOp;
+use crate::seed::{FOLDERS, LABEL_FILE};
+
+pub(super) fn seed(seed: &SeedOp) -> Lowered {
+    let hex = seed.archive.hex();
+    let incoming = format!("{HOME}/incoming/{hex}");
+    // While it is there, what containerd seems to have may be half of a seed.
+    let begun = format!("{HOME}/seed-begun");
+    let new = format!("{RUNTIME_DATA}/.iec-seed");
+    let place = |folder: &str| format!("{RUNTIME_DATA}/{folder}");
+    let has_data = Expr::all([
+        Expr::any(FOLDERS.map(|folder| test(["-e", &place(folder)]))),
+        test(["-e", &begun]).not(),
+    ]);
+    let check = vec![
+        // It is asked for only where it is of use.
+        question(
+            format!("{BLOB_QUESTION}{}", seed.archive),
+            Expr::any([has_data.clone(), test(["-f", &incoming])]),
+        ),
+        question("containerd has images", has_data),
+    ];
+    let label = Expr::from(Cmd::new(Program::Cat).word(format!("{new}/{LABEL_FILE}")));
+    let mut apply = vec![
+        Expr::any([
+            has_digest(&incoming, &hex),
+            // A damaged one must not stay: the next run then asks for it anew.
+            Expr::all([
+                run(Program::Rm, ["-f", &incoming]),
+                Expr::FailsWith(Box::new(Expr::any(Vec::<Expr>::new())), 1),
+            ]),
+        ]),
+        Expr::from(Cmd::new(Program::Uname).word("-m")).prints(seed.machine.as_str()),
+        run(Program::Touch, [&begun]),
+        run(Program::Sync, [&begun]),
+        run(Program::Rm, ["-rf", &new]),
+        run(Program::Mkdir, ["-p", &new]),
+        Cmd::new(Program::Tar)
+            .words(["-x", "-p", "--numeric-owner", "--xattrs", "--xattrs-include=*"])
+            .words(["-f", &incoming, "-C", &new])
+            .into(),
+        label.prints(seed.label.as_str()),
+    ];
+    for folder in FOLDERS {
+        let place = place(folder);
+        apply.push(run(Program::Rm, ["-rf", &place]));
+        apply.push(run(Program::Mv, ["-T", &format!("{new}/{folder}"), &place]));
+    }
+    apply.extend([
+        run(Program::Rm, ["-rf", &new]),
+        run(Program::Sync, ["-f", RUNTIME_DATA]),
+        run(Program::Rm, ["-f", &begun, &incoming]),
+    ]);
+    Lowered {
+        check,
+        keep: vec![],
+        apply,
+        undo: Undo::CoveredBy("runtime.containerd"),
+        shows: vec![],
+        sensitive: false,
+    }
+}
