@@ -114,8 +114,8 @@ pub(super) const CASES: [Case; 15] = [
     Case {
         name: "an account that has expired",
         spoil: Spoil::Host {
-            script: "chage --expiredate 0 edge",
-            restore: "chage --expiredate -1 edge",
+            script: "cp -a /etc/shadow /etc/shadow- /root/ && chage --expiredate 0 edge",
+            restore: "mv /root/shadow /root/shadow- /etc/",
         },
         command: "apply",
         expect: unanswered("IEC1108", &["edge-1", "account has expired", "chage"]),
@@ -154,9 +154,9 @@ pub(super) const CASES: [Case; 15] = [
     Case {
         name: "interfaces of one network with different packet sizes are told of",
         spoil: Spoil::Host {
-            script: "set -eu; network=$(ip -4 -o address show dev eth0 | awk '{ print $4 }')\n\
-                     ip link add jumbo0 mtu 9000 type dummy && ip link set jumbo0 up && \
-                     ip address add \"${network%.*/*}.254/${network#*/}\" dev jumbo0 noprefixroute",
+            script: "set -eu; other=$(ip -4 -o address show dev eth0 | sed -n 's,.* inet \\([0-9.]*\\)[.][0-9]*/\\([0-9]*\\) .*,\\1.254/\\2,p')\n\
+                     ip link add jumbo0 type bridge && ip link set jumbo0 mtu 9000 up && \
+                     ip address add \"$other\" dev jumbo0 noprefixroute",
             restore: "ip link delete jumbo0",
         },
         command: "plan",

@@ -80,10 +80,10 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
     })?;
     let before = steps.run("what the host is is noted", || inventories(&lab))?;
     let failed = each(&bare::CASES, machine, &lab, steps)?;
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
     steps.run("the host is as it was", || {
         compare(&lab, machine, lab.hosts.iter().zip(&before))
     })?;
-    ensure!(failed.is_empty(), "{}", failed.join("\n"));
 
     let laid_out = steps.run("its owner lays it out by hand", || {
         lab.run(&lab.hosts[0], LAYOUT, "")?;
