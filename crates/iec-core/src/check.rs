@@ -281,7 +281,7 @@ checks! {
         next: "See `systemctl status iec-service-network` on the host, and `nft list table ip iec_service_network`; `iec apply` sets the guard again.",
         about: "Each host asks the last address of the service network, which no service ever gets. Without the guard of the service network what goes there leaves by the default route, and somebody else may answer it.";
     SERVICE_UNASSIGNED_FROM_POD = "service.unassigned-from-pod", "IEC5409", settles: false,
-        "a pod that asks an address which no service has is refused at once",
+        "nobody answers a pod at an address which no service has",
         next: "See `ip rule show` on the node, which should lead the service network nowhere at 101; `iec apply` sets the guard again.",
         about: "A pod on each node asks the last address of the service network, which no service ever gets. Without the guard of the service network what goes there leaves by the default route, and somebody else may answer it.";
     POLICY_OPEN = "policy.open", "IEC5501", settles: false,

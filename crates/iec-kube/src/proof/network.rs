@@ -140,7 +140,7 @@ pub(crate) fn pod_questions(
             &check::SERVICE_UNASSIGNED_FROM_POD,
             host(),
             vec![format!("http://{}/", expected.no_service)],
-            Wanted::Refusal,
+            Wanted::Nobody,
         ),
     ];
     let others = pods.probes.values().filter(|target| target.node != from);

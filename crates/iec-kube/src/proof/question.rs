@@ -25,6 +25,8 @@ pub(crate) enum Wanted {
     ApiServer,
     /// The connection is refused: nobody is there, and whoever asks is told so.
     Refusal,
+    /// Nobody answers, whether whoever asks is told so or not: the kernel may spare its message.
+    Nobody,
 }
 
 /// One question: some fetches that make one row.
@@ -128,6 +130,7 @@ impl<Target> Question<Target> {
                 .page()
                 .is_some_and(|page| matches!(page.status, 200 | 401 | 403)),
             (Wanted::Refusal, _) => answer.is_refused(),
+            (Wanted::Nobody, _) => answer.is_blocked(),
         }
     }
 
@@ -139,6 +142,7 @@ impl<Target> Question<Target> {
             }
             Wanted::ApiServer => "an answer of the API server".to_owned(),
             Wanted::Refusal => "a refusal".to_owned(),
+            Wanted::Nobody => "no answer".to_owned(),
         }
     }
 
@@ -336,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_service_is_only_a_refusal_is_right() {
+    fn where_no_service_is_nobody_answers() {
         let refused = Fetched {
             answer: Answer::None {
                 how: NoAnswer::Refused,
@@ -344,14 +348,16 @@ mod tests {
             },
             seconds: 0.1,
         };
-        for (answer, expected) in [
-            (refused, "passed"),
-            (none(), "failed"),
-            (nginx("a"), "failed"),
-            (Fetched::unknown("no exec"), "could not tell"),
+        for (answer, refusal, nobody) in [
+            (refused, "passed", "passed"),
+            (none(), "failed", "passed"),
+            (nginx("a"), "failed", "failed"),
+            (Fetched::unknown("no exec"), "could not tell", "could not tell"),
         ] {
-            let row = question(Wanted::Refusal).judge(&[answer]);
-            assert_eq!(kind(&row), expected, "{row:?}");
+            let row = question(Wanted::Refusal).judge(std::slice::from_ref(&answer));
+            assert_eq!(kind(&row), refusal, "{row:?}");
+            let row = question(Wanted::Nobody).judge(&[answer]);
+            assert_eq!(kind(&row), nobody, "{row:?}");
         }
     }
 
