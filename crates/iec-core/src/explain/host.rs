@@ -361,4 +361,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Ask the host again, and render again by its facts. `iec apply` always asks anew.",
         "uname -m   # x86_64 is amd64, aarch64 is arm64",
     ),
+    row(
+        "IEC1711",
+        "what is fixed at installation is another now",
+        "The host was installed with another network of pods or services, another endpoint or another datastore of Calico than the plan has. A running cluster keeps them for its life: addresses and certificates rest on them. Nothing was changed.",
+        "Write the values of /etc/iec/installed-with into the site file again, or reset the site with the file as it was and install it anew.",
+        "cat /etc/iec/installed-with",
+    ),
 ];

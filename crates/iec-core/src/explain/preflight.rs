@@ -391,6 +391,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC1874",
+        "a value that is fixed at installation was changed",
+        "The running cluster has another network of pods or services, another endpoint or another datastore of Calico than the site file. Addresses and certificates rest on them, so that a cluster keeps them for its life. Nothing was changed.",
+        "Write the old value again, which is in the message, or reset the site with the file as it was and install it anew.",
+        "cat /etc/iec/installed-with",
+    ),
+    row(
         "IEC1890",
         "/etc/hosts gives the API server's name to another address",
         "An older line has the name of the endpoint. The first line with a name wins, so that the host would ask somebody else, or wait in vain.",

@@ -119,6 +119,12 @@ pub struct Cluster {
     pub ca_sha256: Option<String>,
     /// The API server that `/etc/kubernetes/kubelet.conf` names.
     pub server: Option<String>,
+    /// The network of pods that the controller manager of this host gives out.
+    pub pod_range: Option<String>,
+    /// The network of services that the API server of this host gives out.
+    pub service_range: Option<String>,
+    /// With what the host was installed: a key of the site file, a space, its value.
+    pub installed_with: Vec<String>,
     /// The address by which the node has joined, as `/var/lib/kubelet/kubeadm-flags.env` has it.
     pub node_address: Option<IpAddr>,
     /// Whether `/var/lib/etcd` has data.

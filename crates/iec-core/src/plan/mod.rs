@@ -4,6 +4,7 @@ mod calico;
 mod calico_etcd;
 mod containerd;
 pub mod document;
+pub(crate) mod fixed;
 pub mod kubeadm;
 mod kubelet;
 mod lower;

@@ -182,6 +182,9 @@ pub(super) fn cluster(lines: &mut Lines) -> Cluster {
         ca_certificate,
         ca_sha256,
         server: lines.one("server"),
+        pod_range: lines.one("pod-range"),
+        service_range: lines.one("service-range"),
+        installed_with: lines.all("installed-with"),
         node_address: lines.read("node-address", |text| text.parse().ok()),
         // A file system of its own has this folder from the start.
         etcd_data: etcd_files.iter().any(|name| name != "lost+found"),

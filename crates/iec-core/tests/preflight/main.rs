@@ -9,8 +9,8 @@ mod unknown;
 use iec_core::diagnostic::{Diagnostics, Severity};
 use iec_core::explain;
 use iec_core::facts::{
-    Ability, Assumptions, Binary, CgroupVersion, ClosedChain, Facts, Hook, HostAnswer, HostFacts, Interface,
-    Listener, LockHolder, Override, Package, ProbeFailure, Protocol, ProxyVariable, Reference,
+    Ability, Assumptions, Binary, CgroupVersion, ClosedChain, Cluster, Facts, Hook, HostAnswer, HostFacts,
+    Interface, Listener, LockHolder, Override, Package, ProbeFailure, Protocol, ProxyVariable, Reference,
     ResolverAnswer, Route, SudoStreams, SwapDevice, Unit, preflight, refuse_assumed,
 };
 use iec_core::probe;

@@ -44,6 +44,35 @@ fn what_this_site_installed_is_no_obstacle() {
 }
 
 #[test]
+fn what_is_fixed_at_installation_is_not_changed() {
+    let runs = |change: &dyn Fn(&mut Cluster)| {
+        let mut facts = HostFacts::default();
+        change(facts.cluster.value_mut());
+        let cluster = (*facts.cluster).clone();
+        move |facts: &mut HostFacts| {
+            let found = facts.cluster.value_mut();
+            found.ca_sha256 = Some("aa11".to_owned());
+            found.pod_range.clone_from(&cluster.pod_range);
+            found.service_range.clone_from(&cluster.service_range);
+            found.installed_with.clone_from(&cluster.installed_with);
+        }
+    };
+    let recorded = |line: &str| vec![line.to_owned()];
+    let pods = |range: &'static str| runs(&|cluster| cluster.pod_range = Some(range.to_owned()));
+    expect(pods("192.168.0.0/16"), &[]);
+    expect(pods("10.244.0.0/16"), &["IEC1874"]);
+    let services = runs(&|cluster| cluster.service_range = Some("10.96.0.0/12".to_owned()));
+    expect(services, &["IEC1874"]);
+    let endpoint = |value: &'static str| {
+        runs(&|cluster| cluster.installed_with = recorded(&format!("controlPlane.endpoint {value}")))
+    };
+    expect(endpoint("api.store-0417.iec.internal:6443"), &[]);
+    expect(endpoint("old.example:6443"), &["IEC1874"]);
+    let datastore = runs(&|cluster| cluster.installed_with = recorded("network.cni.calico.datastore etcd"));
+    expect(datastore, &["IEC1874"]);
+}
+
+#[test]
 fn what_is_already_installed() {
     expect(
         |facts| facts.cluster.value_mut().others = vec!["k3s /etc/rancher/k3s".to_owned()],

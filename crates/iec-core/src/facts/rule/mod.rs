@@ -4,6 +4,7 @@
 
 mod clock;
 mod degraded;
+mod fixed;
 mod fleet;
 mod kernel;
 mod kubelet;
@@ -84,6 +85,7 @@ const RULES: &[Rule] = &[
     software::other_kubernetes,
     software::other_site,
     software::other_cluster,
+    fixed::fixed_at_installation,
     software::docker_containers,
     software::lock,
     owner::masked_units,

@@ -3,6 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use crate::plan::calico_etcd;
+use crate::plan::fixed;
 use crate::plan::marks::Marks;
 use crate::plan::op::{Op, Require};
 use crate::plan::part::PartBuilder;
@@ -94,6 +95,20 @@ pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
         );
     }
 
+    let none = Expr::from(Cmd::new(Program::Test).words(["-e", fixed::FILE])).not();
+    let same = Expr::from(Cmd::new(Program::Cat).word(fixed::FILE))
+        .prints(fixed::record(part.inputs.site).trim_end_matches('\n'));
+    require(
+        part,
+        "installed-with",
+        "Was it installed with the same networks and endpoint?",
+        format!(
+            "IEC1711: what is fixed at installation is as {} has it",
+            fixed::FILE
+        ),
+        Expr::any([none, same]),
+    );
+
     let site = format!("{} {}", part.inputs.site.name(), part.inputs.credentials.site_id);
     let none = Expr::from(Cmd::new(Program::Test).words(["-e", SITE_FILE])).not();
     let ours = Expr::from(Cmd::new(Program::Cat).word(SITE_FILE)).prints(site.as_str());
@@ -127,4 +142,11 @@ fn require(part: &mut PartBuilder<'_>, name: &str, title: &str, what: String, as
         0,
         Op::Require(Require { what, ask }),
     );
+}
+
+/// Says with what the host is installed, once there is no way back from it but a reset.
+pub(super) fn installed_with(part: &mut PartBuilder<'_>, phase: Phase) {
+    let why = "Networks, endpoint and datastore are fixed at installation: a later change of the site file is refused by this file.";
+    let record = fixed::record(part.inputs.site);
+    part.file(phase, "installed-with", fixed::FILE, 0o644, why, record);
 }

@@ -2,6 +2,7 @@
 
 use iec_sh::{Cmd, Program};
 
+use super::admission::installed_with;
 use super::kubernetes::kubelet_configuration;
 use crate::content::Digest;
 use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
@@ -31,6 +32,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     authorities(part);
     init(part, InitPhase::Certificates);
     init(part, InitPhase::Kubeconfigs);
+    installed_with(part, Phase::ControlPlane);
     for component in Component::ALL {
         static_pod(part, component);
     }

@@ -2,6 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
+use super::admission::installed_with;
 use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
 use crate::plan::kubeadm::JoinPhase;
 use crate::plan::op::{Op, Wait};
@@ -79,6 +80,9 @@ pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
         ),
     ];
     for (phase, name, title, why, seconds) in phases {
+        if phase == JoinPhase::KubeletStart {
+            installed_with(part, Phase::Join);
+        }
         part.step(Phase::Join, name, title, why, seconds, Op::Join(phase));
     }
     kubelet_configuration(part, Phase::Join);
