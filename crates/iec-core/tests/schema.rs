@@ -53,7 +53,7 @@ fn document() -> Value {
 }
 
 /// Every definition of the schema with the place of one such mapping in [`document`].
-const PLACES: [(&str, &str); 23] = [
+const PLACES: [(&str, &str); 24] = [
     ("Metadata", "/metadata"),
     ("SiteSpec", "/spec"),
     ("Content", "/spec/content"),
@@ -62,6 +62,7 @@ const PLACES: [(&str, &str); 23] = [
     ("Taint", "/spec/hosts/0/taints/0"),
     ("Assume", "/spec/hosts/0/assume"),
     ("ControlPlane", "/spec/controlPlane"),
+    ("Component", "/spec/controlPlane/apiServer"),
     ("Network", "/spec/network"),
     ("Cni", "/spec/network/cni"),
     ("Calico", "/spec/network/cni/calico"),

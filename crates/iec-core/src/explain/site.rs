@@ -263,4 +263,18 @@ pub(super) const ROWS: &[Explanation] = &[
         "Give the host its own address, or correct `gateway` of the network.",
         "",
     ),
+    row(
+        "IEC0218",
+        "an argument that a site cannot set",
+        "Arguments of the API server, the controller manager and the scheduler are written without dashes. Some follow from other keys of the site file or hold kubeadm's cluster together: another value here would contradict them.",
+        "Write the name without dashes, or use the key that the message names.",
+        "",
+    ),
+    row(
+        "IEC0219",
+        "a name that a certificate cannot have",
+        "The names of the API server's certificate are DNS names and IPv4 addresses.",
+        "Write the bare name or address, without scheme and port.",
+        "",
+    ),
 ];

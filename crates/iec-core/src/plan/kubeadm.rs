@@ -7,6 +7,7 @@ use crate::facts::{CgroupDriver, HostFacts};
 use crate::pace::Pace;
 use crate::plan::Inputs;
 use crate::plan::document;
+use crate::plan::static_pod::Component;
 use crate::secret::Secret;
 use crate::site::{Role, SiteHost};
 
@@ -27,7 +28,10 @@ pub enum InitPhase {
     /// Asks whether the host can become a control plane.
     Preflight,
     /// Certificates from the authorities that are there.
-    Certificates,
+    Certificates {
+        /// The digest of the names in the API server's.
+        names: Digest,
+    },
     /// The kubeconfig files of the components.
     Kubeconfigs,
     /// The kubelet starts, and starts them.
@@ -56,7 +60,7 @@ impl InitPhase {
     pub fn words(&self) -> &'static [&'static str] {
         match self {
             Self::Preflight => &["preflight"],
-            Self::Certificates => &["certs", "all"],
+            Self::Certificates { .. } => &["certs", "all"],
             Self::Kubeconfigs => &["kubeconfig", "all"],
             Self::KubeletStart => &["kubelet-start"],
             Self::UploadConfig { .. } => &["upload-config", "all"],
@@ -71,7 +75,7 @@ impl InitPhase {
     #[must_use]
     pub fn empty_files(&self) -> std::option::IntoIter<&'static str> {
         match self {
-            Self::Certificates => Some(PKI),
+            Self::Certificates { .. } => Some(PKI),
             Self::Kubeconfigs => Some("/etc/kubernetes"),
             _ => None,
         }
@@ -137,14 +141,31 @@ pub(super) fn init_configuration(subject: &Subject<'_>) -> String {
     document::documents(&init_documents(subject, json!([])))
 }
 
-/// What kubeadm makes the static pods of this control plane from, as text that changes when they do.
+/// What kubeadm makes a static pod of this control plane from, as text that changes when the pod may.
 #[must_use]
-pub(super) fn static_pods_are_made_from(inputs: &Inputs<'_>, host: &SiteHost) -> String {
+pub(super) fn static_pod_is_made_from(component: Component, inputs: &Inputs<'_>, host: &SiteHost) -> String {
     let endpoint = json!({
         "advertiseAddress": host.node_address(),
         "bindPort": inputs.site.control_plane().endpoint().port(),
     });
-    document::documents(&[endpoint, cluster_configuration(inputs, host)])
+    let mut cluster = cluster_configuration(inputs, host);
+    cluster["apiServer"]["certSANs"] = Value::Null;
+    for (other, key) in [
+        (Component::ApiServer, "apiServer"),
+        (Component::ControllerManager, "controllerManager"),
+        (Component::Scheduler, "scheduler"),
+    ] {
+        if other != component {
+            cluster[key] = Value::Null;
+        }
+    }
+    document::documents(&[endpoint, cluster])
+}
+
+/// The names of the API server's certificate on this host, as text that changes when they do.
+#[must_use]
+pub(super) fn certificate_names(inputs: &Inputs<'_>, host: &SiteHost) -> String {
+    cluster_configuration(inputs, host)["apiServer"]["certSANs"].to_string()
 }
 
 /// The same with the bootstrap token in it.
@@ -250,16 +271,20 @@ fn cluster_configuration(inputs: &Inputs<'_>, host: &SiteHost) -> Value {
     let site = inputs.site;
     // Often two or all three of them are the same.
     let mut names = Vec::new();
-    for name in [
+    let own = [
         site.control_plane().endpoint().host().to_string(),
         host.node_address().to_string(),
         host.address().to_string(),
-    ] {
+    ];
+    for name in own
+        .into_iter()
+        .chain(site.control_plane().certificate_names().iter().cloned())
+    {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    json!({
+    let mut value = json!({
         "apiVersion": API,
         "kind": "ClusterConfiguration",
         "clusterName": site.name().as_str(),
@@ -274,7 +299,22 @@ fn cluster_configuration(inputs: &Inputs<'_>, host: &SiteHost) -> Value {
         "encryptionAlgorithm": "ECDSA-P256",
         "etcd": {"local": {"dataDir": "/var/lib/etcd", "imageTag": image_tag(inputs, "etcd")}},
         "dns": {"imageTag": image_tag(inputs, "coredns")},
-    })
+    });
+    let control_plane = site.control_plane();
+    for (component, arguments) in [
+        ("apiServer", control_plane.api_server()),
+        ("controllerManager", control_plane.controller_manager()),
+        ("scheduler", control_plane.scheduler()),
+    ] {
+        if !arguments.is_empty() {
+            let arguments: Vec<Value> = arguments
+                .iter()
+                .map(|(name, value)| json!({"name": name, "value": value}))
+                .collect();
+            value[component]["extraArgs"] = json!(arguments);
+        }
+    }
+    value
 }
 
 /// The tag of a release's image. kubeadm's own default may be an older patch.

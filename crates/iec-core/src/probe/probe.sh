@@ -263,8 +263,9 @@ cluster() {
   done
   small /etc/kubernetes/pki/ca.crt && put ca "$(head -c 2900 /etc/kubernetes/pki/ca.crt)"
   text /etc/kubernetes/kubelet.conf | sed -n 's/^ *server: *//p' | head -n 1 | each server
-  text /etc/kubernetes/manifests/kube-controller-manager.yaml | sed -n 's/^ *- --cluster-cidr=//p' | head -n 1 | each pod-range
-  text /etc/kubernetes/manifests/kube-apiserver.yaml | sed -n 's/^ *- --service-cluster-ip-range=//p' | head -n 1 | each service-range
+  pods=/etc/kubernetes/manifests/kube-controller-manager.yaml services=/etc/kubernetes/manifests/kube-apiserver.yaml
+  text $pods | sed -n 's/^ *- --cluster-cidr=//p' | head -n 1 | each pod-range
+  text $services | sed -n 's/^ *- --service-cluster-ip-range=//p' | head -n 1 | each service-range
   text /etc/iec/installed-with | head -n 20 | each installed-with
   text /var/lib/kubelet/kubeadm-flags.env | sed -n 's/.*--node-ip=\([0-9a-fA-F:.]*\).*/\1/p' | head -n 1 | each node-address
   for file in /var/lib/etcd/*; do [ -e "$file" ] && put etcd "${file##*/}"; done

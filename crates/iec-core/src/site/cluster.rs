@@ -1,6 +1,6 @@
 //! What a site asks of its control planes, kubelets and container runtime, and what it accepts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -13,6 +13,10 @@ use crate::name::DnsName;
 pub struct ControlPlane {
     pub(in crate::site) endpoint: Endpoint,
     pub(in crate::site) schedulable: bool,
+    pub(in crate::site) certificate_names: BTreeSet<String>,
+    pub(in crate::site) api_server: BTreeMap<String, String>,
+    pub(in crate::site) controller_manager: BTreeMap<String, String>,
+    pub(in crate::site) scheduler: BTreeMap<String, String>,
 }
 
 impl ControlPlane {
@@ -26,6 +30,30 @@ impl ControlPlane {
     #[must_use]
     pub fn schedulable(&self) -> bool {
         self.schedulable
+    }
+
+    /// Further names and addresses in the API server's certificate.
+    #[must_use]
+    pub fn certificate_names(&self) -> &BTreeSet<String> {
+        &self.certificate_names
+    }
+
+    /// Arguments of the API server beyond kubeadm's own.
+    #[must_use]
+    pub fn api_server(&self) -> &BTreeMap<String, String> {
+        &self.api_server
+    }
+
+    /// Arguments of the controller manager beyond kubeadm's own.
+    #[must_use]
+    pub fn controller_manager(&self) -> &BTreeMap<String, String> {
+        &self.controller_manager
+    }
+
+    /// Arguments of the scheduler beyond kubeadm's own.
+    #[must_use]
+    pub fn scheduler(&self) -> &BTreeMap<String, String> {
+        &self.scheduler
     }
 }
 

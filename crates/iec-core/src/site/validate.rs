@@ -1,17 +1,19 @@
 //! From what the user wrote to what IEC accepts: runs every rule, and reports everything that is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use super::rule::addressing::Addressing;
 use super::rule::host::Seen;
-use super::rule::{self, cluster, cni, document, endpoint, facility, fleet, helm, host, network};
+use super::rule::{self, cluster, cni, component, document, endpoint, facility, fleet, helm, host, network};
 use super::{ControlPlane, Facility, Kubelet, Network, Runtime, Site, SiteHost};
 use crate::diagnostic::{Diagnostics, Place};
 use crate::name::SiteName;
-use crate::spec::{self, ContentSpec, Field, NetworkSpec, SiteSpec, Spanned, Spec};
+use crate::spec::{
+    self, ComponentSpec, ContentSpec, ControlPlaneSpec, Field, NetworkSpec, SiteSpec, Spanned, Spec,
+};
 
 /// The site that a site file describes, with warnings; `file` is what diagnostics call it.
 ///
@@ -185,9 +187,24 @@ fn control_plane(
     let schedulable = given.map_or(Some(true), |given| {
         rule::optional(&given.schedulable, true, |given| Some(given.value))
     });
+    let names = given.map_or(Some(BTreeSet::new()), |given| {
+        component::certificate_names(&given.certificate_names, problems)
+    });
+    let mut arguments = |field: fn(&ControlPlaneSpec) -> &Field<ComponentSpec>| {
+        given.map_or(Some(BTreeMap::new()), |given| {
+            component::arguments(field(given), problems)
+        })
+    };
+    let api_server = arguments(|given| &given.api_server);
+    let controller_manager = arguments(|given| &given.controller_manager);
+    let scheduler = arguments(|given| &given.scheduler);
     Some(ControlPlane {
         endpoint: endpoint?,
         schedulable: schedulable?,
+        certificate_names: names?,
+        api_server: api_server?,
+        controller_manager: controller_manager?,
+        scheduler: scheduler?,
     })
 }
 

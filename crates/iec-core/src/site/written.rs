@@ -81,6 +81,19 @@ fn control_plane(site: &Site) -> Value {
         Some(control_plane.endpoint()).filter(|endpoint| **endpoint != default_endpoint(site.name()));
     let mut written = given(json!({ "endpoint": endpoint.map(ToString::to_string) }));
     written.insert("schedulable".to_owned(), json!(control_plane.schedulable()));
+    if !control_plane.certificate_names().is_empty() {
+        let names = json!(control_plane.certificate_names());
+        written.insert("certificateNames".to_owned(), names);
+    }
+    for (key, arguments) in [
+        ("apiServer", control_plane.api_server()),
+        ("controllerManager", control_plane.controller_manager()),
+        ("scheduler", control_plane.scheduler()),
+    ] {
+        if !arguments.is_empty() {
+            written.insert(key.to_owned(), json!({ "arguments": arguments }));
+        }
+    }
     Value::Object(written)
 }
 

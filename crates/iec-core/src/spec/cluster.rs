@@ -33,20 +33,6 @@ pub struct AccessSpec {
 
 read_mapping! { AccessSpec { user: "user", identity: "identity", port: "port" } }
 
-/// What the control planes have in common.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(rename = "ControlPlane", rename_all = "camelCase", deny_unknown_fields)]
-pub struct ControlPlaneSpec {
-    /// Where every node finds the API server: `host:port`. The name goes into every host's `/etc/hosts` and into the certificate. By default, `api.<site>.iec.internal:6443`.
-    #[schemars(default)]
-    pub endpoint: Field<String>,
-    /// Whether workloads may run on control planes.
-    #[schemars(default, extend("default" = true))]
-    pub schedulable: Field<bool>,
-}
-
-read_mapping! { ControlPlaneSpec { endpoint: "endpoint", schedulable: "schedulable" } }
-
 /// What to do about a container runtime that is already there.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[schemars(rename = "Runtime", rename_all = "camelCase", deny_unknown_fields)]

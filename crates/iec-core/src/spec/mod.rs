@@ -4,6 +4,7 @@
 //! the documentation of the key, in the JSON Schema and in the reference manual.
 
 mod cluster;
+mod control_plane;
 mod field;
 mod hardware;
 mod host;
@@ -18,9 +19,10 @@ pub mod tree;
 use schemars::JsonSchema;
 
 pub use cluster::{
-    AccessSpec, ContentSpec, ControlPlaneSpec, EvictionHardSpec, HelmReleaseSpec, HelmSpec, KubeletSpec,
-    RuntimeSpec, SystemReservedSpec,
+    AccessSpec, ContentSpec, EvictionHardSpec, HelmReleaseSpec, HelmSpec, KubeletSpec, RuntimeSpec,
+    SystemReservedSpec,
 };
+pub use control_plane::{ComponentSpec, ControlPlaneSpec};
 pub use field::{Entries, Field, List, Spanned};
 pub use hardware::{
     DiskSpec, FacilityNetworkSpec, FacilitySpec, HardwareSpec, InterfaceSpec, ManagementSpec,
@@ -200,6 +202,7 @@ mod tests {
         agree::<TaintSpec>();
         agree::<AssumeSpec>();
         agree::<ControlPlaneSpec>();
+        agree::<ComponentSpec>();
         agree::<NetworkSpec>();
         agree::<CalicoSpec>();
         agree::<RuntimeSpec>();

@@ -123,6 +123,14 @@ pub(crate) const CASES: &[Case] = &[
         &["14:46 IEC0704", "14:71 IEC0704", "14:100 IEC0005"],
     ),
     (
+        "arguments and names that a control plane cannot have",
+        &[(
+            14,
+            "  controlPlane: {certificateNames: [\"https://api.example.org\", api.example.org], apiServer: {arguments: {--v: \"2\", etcd-servers: x, profiling: \"false\"}}}",
+        )],
+        &["14:37 IEC0219", "14:106 IEC0218", "14:116 IEC0218"],
+    ),
+    (
         "wrong types and broken rules in one run",
         &[
             (1, "apiVersion: 1"),

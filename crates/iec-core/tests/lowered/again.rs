@@ -96,7 +96,12 @@ fn whatever_file_of_a_phase_is_lost_comes_back() {
     let mut joined = kubelet();
     joined.push("/etc/kubernetes/kubelet.conf".to_owned());
     let table = [
-        (init(InitPhase::Certificates), certificates.collect()),
+        (
+            init(InitPhase::Certificates {
+                names: Digest::of(b"names"),
+            }),
+            certificates.collect(),
+        ),
         (init(InitPhase::Kubeconfigs), kubeconfigs.to_vec()),
         (pod(Component::Etcd), vec![manifest("etcd")]),
         (pod(Component::ApiServer), vec![manifest("kube-apiserver")]),

@@ -11,6 +11,7 @@ use super::folders::{
 use super::last_words::{CONTAINERD, KUBELET};
 use super::undo::on_disk;
 use super::{Lowered, SECRETS, Undo};
+use crate::content::Digest;
 use crate::plan::calico_etcd;
 use crate::plan::kubeadm::{INIT_FILE, InitPhase, JoinPhase, PKI};
 use crate::plan::op::SecretName;
@@ -103,9 +104,11 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
     let mut apply: Vec<Expr> = phase.empty_files().map(remove_empty_files).collect();
     match phase {
         InitPhase::Preflight => apply.push(preflight(&config)),
-        InitPhase::Certificates => {
+        InitPhase::Certificates { names } => {
+            apply.push(remove_other_names(*names));
             apply.extend(CERTIFICATES.iter().map(|name| remove_half_pair(name)));
             apply.push(kubeadm(phase.words()));
+            apply.extend(remember_names(*names));
         }
         InitPhase::KubeletStart => apply.push(start_or(kubeadm(phase.words()))),
         InitPhase::Addons => apply.extend(super::objects::addons()),
@@ -153,6 +156,38 @@ fn sync_files(folder: &str) -> Expr {
     )
 }
 
+/// With which names the API server's certificate was issued last.
+const CERTIFICATE_NAMES: &str = "/var/lib/iec/set/certificate-names";
+
+fn has_names(names: Digest) -> Expr {
+    Expr::from(Cmd::new(Program::Cat).word(CERTIFICATE_NAMES).quiet_errors()).prints(names.to_string())
+}
+
+/// The API server reads a certificate that was issued anew by itself, within a minute.
+fn remove_other_names(names: Digest) -> Expr {
+    let pair = [format!("{PKI}/apiserver.crt"), format!("{PKI}/apiserver.key")];
+    Expr::If {
+        condition: Box::new(has_names(names)),
+        then: vec![],
+        otherwise: vec![
+            Cmd::new(Program::Rm)
+                .word("-f")
+                .words(pair.iter().map(String::as_str))
+                .into(),
+        ],
+    }
+}
+
+fn remember_names(names: Digest) -> [Expr; 2] {
+    [
+        run(Program::Mkdir, ["-p", "/var/lib/iec/set"]),
+        Cmd::new(Program::Printf)
+            .words(["%s\\n", &names.to_string()])
+            .stdout_file(CERTIFICATE_NAMES)
+            .into(),
+    ]
+}
+
 /// kubeadm issues a certificate anew when neither it nor its key is there, and refuses one without the other.
 fn remove_half_pair(name: &str) -> Expr {
     let (certificate, key) = (format!("{PKI}/{name}.crt"), format!("{PKI}/{name}.key"));
@@ -193,7 +228,7 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
     let written = |path: String| question(format!("{path} is written"), test(["-s", &path]));
     match phase {
         InitPhase::Preflight => vec![preflight_passed()],
-        InitPhase::Certificates => CERTIFICATES
+        InitPhase::Certificates { names } => CERTIFICATES
             .iter()
             .flat_map(|name| {
                 [
@@ -201,6 +236,10 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
                     written(format!("{PKI}/{name}.key")),
                 ]
             })
+            .chain([question(
+                "the API server's certificate has the names of the plan",
+                has_names(*names),
+            )])
             .collect(),
         InitPhase::Kubeconfigs => KUBECONFIGS
             .iter()

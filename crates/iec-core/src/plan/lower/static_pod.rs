@@ -9,8 +9,9 @@ use super::{After, HOME, Lowered, Shown, Undo};
 use crate::plan::kubeadm::INIT_FILE;
 use crate::plan::static_pod::{Component, StaticPod};
 
-/// Seconds in which a component that was changed must be at work: a slow board needs two minutes for the API server.
-const ACCEPTED_SECONDS: u32 = 300;
+/// Seconds in which a component that was changed must be at work: a slow board needs two minutes for the API server, others
+/// a quarter of one.
+const ACCEPTED_SECONDS: u32 = 180;
 
 /// Compares the arguments in a static pod's file with what runs. The file's are those of its first container's `command`.
 const RUNS: &str = r#"FILENAME != "-" {

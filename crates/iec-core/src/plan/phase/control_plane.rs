@@ -30,7 +30,13 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
 
     init(part, InitPhase::Preflight);
     authorities(part);
-    init(part, InitPhase::Certificates);
+    let names = kubeadm::certificate_names(part.inputs, part.host);
+    init(
+        part,
+        InitPhase::Certificates {
+            names: Digest::of(names.as_bytes()),
+        },
+    );
     init(part, InitPhase::Kubeconfigs);
     installed_with(part, Phase::ControlPlane);
     for component in Component::ALL {
@@ -75,7 +81,7 @@ fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
             "Asked once, before its first file.",
             2,
         ),
-        InitPhase::Certificates => (
+        InitPhase::Certificates { .. } => (
             "certificates",
             "Issue certificates",
             "Every component proves who it is.",
@@ -168,7 +174,7 @@ fn static_pod(part: &mut PartBuilder<'_>, component: Component) {
         Component::Scheduler => "It gives pods to nodes.",
     };
     let program = part.binary("kubeadm", "").map(|program| program.digest.hex());
-    let configuration = kubeadm::static_pods_are_made_from(part.inputs, part.host);
+    let configuration = kubeadm::static_pod_is_made_from(component, part.inputs, part.host);
     let made_from = format!("{configuration}{}", program.unwrap_or_default());
     let op = Op::StaticPod(StaticPod {
         component,

@@ -5,6 +5,7 @@
 pub(crate) mod addressing;
 pub(super) mod cluster;
 pub(super) mod cni;
+pub(super) mod component;
 mod controller;
 pub(super) mod document;
 pub(super) mod endpoint;
