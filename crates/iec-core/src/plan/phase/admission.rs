@@ -14,6 +14,18 @@ use crate::site::Role;
 const SITE_FILE: &str = "/etc/iec/site";
 
 pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
+    identity(part);
+    clock(part);
+    cluster(part);
+    if part.host.role() == Role::ControlPlane && part.inputs.site.network().has_calico_etcd() {
+        no_other_etcd(part);
+    }
+    same_as_installed(part);
+    site(part);
+}
+
+/// Is it the host that was planned, with the processor that was planned?
+fn identity(part: &mut PartBuilder<'_>) {
     let host = part.host.name();
     let marks = Marks::of(part.inputs.site, part.inputs.facts, part.host);
     // A host that nobody asked is known by its name as well, which the script that is carried to it asks.
@@ -39,7 +51,10 @@ pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
             ask,
         );
     }
+}
 
+/// No certificate would be valid on a host whose clock is far behind.
+fn clock(part: &mut PartBuilder<'_>) {
     let built = part.inputs.release.source_epoch().saturating_sub(86_400);
     let clock = Expr::Pipe(vec![
         Cmd::new(Program::Date).word("+%s"),
@@ -54,7 +69,9 @@ pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
         what.to_owned(),
         clock,
     );
+}
 
+fn cluster(part: &mut PartBuilder<'_>) {
     let body: String = part
         .inputs
         .credentials
@@ -78,23 +95,26 @@ pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
         what,
         Expr::any([none, ours]),
     );
+}
 
-    if part.host.role() == Role::ControlPlane && part.inputs.site.network().has_calico_etcd() {
-        let is_there = |path: &str| Expr::from(Cmd::new(Program::Test).words(["-e", path]));
-        let ours = is_there(calico_etcd::POD_FILE);
-        let none = is_there(calico_etcd::MEMBER).not();
-        require(
-            part,
-            "calico-etcd",
-            "Is there data of another etcd of Calico?",
-            format!(
-                "IEC1705: no earlier etcd of Calico has left data in {}",
-                calico_etcd::DATA
-            ),
-            Expr::any([none, ours]),
-        );
-    }
+fn no_other_etcd(part: &mut PartBuilder<'_>) {
+    let is_there = |path: &str| Expr::from(Cmd::new(Program::Test).words(["-e", path]));
+    let ours = is_there(calico_etcd::POD_FILE);
+    let none = is_there(calico_etcd::MEMBER).not();
+    require(
+        part,
+        "calico-etcd",
+        "Is there data of another etcd of Calico?",
+        format!(
+            "IEC1705: no earlier etcd of Calico has left data in {}",
+            calico_etcd::DATA
+        ),
+        Expr::any([none, ours]),
+    );
+}
 
+/// A running cluster keeps what is fixed at installation.
+fn same_as_installed(part: &mut PartBuilder<'_>) {
     let none = Expr::from(Cmd::new(Program::Test).words(["-e", fixed::FILE])).not();
     let same = Expr::from(Cmd::new(Program::Cat).word(fixed::FILE))
         .prints(fixed::record(part.inputs.site).trim_end_matches('\n'));
@@ -108,7 +128,9 @@ pub(in crate::plan) fn admission(part: &mut PartBuilder<'_>) {
         ),
         Expr::any([none, same]),
     );
+}
 
+fn site(part: &mut PartBuilder<'_>) {
     let site = format!("{} {}", part.inputs.site.name(), part.inputs.credentials.site_id);
     let none = Expr::from(Cmd::new(Program::Test).words(["-e", SITE_FILE])).not();
     let ours = Expr::from(Cmd::new(Program::Cat).word(SITE_FILE)).prints(site.as_str());
