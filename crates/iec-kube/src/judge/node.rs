@@ -199,7 +199,8 @@ fn judge_architecture(scope: Scope, declared: &ExpectedNode, info: Option<&NodeS
     let check = &check::NODE_ARCHITECTURE;
     let found = info.map_or("", |info| info.architecture.as_str());
     let Some(architecture) = declared.architecture else {
-        return check.could_not_tell(
+        // Who only looks at the cluster, as `iec status` does, asks no host.
+        return check.not_applicable(
             scope,
             format!("the kubelet says `{found}`, and the host was not asked for its processor"),
         );
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_nobody_asked_for_its_processor_leaves_the_row_open() {
+    fn of_a_host_that_nobody_asked_for_its_processor_nothing_is_judged() {
         let mut expected = expected();
         expected.nodes[1].architecture = None;
         let rows = judge_node(
@@ -378,7 +379,7 @@ mod tests {
             .iter()
             .find(|row| row.id == "node.architecture")
             .expect("the row");
-        assert!(matches!(&row.outcome, Outcome::CouldNotTell { reason } if reason.contains("`amd64`")));
+        assert!(matches!(&row.outcome, Outcome::NotApplicable { reason } if reason.contains("`amd64`")));
     }
 
     #[test]
