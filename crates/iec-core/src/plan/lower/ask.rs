@@ -2,6 +2,8 @@
 
 use iec_sh::{Cmd, Expr, Program, Question};
 
+use crate::content::Digest;
+
 /// `test` with these words.
 pub(super) fn test<const N: usize>(words: [&str; N]) -> Expr {
     Cmd::new(Program::Test).words(words).into()
@@ -54,6 +56,19 @@ fn stat_listing(paths: &[String]) -> Cmd {
         .words(["-c", "%n %s %Y %i %a %u:%g"])
         .words(paths.iter().map(String::as_str))
         .quiet_errors()
+}
+
+/// Asks whether the stamp at `path` is this digest: with what something was made or started last.
+pub(super) fn has_stamp(path: &str, digest: Digest) -> Expr {
+    Expr::from(Cmd::new(Program::Cat).word(path).quiet_errors()).prints(digest.to_string())
+}
+
+/// Writes the stamp that [`has_stamp`] reads. Its folder is made by whoever calls.
+pub(super) fn stamp(path: &str, digest: Digest) -> Expr {
+    Cmd::new(Program::Printf)
+        .words(["%s\\n", &digest.to_string()])
+        .stdout_file(path)
+        .into()
 }
 
 /// Asks whether the file at `path` has this SHA-256.

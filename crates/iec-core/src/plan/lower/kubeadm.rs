@@ -4,7 +4,7 @@
 
 use iec_sh::{Cmd, Expr, Program, Question};
 
-use super::ask::{ask_cluster, kubectl_admin, question, run, test};
+use super::ask::{ask_cluster, has_stamp, kubectl_admin, question, run, stamp, test};
 use super::folders::{
     LOST_AND_FOUND, note_contents, note_folders, remove_contents, remove_empty_folders, remove_mounts,
 };
@@ -160,7 +160,7 @@ fn sync_files(folder: &str) -> Expr {
 const CERTIFICATE_NAMES: &str = "/var/lib/iec/set/certificate-names";
 
 fn has_names(names: Digest) -> Expr {
-    Expr::from(Cmd::new(Program::Cat).word(CERTIFICATE_NAMES).quiet_errors()).prints(names.to_string())
+    has_stamp(CERTIFICATE_NAMES, names)
 }
 
 /// The API server reads a certificate that was issued anew by itself, within a minute.
@@ -181,10 +181,7 @@ fn remove_other_names(names: Digest) -> Expr {
 fn remember_names(names: Digest) -> [Expr; 2] {
     [
         run(Program::Mkdir, ["-p", "/var/lib/iec/set"]),
-        Cmd::new(Program::Printf)
-            .words(["%s\\n", &names.to_string()])
-            .stdout_file(CERTIFICATE_NAMES)
-            .into(),
+        stamp(CERTIFICATE_NAMES, names),
     ]
 }
 

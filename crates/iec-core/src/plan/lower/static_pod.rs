@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{kubectl_admin, question, run, test};
+use super::ask::{has_stamp, kubectl_admin, question, run, stamp, test};
 use super::gate::Gate;
 use super::last_words::{CONTAINERD, KUBELET};
 use super::{After, HOME, Lowered, Shown, Undo};
@@ -28,14 +28,13 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
     let component = pod.component;
     let path = component.file();
     let kept = format!("{HOME}/set/{}.yaml", component.name());
-    let stamp = format!("{HOME}/set/{}", component.name());
-    let digest = pod.configuration.to_string();
+    let made_from = format!("{HOME}/set/{}", component.name());
     let gate = gate(component, &path);
     let check = vec![
         question(format!("{path} is written"), test(["-s", &path])),
         question(
             format!("{path} is made from the present configuration"),
-            Expr::from(Cmd::new(Program::Cat).word(stamp.as_str()).quiet_errors()).prints(digest.as_str()),
+            has_stamp(&made_from, pod.configuration),
         ),
         question(
             format!("{path} is as it was written last"),
@@ -75,10 +74,7 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
     apply.extend([
         run(Program::Mkdir, ["-p", &format!("{HOME}/set")]),
         run(Program::Cp, ["-a", &path, &kept]),
-        Cmd::new(Program::Printf)
-            .words(["%s\\n", &digest])
-            .stdout_file(stamp.as_str())
-            .into(),
+        stamp(&made_from, pod.configuration),
     ]);
     Lowered {
         check,

@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program, Question};
 
-use super::ask::{question, run};
+use super::ask::{has_stamp, question, run, stamp};
 use super::folders::{note_contents, remove_contents, remove_mounts};
 use super::{HOME, Lowered, Undo};
 use crate::plan::op::Unit;
@@ -11,7 +11,6 @@ use crate::plan::service_network;
 pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
     let name = unit.name.as_str();
     let marker = format!("{HOME}/units/{name}");
-    let digest = unit.configuration.to_string();
     let creates: Vec<&str> = unit.creates.iter().map(String::as_str).collect();
     let mut check = vec![
         Question {
@@ -24,7 +23,7 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
         },
         question(
             format!("{name} knows its present configuration"),
-            Expr::from(Cmd::new(Program::Cat).word(marker.as_str()).quiet_errors()).prints(digest.as_str()),
+            has_stamp(&marker, unit.configuration),
         ),
     ];
     let mut keep = note_contents(id, &creates);
@@ -55,12 +54,7 @@ pub(super) fn unit(id: &str, unit: &Unit) -> Lowered {
         needed: vec![1],
     }));
     apply.push(run(Program::Mkdir, ["-p", &format!("{HOME}/units")]));
-    apply.push(
-        Cmd::new(Program::Printf)
-            .words(["%s\\n", &digest])
-            .stdout_file(marker.as_str())
-            .into(),
-    );
+    apply.push(stamp(&marker, unit.configuration));
 
     let mut undo = vec![
         run(Program::Systemctl, ["disable", "--now", name]),
