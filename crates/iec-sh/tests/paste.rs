@@ -174,6 +174,7 @@ fn content_and_secrets_come_to_where_the_steps_look() {
         let blobs = [("aa".to_owned(), "kubelet".to_owned())];
         let home = host.path("home");
         std::fs::create_dir_all(Path::new(&home).join("disk-of-someone")).expect("a folder");
+        std::fs::write(Path::new(&home).join("carried.sh"), "a script of IEC that began").expect("written");
         let content = PasteContent {
             home: &home,
             host: "edge-1",
