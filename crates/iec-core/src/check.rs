@@ -228,6 +228,10 @@ checks! {
         "all system pods are ready",
         next: "See `kubectl -n kube-system describe pod` for each pod that the evidence names.",
         about: "Every pod of the namespace kube-system is ready or has completed. Restarts are noted, they do not fail the row.";
+    HELM_RELEASES = "helm.releases", "IEC5220", settles: true,
+        "the Helm releases of the site are deployed and whole",
+        next: "See `helm status NAME -n NAMESPACE` and `kubectl describe` for what the evidence names; `iec apply` makes again what is gone.",
+        about: "For each release of the site file the newest revision that Helm keeps is `deployed`, each object of its manifest exists, and its Deployments, StatefulSets and DaemonSets have all their pods ready. A site without releases has no such row.";
     CLEANUP_LEFTOVERS = "cleanup.leftovers", "IEC5301", settles: false,
         "nothing is left of an earlier verification",
         next: "See `kubectl get namespaces -l app.kubernetes.io/managed-by=iec-verify -o yaml` for what holds them.",

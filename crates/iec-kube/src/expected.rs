@@ -1,6 +1,7 @@
 //! What the site file and the release say the cluster should be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -9,7 +10,7 @@ use iec_core::architecture::Architecture;
 use iec_core::facts::Facts;
 use iec_core::release::Release;
 use iec_core::report::Warning;
-use iec_core::site::{Cni, Datastore, Encapsulation, Role, Site, SiteHost};
+use iec_core::site::{Cni, Datastore, Encapsulation, HelmRelease, Role, Site, SiteHost};
 
 /// The key of the taint and of the label that mark a control plane.
 pub const CONTROL_PLANE_KEY: &str = "node-role.kubernetes.io/control-plane";
@@ -39,6 +40,8 @@ pub struct Expected {
     pub cluster_domain: String,
     /// How Calico is set up.
     pub calico: ExpectedCalico,
+    /// The Helm releases that the site asks for.
+    pub releases: Vec<ExpectedRelease>,
     /// Standing warnings, such as pairs of versions that upstream has not tested together.
     pub warnings: Vec<Warning>,
 }
@@ -62,6 +65,30 @@ pub struct ExpectedNode {
     pub taints: BTreeSet<String>,
     /// Whether the site says that the host cannot be reached now.
     pub unreachable: bool,
+}
+
+/// A Helm release that must be deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedRelease {
+    /// The namespace into which it is installed.
+    pub namespace: String,
+    /// Its name there.
+    pub name: String,
+}
+
+impl ExpectedRelease {
+    fn from_site(release: &HelmRelease) -> Self {
+        Self {
+            namespace: release.namespace().to_string(),
+            name: release.name().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for ExpectedRelease {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// How Calico must be set up.
@@ -101,6 +128,7 @@ impl Expected {
                 encapsulation: calico.encapsulation(),
                 block_size: calico.block_size(),
             },
+            releases: site.helm().iter().map(ExpectedRelease::from_site).collect(),
             warnings: untested_pairs(release),
         }
     }

@@ -7,6 +7,7 @@ mod error;
 mod exec;
 mod expected;
 mod fetch;
+mod helm;
 mod proof;
 mod recorder;
 mod status;

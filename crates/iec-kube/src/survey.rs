@@ -15,9 +15,10 @@ use crate::calico::CalicoData;
 use crate::check::{self, Check};
 use crate::cluster::within;
 use crate::expected::Expected;
+use crate::helm;
 use crate::judge::{
-    judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
-    judge_dns_endpoints, judge_ip_pools, judge_nodes, judge_system_pods,
+    HelmRelease, judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
+    judge_dns_endpoints, judge_helm_releases, judge_ip_pools, judge_nodes, judge_system_pods,
 };
 use crate::recorder::Recorder;
 
@@ -37,6 +38,7 @@ pub(crate) struct Snapshot {
     pub(crate) pods: Read<Vec<Pod>>,
     pub(crate) dns_slices: Read<Vec<EndpointSlice>>,
     pub(crate) calico: Read<CalicoData>,
+    pub(crate) releases: Read<Vec<HelmRelease>>,
     seconds: f64,
 }
 
@@ -46,7 +48,7 @@ impl Snapshot {
         let start = Instant::now();
         let all = ListParams::default();
         let dns = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
-        let (nodes, daemon_sets, deployments, pods, dns_slices, calico) = tokio::join!(
+        let (nodes, daemon_sets, deployments, pods, dns_slices, calico, releases) = tokio::join!(
             list(Api::all(client.clone()), &all, "nodes", deadline),
             list(
                 Api::namespaced(client.clone(), SYSTEM),
@@ -68,6 +70,7 @@ impl Snapshot {
                 deadline
             ),
             CalicoData::read(client, expected, deadline),
+            helm::read(client, expected, deadline),
         );
         let seconds = start.elapsed().as_secs_f64();
         Self {
@@ -77,6 +80,7 @@ impl Snapshot {
             pods,
             dns_slices,
             calico,
+            releases,
             seconds,
         }
     }
@@ -107,6 +111,11 @@ impl Snapshot {
             (&check::DNS_DEPLOYMENT, "coredns"),
         ] {
             rows.extend(self.judge_deployment(check, name));
+        }
+        if !expected.releases.is_empty() {
+            rows.extend(either(&self.releases, &check::HELM_RELEASES, |releases| {
+                vec![judge_helm_releases(releases)]
+            }));
         }
         for row in &mut rows {
             row.seconds = self.seconds;

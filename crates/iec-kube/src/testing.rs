@@ -45,6 +45,7 @@ pub(crate) fn expected() -> Expected {
             encapsulation: Encapsulation::Vxlan,
             block_size: 26,
         },
+        releases: Vec::new(),
         warnings: Vec::new(),
     }
 }

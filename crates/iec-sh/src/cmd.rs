@@ -66,6 +66,19 @@ impl Cmd {
         self
     }
 
+    /// The same with further variables in its environment, each as `NAME=VALUE`.
+    #[must_use]
+    pub fn with_environment<W: Into<Word>>(self, variables: impl IntoIterator<Item = W>) -> Self {
+        let mut words: Vec<Word> = variables.into_iter().map(Into::into).collect();
+        words.push(self.program.name().into());
+        words.extend(self.words);
+        Self {
+            program: Program::Env,
+            words,
+            ..self
+        }
+    }
+
     /// Gives it this text on its standard input.
     #[must_use]
     pub fn stdin_text(mut self, text: impl Into<String>) -> Self {
@@ -105,7 +118,7 @@ impl Cmd {
     /// The same on a host where everything takes so many times longer: the time-outs that it is given are as much longer.
     #[must_use]
     pub(crate) fn slowed(mut self, times: u32) -> Self {
-        if matches!(self.program, Program::Kubectl | Program::Helm) {
+        if matches!(self.program, Program::Kubectl | Program::Helm | Program::Env) {
             for word in &mut self.words {
                 if let Some(longer) = longer_time_out(word.as_str(), times) {
                     *word = Word::new(longer);

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::cut::events;
 use super::lab::{Host, Lab};
 use super::machine::Machine;
+use super::main_job::{apply, pending};
 
 /// What `iec lab up` is told: the other distribution, and hosts with two network cards, of which the nodes use the second.
 pub(super) const LAB: &[&str] = &["--distribution", "trixie", "--nics", "2"];
@@ -142,6 +143,52 @@ pub(super) fn is_there(lab: &Lab, worker: &Host) -> anyhow::Result<()> {
         "kubectl rollout status --timeout 60s -n {NAMESPACE} deployment/{RELEASE}"
     ))?;
     release_is_there(&ask, worker)
+}
+
+/// Whether `iec verify` finds nothing wrong but the release.
+///
+/// # Errors
+/// When it passes, or finds something else.
+pub(super) fn verify_finds_the_release(lab: &Lab, machine: &Machine, log: &str) -> anyhow::Result<()> {
+    let words = ["verify", lab.site(), "--settle", "2", "-o", "json"];
+    let ended = machine.iec(log, &words)?;
+    ensure!(ended.code == Some(3), "{}", machine.failure(log, &words, &ended));
+    let objects = ended
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let failed: Vec<Value> = objects
+        .filter(|object| object["type"] == "verify.row" && object["result"] == "failed")
+        .map(|row| row["id"].clone())
+        .collect();
+    ensure!(failed == ["helm.releases"], "these rows failed: {failed:?}");
+    Ok(())
+}
+
+/// Somebody changes how many replicas there are, which is theirs to change, and then removes what Helm has made: `plan`
+/// and `verify` find the second, and `apply` makes it again.
+///
+/// # Errors
+/// When they do not.
+pub(super) fn is_mended(lab: &Lab, worker: &Host, machine: &Machine) -> anyhow::Result<()> {
+    let control_plane = lab.hosts.first().context("the lab has hosts")?;
+    let run = |command: &str| {
+        lab.run(
+            control_plane,
+            &format!("{SESSION}kubectl -n {NAMESPACE} {command}"),
+            "",
+        )
+    };
+    run(&format!("scale deployment {RELEASE} --replicas 2"))?;
+    run(&format!("rollout status --timeout 60s deployment/{RELEASE}"))?;
+    pending(machine, "plan-scaled", lab.site(), Some(0))?;
+    run(&format!("label --overwrite deployment {RELEASE} unit=psi"))?;
+    pending(machine, "plan-changed", lab.site(), Some(5))?;
+    run(&format!("delete deployment {RELEASE} --wait"))?;
+    verify_finds_the_release(lab, machine, "verify-removed")?;
+    apply(machine, "apply-removed", lab.site(), true)?;
+    is_there(lab, worker)?;
+    pending(machine, "plan-mended", lab.site(), Some(0))
 }
 
 /// Whether Helm lists the release, with the site's values and its pod on the worker.

@@ -36,6 +36,9 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
         kept(&Secrets::only(rich_site::PASSWORD), &lab)
     })?;
     steps.run("verify", || verify("verify"))?;
+    steps.run("an object of the release that is gone is made again", || {
+        rich_site::is_mended(&lab, worker, machine)
+    })?;
     steps.run("a second apply changes nothing", || {
         apply(machine, "apply-again", site, false)
     })?;
@@ -76,9 +79,10 @@ fn leave(lab: &Lab, machine: &Machine, steps: &mut Steps, before: &[Inventory]) 
     steps.run("the worker is as it was", || {
         compare(lab, machine, lab.hosts.iter().zip(before).next_back())
     })?;
-    steps.run("verify without it", || {
-        machine.iec_done("verify-without", &["verify", site, "-o", "json"])
-    })?;
+    steps.run(
+        "verify without it misses the release's pod, which belongs on it",
+        || rich_site::verify_finds_the_release(lab, machine, "verify-without"),
+    )?;
     steps.run("a second apply without it changes nothing", || {
         apply(machine, "apply-without", site, false)
     })?;

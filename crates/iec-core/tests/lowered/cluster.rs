@@ -11,7 +11,7 @@ cluster=/run/cluster
 kubeconfig=$(basename "$2")
 shift 2
 case $1 in --request-timeout=*) shift ;; esac
-[ "$1" = get ] || echo "kubectl ($kubeconfig) $*" >>/run/calls
+[ "$1" = get ] || [ "$1" = diff ] || echo "kubectl ($kubeconfig) $*" >>/run/calls
 case "$*" in
 'get --raw /readyz') ;;
 'get nodes -o '*)
@@ -52,6 +52,18 @@ case "$*" in
 'delete node '*) rm -r "$cluster/nodes/$3" ;;
 'delete -n kube-system secret '*) rm -f "$cluster/secrets/$5" ;;
 'drain '* | 'delete pods '*) ;;
+'diff --server-side --force-conflicts --field-manager=iec '*)
+  # As kubectl does: an object of another namespace than that which it is given is an error.
+  [ "${5-}" != -n ] || of=$6
+  : "${KUBECTL_EXTERNAL_DIFF:?is to leave replicas out}"
+  while read -r key value; do
+    case $key in
+    namespace:) [ -z "${of-}" ] || [ "$value" = "$of" ] || exit 2; at=$value ;;
+    name:) at=${of-default}; name=$value ;;
+    field:) test "$(cat "$cluster/objects/$at/$name" 2>&1)" = "$value" || { echo "< $name"; differs=yes; } ;;
+    esac
+  done
+  [ -z "${differs-}" ] || exit 1 ;;
 *) echo "kubectl is not asked $*" >&2; exit 64 ;;
 esac
 "#;
@@ -71,16 +83,21 @@ case "$*" in
 esac
 "#;
 
-/// helm, which remembers the description of each release.
+/// helm, which remembers the description of each release, and makes two objects, one in a namespace of its own.
 const HELM: &str = r#"
 shift 2
-[ "$1" = status ] || echo "helm $*" >>/run/calls
+[ "$1" = status ] || [ "$1" = get ] || echo "helm $*" >>/run/calls
 case $1 in
 status) test -e "/run/cluster/release-$2" && cat "/run/cluster/release-$2" ;;
 upgrade)
   release=$3
   while [ "$1" != --description ]; do shift; done
-  echo "DESCRIPTION: $2" >"/run/cluster/release-$release" ;;
+  echo "DESCRIPTION: $2" >"/run/cluster/release-$release"
+  mkdir -p /run/cluster/objects/store /run/cluster/objects/kube-system
+  echo a >/run/cluster/objects/store/till; echo b >/run/cluster/objects/kube-system/reader ;;
+get)
+  printf -- '---\n# Source: shop\nkind: A\nmetadata:\n  labels:\n    namespace: store\n  name: till\nfield: a\n'
+  printf -- '---\nkind: B\nmetadata:\n    name: reader\n    namespace: kube-system\nfield: b\n' ;;
 uninstall) rm "/run/cluster/release-$2" ;;
 esac
 "#;
@@ -278,7 +295,7 @@ fn the_cluster_gets_the_configuration_anew_when_it_changes() {
 }
 
 #[test]
-fn a_helm_release_is_upgraded_when_its_digest_changes_and_uninstalled() {
+fn a_helm_release_is_upgraded_when_its_digest_or_an_object_of_it_changes_and_uninstalled() {
     let host = control_plane();
     let chart = Digest::of(b"chart");
     host.write(&format!("/var/lib/iec/store/{}", chart.blob_path()), "an archive");
@@ -297,12 +314,21 @@ fn a_helm_release_is_upgraded_when_its_digest_changes_and_uninstalled() {
     let upgrade = |digest: Digest| {
         format!(
             "helm upgrade --install shop /var/lib/iec/incoming/shop.tgz -n store --create-namespace \
-             --values /etc/iec/helm/shop.yaml --description iec {digest} --wait --timeout=10m"
+             --values /etc/iec/helm/shop.yaml --description iec {digest} --force-conflicts --wait --timeout=10m"
         )
     };
     let (old, new) = (Digest::of(b"old values"), Digest::of(b"new values"));
     assert_eq!(host.apply("helm", release(old)), "changed");
     assert_eq!(calls(&host), [upgrade(old)]);
+    for object in ["store/till", "kube-system/reader"] {
+        let object = format!("/run/cluster/objects/{object}");
+        host.write(&object, "changed by hand");
+        assert_eq!(host.apply("helm", release(old)), "changed", "{object}");
+        std::fs::remove_file(host.path(&object)).expect("there");
+        assert_eq!(host.apply("helm", release(old)), "changed", "{object}");
+        assert_eq!(calls(&host), [upgrade(old), upgrade(old)], "{object}");
+    }
+    assert_eq!(host.apply("helm", release(old)), "unchanged");
     let (done, back) = there_and_back(&host, "helm", &release(new));
     assert_eq!(done, [upgrade(new)]);
     assert_eq!(

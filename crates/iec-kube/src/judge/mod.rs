@@ -1,9 +1,11 @@
 //! Judging what was read: pure functions from the declared site and Kubernetes objects to rows.
 
+mod helm;
 mod network;
 mod node;
 mod pods;
 
+pub use helm::{HelmRelease, judge_helm_releases};
 pub use network::{CalicoNode, IpPool, judge_calico_addresses, judge_dns_endpoints, judge_ip_pools};
 pub use node::{judge_node, judge_nodes};
 pub use pods::{

@@ -2,12 +2,48 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{ask_cluster, question, run};
+use super::ask::{ask_cluster, kubectl_admin, question, run};
+use super::objects::{FIELD_MANAGER, settled};
 use super::{HOME, Lowered, Undo};
 use crate::plan::op::HelmOp;
 
 fn helm() -> Cmd {
     Cmd::new(Program::Helm).words(["--kubeconfig", "/etc/kubernetes/admin.conf"])
+}
+
+/// Of what a release is made of, the documents whose objects say in which namespace they are (`says` = 1), or those that
+/// leave it to the release (`says` = 0): kubectl takes one namespace for what it is given, and refuses objects of another.
+const DOCUMENTS: &str = r#"function flush() { if (text != "" && namespaced == says) printf "---\n%s", text; text = ""; namespaced = 0; inside = 0; depth = 0 }
+/^---([ \t]|$)/ { flush(); next }
+/^[^ \t#]/ { inside = /^metadata:/; if (inside && /\{.*namespace/) namespaced = 1 }
+inside && /^ +[^ \t#]/ { match($0, /^ +/); if (!depth) depth = RLENGTH; if (RLENGTH == depth && $1 ~ /^["']?namespace["']?:$/) namespaced = 1 }
+{ text = text $0 "\n" }
+END { flush() }
+"#;
+
+/// A program that compares and does not look at how many replicas there are: that is an autoscaler's and people's to change.
+const COMPARE: &str = "KUBECTL_EXTERNAL_DIFF=diff -N -I replicas -I generation";
+
+/// Whether every object that Helm made for the release is there with each field as Helm made it, as the API server merges.
+/// What others have added is theirs. A difference is work to do; a manifest that no server-side merge takes (a chart may
+/// have a list with a key twice) cannot be compared, and is no difference.
+fn has_objects(name: &str, namespace: &str, says: u8) -> Expr {
+    let manifest = helm().words(["get", "manifest", name, "-n", namespace]);
+    let documents = Cmd::new(Program::Awk).word(format!("BEGIN {{ says = {says} }}\n{DOCUMENTS}"));
+    let kubectl = kubectl_admin().words(["diff", "--server-side", "--force-conflicts", FIELD_MANAGER]);
+    let kubectl = if says == 0 {
+        kubectl.words(["-n", namespace])
+    } else {
+        kubectl
+    };
+    let difference = kubectl.words(["-f", "-"]).with_environment([COMPARE]);
+    Expr::Pipe(vec![
+        manifest.quiet_errors(),
+        documents,
+        difference.quiet_errors(),
+        Cmd::new(Program::Grep).words(["-q", "."]),
+    ])
+    .not()
 }
 
 pub(super) fn release(release: &HelmOp) -> Lowered {
@@ -23,13 +59,17 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
     // Helm takes an archive by its name only; the store's files have none.
     let archive = format!("{HOME}/incoming/{archive}");
     let description = format!("iec {digest}");
-    let deployed = helm().words(["status", name, "-n", namespace]).quiet_errors();
+    let is_deployed = Expr::Pipe(vec![
+        helm().words(["status", name, "-n", namespace]).quiet_errors(),
+        Cmd::new(Program::Grep).words(["-qxF", &format!("DESCRIPTION: {description}")]),
+    ]);
     Lowered {
         check: vec![question(
-            format!("release {name} is deployed as the site asks"),
-            ask_cluster(Expr::Pipe(vec![
-                deployed,
-                Cmd::new(Program::Grep).words(["-qxF", &format!("DESCRIPTION: {description}")]),
+            format!("release {name} is deployed as the site asks, and its objects are as Helm made them"),
+            ask_cluster(Expr::all([
+                is_deployed,
+                settled(has_objects(name, namespace, 0)),
+                settled(has_objects(name, namespace, 1)),
             ])),
         )],
         keep: vec![],
@@ -53,6 +93,7 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
                     values,
                     "--description",
                     &description,
+                    "--force-conflicts",
                     "--wait",
                     "--timeout=10m",
                 ])

@@ -7,7 +7,7 @@ use super::{Lowered, Undo};
 use crate::plan::kubeadm::{INIT_FILE, InitPhase};
 
 /// The name under which IEC owns fields of objects.
-const FIELD_MANAGER: &str = "--field-manager=iec";
+pub(super) const FIELD_MANAGER: &str = "--field-manager=iec";
 
 fn server_side(verb: &str) -> Cmd {
     kubectl_admin().words([verb, "--server-side", "--force-conflicts", FIELD_MANAGER, "-f"])
@@ -23,7 +23,7 @@ fn has_objects(manifest: Vec<Cmd>) -> Expr {
 
 /// A difference that is there a second time. `kubectl diff` reads an object and has it merged one after the other: where a
 /// controller writes its state in between, as it does with all that is new, that state differs.
-fn settled(difference: Expr) -> Expr {
+pub(super) fn settled(difference: Expr) -> Expr {
     let again = Expr::all([run(Program::Sleep, ["1"]), difference.clone()]);
     Expr::any([difference, again])
 }
