@@ -10,9 +10,9 @@ macro_rules! sshd {
             script: concat!(
                 "echo '",
                 $line,
-                "' >/etc/ssh/sshd_config.d/zz.conf && systemctl reload ssh.service"
+                "' >/etc/ssh/sshd_config.d/zz.conf && systemctl reload ssh.service && sleep 1"
             ),
-            restore: "rm /etc/ssh/sshd_config.d/zz.conf && systemctl reload ssh.service",
+            restore: "rm /etc/ssh/sshd_config.d/zz.conf && systemctl reload ssh.service && sleep 1",
         }
     };
 }
