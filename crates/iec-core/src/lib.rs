@@ -26,6 +26,7 @@ pub mod render;
 pub mod report;
 pub mod reset;
 pub mod said;
+pub mod saved;
 pub mod schema;
 pub mod secret;
 pub mod seed;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use iec_sh::{OnFailure, UndoStep, events};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::content::Digest;
 use crate::event::{MalformedLine, lines, text, words};
@@ -215,7 +215,7 @@ fn present_path(fields: &[&str]) -> Option<(StepId, String, Present)> {
 }
 
 /// What would happen to a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// `+` something that is not there yet.

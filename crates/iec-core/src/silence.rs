@@ -1,4 +1,4 @@
-//! Hosts that do not answer, and what may not be done without them: the rest of a plan goes on.
+//! Hosts that do not answer or are left out, and what may not be done without them: the rest of a plan goes on.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,38 @@ use crate::observed::{HostObserved, Observed, State};
 use crate::plan::{HostPart, Op, Phase, Plan, Step, StepId};
 use crate::site::{Role, Site};
 
-/// A step that is left as it is, because a host does not answer.
+/// The hosts that a plan goes on without.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Away {
+    /// Those that do not answer.
+    pub silent: BTreeSet<HostName>,
+    /// Those that whoever plans has left out. They are well, for all that is known.
+    pub left_out: BTreeSet<HostName>,
+}
+
+impl Away {
+    /// All of them.
+    #[must_use]
+    pub fn hosts(&self) -> BTreeSet<HostName> {
+        self.silent.union(&self.left_out).cloned().collect()
+    }
+
+    fn has(&self, host: &HostName) -> bool {
+        self.silent.contains(host) || self.left_out.contains(host)
+    }
+
+    /// The host of this name, if it is away, with the reason.
+    fn why(&self, name: &str) -> Option<&'static str> {
+        let among = |hosts: &BTreeSet<HostName>| hosts.iter().any(|host| host.as_str() == name);
+        match (among(&self.silent), among(&self.left_out)) {
+            (true, _) => Some("does not answer"),
+            (false, true) => Some("is left out"),
+            (false, false) => None,
+        }
+    }
+}
+
+/// A step that is left as it is, because a host is away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// The host that would do it.
@@ -19,7 +50,7 @@ pub struct Held {
     pub step: StepId,
     /// What it does.
     pub title: String,
-    /// Why it may not be done without a host that does not answer.
+    /// Why it may not be done without a host that is away.
     pub reason: String,
 }
 
@@ -32,18 +63,16 @@ const JOINED: &str = "join.preflight";
 /// Says that a node of the cluster is well.
 const READY: &str = "node.ready";
 
-/// Takes out of the plan what may not be done while these hosts are silent, and gives it with the reasons. What is done
+/// Takes out of the plan what may not be done while these hosts are away, and gives it with the reasons. What is done
 /// already is no matter. Nothing of it is taken back either.
-pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, silent: &BTreeSet<HostName>) -> Vec<Held> {
-    if silent.is_empty() {
+pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, away: &Away) -> Vec<Held> {
+    let hosts = away.hosts();
+    if hosts.is_empty() {
         return Vec::new();
     }
     let silence = Silence {
-        silent,
-        control_planes: site
-            .control_planes()
-            .all(|host| silent.contains(host.name()))
-            .then(|| names(site.control_planes().map(|host| host.name()))),
+        away,
+        control_planes: ControlPlanes::of(site, away),
     };
     let mut held = Vec::new();
     for part in &mut plan.hosts {
@@ -54,12 +83,12 @@ pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, silent: &BTre
         held.extend(silence.hold_taints(part.host.as_str(), &mut found.leftovers));
     }
     if let Some(after) = plan.after_joins.take() {
-        let reason = format!("{} may still have to join by it", names(silent));
+        let reason = format!("{} may still have to join by it", names(&hosts));
         held.extend(after.steps.iter().map(|step| held_step(step, &reason)));
     }
-    if let Some(control_planes) = &silence.control_planes {
+    if let Some(ControlPlanes { names, .. }) = &silence.control_planes {
         for (host, recorded) in std::mem::take(&mut observed.leaving) {
-            let reason = format!("{host} leaves the cluster first, which {control_planes} would have to do");
+            let reason = format!("{host} leaves the cluster first, which {names} would have to do");
             let recorded = recorded.iter().filter(|recorded| recorded.leaves_something());
             held.extend(recorded.map(|recorded| held_record(&host, recorded, &reason)));
         }
@@ -67,10 +96,34 @@ pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, silent: &BTre
     held
 }
 
+/// The control planes, where all of them are away.
+struct ControlPlanes {
+    names: String,
+    /// Why, as in `edge-1 does not answer`.
+    why: &'static str,
+    /// Whether the cluster can be asked all the same: one of them was left out only.
+    work: bool,
+}
+
+impl ControlPlanes {
+    fn of(site: &Site, away: &Away) -> Option<Self> {
+        if !site.control_planes().all(|host| away.has(host.name())) {
+            return None;
+        }
+        let work = site
+            .control_planes()
+            .any(|host| away.left_out.contains(host.name()));
+        Some(Self {
+            names: names(site.control_planes().map(|host| host.name())),
+            why: if work { "is left out" } else { "does not answer" },
+            work,
+        })
+    }
+}
+
 struct Silence<'a> {
-    silent: &'a BTreeSet<HostName>,
-    /// The names of the control planes, where none of them answers.
-    control_planes: Option<String>,
+    away: &'a Away,
+    control_planes: Option<ControlPlanes>,
 }
 
 impl Silence<'_> {
@@ -88,13 +141,12 @@ impl Silence<'_> {
         held
     }
 
-    /// Why this step needs a host that does not answer.
+    /// Why this step needs a host that is away.
     fn reason(&self, role: Role, step: &Step, found: &HostObserved) -> Option<String> {
         let is_done = |id: &str| {
             let found = found.steps.get(&StepId::from_record(id));
             found.is_some_and(|found| found.state == State::Done)
         };
-        let is_silent = |node: &str| self.silent.iter().any(|host| host.as_str() == node);
         match (&step.op, role, &self.control_planes) {
             (
                 Op::Leave {
@@ -102,36 +154,40 @@ impl Silence<'_> {
                     reachable: true,
                 },
                 ..,
-            ) if is_silent(node) => Some(format!(
-                "{node} does not answer, so nothing there could end in order; where it is gone for good, \
+            ) if let Some(why) = self.away.why(node) => Some(format!(
+                "{node} {why}, so nothing there could end in order; where it is gone for good, \
                  `unreachable: true` says so"
             )),
-            (Op::Taint { node, .. }, ..) if is_silent(node) => Some(format!("{node} does not answer")),
+            (Op::Taint { node, .. }, ..) if let Some(why) = self.away.why(node) => {
+                Some(format!("{node} {why}"))
+            }
             _ if CALICO.contains(&step.id.as_str()) && is_done(CLUSTER) => Some(format!(
                 "Calico's settings follow from what all hosts are, and {} did not say",
-                names(self.silent)
+                names(&self.away.hosts())
             )),
-            (_, Role::Worker, Some(control_planes)) => match step.phase {
-                Phase::Join | Phase::Node if !is_done(JOINED) => Some(format!(
-                    "there is nothing to join while {control_planes} does not answer"
-                )),
-                Phase::Node if !is_done(READY) => Some(format!(
-                    "the cluster is asked, and {control_planes} does not answer"
-                )),
+            (_, Role::Worker, Some(ControlPlanes { names, why, work })) => match step.phase {
+                Phase::Join | Phase::Node if !is_done(JOINED) => {
+                    Some(format!("there is nothing to join while {names} {why}"))
+                }
+                Phase::Node if !work && !is_done(READY) => {
+                    Some(format!("the cluster is asked, and {names} {why}"))
+                }
                 _ => None,
             },
             _ => None,
         }
     }
 
-    /// Taints of silent hosts that the site no longer asks for.
+    /// Taints of hosts that are away, which the site no longer asks for.
     fn hold_taints(&self, host: &str, leftovers: &mut Vec<Recorded>) -> Vec<Held> {
         let mut held = Vec::new();
         leftovers.retain(|recorded| {
             let of = |node: &&HostName| recorded.step.as_str().starts_with(&format!("node.taint.{node}."));
-            let silent = self.silent.iter().find(of);
-            held.extend(silent.map(|node| held_record(host, recorded, &format!("{node} does not answer"))));
-            silent.is_none()
+            let hosts = self.away.hosts();
+            let node = hosts.iter().find(of);
+            let why = node.and_then(|node| Some(format!("{node} {}", self.away.why(node.as_str())?)));
+            held.extend(why.iter().map(|why| held_record(host, recorded, why)));
+            node.is_none()
         });
         held
     }

@@ -15,7 +15,7 @@ use iec_core::journal::Recorded;
 use iec_core::name::HostName;
 use iec_core::observed::{HostObserved, Observed, State, StepObserved};
 use iec_core::plan::{HostPart, Plan, StepId};
-use iec_core::silence::{Held, hold};
+use iec_core::silence::{Away, Held, hold};
 use iec_core::site::{Role, Site};
 use support::{facts, parse, plain_host, plan_of, site, site_names};
 
@@ -88,8 +88,48 @@ fn planned(
         leaving: BTreeMap::new(),
     };
     change(&mut observed);
-    let held = hold(site, &mut plan, &mut observed, &silent);
+    let away = Away {
+        silent,
+        left_out: BTreeSet::new(),
+    };
+    let held = hold(site, &mut plan, &mut observed, &away);
     (plan, observed, held)
+}
+
+/// Whoever plans for one new worker alone: the cluster goes on, but nobody there gives out a token.
+#[test]
+fn a_host_that_is_left_out_is_well_and_does_nothing() {
+    let site = site("three-hosts");
+    let left_out = silent(&["edge-1", "edge-3"]);
+    let held = |state: &dyn Fn(&str) -> State| {
+        let mut plan = plan_of(&site, &facts_without(&site, &left_out));
+        let part = plan
+            .hosts
+            .iter()
+            .map(|part| (part.host.to_string(), found(part, state)));
+        let mut observed = Observed {
+            hosts: part.collect(),
+            leaving: BTreeMap::new(),
+        };
+        let away = Away {
+            silent: BTreeSet::new(),
+            left_out: left_out.clone(),
+        };
+        hold(&site, &mut plan, &mut observed, &away)
+    };
+    assert_eq!(
+        held(&all_but(&["node.", "system.sysctls"])),
+        [],
+        "the cluster answers it"
+    );
+    let new = held(&|_| State::Needed);
+    assert!(
+        new.iter().any(|held| held.step.as_str() == "join.wait"),
+        "{new:?}"
+    );
+    for held in new {
+        assert_eq!(held.reason, "there is nothing to join while edge-1 is left out");
+    }
 }
 
 fn shown(held: &[Held]) -> Vec<String> {

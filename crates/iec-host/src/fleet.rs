@@ -55,6 +55,13 @@ impl Fleet {
         self
     }
 
+    /// The same without the hosts for which `has` says no.
+    #[must_use]
+    pub fn only(mut self, has: impl Fn(&str) -> bool) -> Self {
+        self.hosts.retain(|name, _| has(name));
+        self
+    }
+
     /// The host of this name.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<&Arc<dyn Host>> {

@@ -75,7 +75,15 @@ fn leave(lab: &Lab, machine: &Machine, steps: &mut Steps, before: &[Inventory]) 
     steps.run("plan says that a worker goes", || {
         pending(machine, "plan-leave", site, Some(5))
     })?;
-    steps.run("apply lets it go", || apply(machine, "apply-leave", site, true))?;
+    let plan = lab.site.with_file_name("leave.plan");
+    let plan = plan.to_str().context("a lab's path is plain text")?;
+    steps.run(
+        "the plan is kept in a file, and apply lets the worker go by it",
+        || {
+            machine.iec_done("plan-kept", &["plan", site, "--out", plan, "-o", "json"])?;
+            apply(machine, "apply-leave", plan, true)
+        },
+    )?;
     steps.run("the worker is as it was", || {
         compare(lab, machine, lab.hosts.iter().zip(before).next_back())
     })?;
@@ -88,6 +96,13 @@ fn leave(lab: &Lab, machine: &Machine, steps: &mut Steps, before: &[Inventory]) 
     })?;
 
     fs::write(site, text)?;
+    steps.run("the plan of another site file is refused", || {
+        let words = ["apply", plan, "-o", "json"];
+        let ended = machine.iec("apply-stale", &words)?;
+        let refused = ended.code == Some(1) && ended.stdout.contains("IEC4021");
+        anyhow::ensure!(refused, "{}", machine.failure("apply-stale", &words, &ended));
+        Ok(())
+    })?;
     steps.run("apply lets it join again", || {
         apply(machine, "apply-join", site, true)
     })

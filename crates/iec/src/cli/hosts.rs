@@ -25,6 +25,16 @@ pub struct Reach {
     pub ssh_config: Option<PathBuf>,
 }
 
+/// Of which hosts of a site a command thinks.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Limit {
+    /// Work on these hosts only, such as `edge-2,edge-3`
+    ///
+    /// The others are asked nothing. What may not be done without them is named and left as it is.
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
+    pub limit: Vec<String>,
+}
+
 /// Print what would be done, and change nothing on a host
 ///
 /// Asks every host what it is and what is there, and prints the difference to what the site should be: by phase,
@@ -37,6 +47,8 @@ pub struct Reach {
     iec plan\n  \
     iec plan shop/site.yaml --brief\n  \
     iec plan --detailed-exitcode -o json\n  \
+    iec plan --out today.plan && iec apply today.plan\n  \
+    iec plan --limit edge-3\n  \
     iec plan --facts facts.json"
 )]
 pub struct Plan {
@@ -55,6 +67,12 @@ pub struct Plan {
     /// End with exit code 5 when something is to be done
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Write the plan to a file, which `iec apply FILE` does as long as nothing else has changed
+    #[arg(long, value_name = "FILE", conflicts_with = "facts")]
+    pub out: Option<PathBuf>,
+    /// Of which hosts
+    #[command(flatten)]
+    pub limit: Limit,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,
@@ -67,11 +85,24 @@ pub struct Plan {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     iec apply\n  \
-    iec apply shop/site.yaml -o json")]
+    iec apply shop/site.yaml -o json\n  \
+    iec plan --out today.plan && iec apply today.plan\n  \
+    iec apply --limit edge-1,edge-4 --max-changes 40")]
 pub struct Apply {
-    /// The site file
+    /// The site file, a folder that holds a site.yaml, or a plan that `iec plan --out` has written
+    ///
+    /// A plan is done as it was shown, or not at all: where something else is found now, it is refused and says what.
+    #[arg(value_name = "SITE or PLAN", default_value = "site.yaml")]
+    pub site: PathBuf,
+    /// Of which hosts
     #[command(flatten)]
-    pub site: SitePath,
+    pub limit: Limit,
+    /// Begin nothing where more steps than this would be done
+    #[arg(long, value_name = "N")]
+    pub max_changes: Option<usize>,
+    /// Install anew although all hosts of a site that was installed are bare
+    #[arg(long)]
+    pub reinstall: bool,
     /// The kubeconfig that gets the cluster's entries [default: kubeconfig, beside the site file]
     ///
     /// A cluster, a user and a context, all of the site's name, are put into it. Whatever else is in the file stays as it

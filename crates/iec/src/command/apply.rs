@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use iec_core::content::Digest;
-use iec_core::observed::{Action, Observed};
-use iec_core::plan::{HostPart, Phase, Plan, StoreBlob};
+use iec_core::name::HostName;
+use iec_core::observed::Observed;
+use iec_core::plan::{HostPart, Plan, StoreBlob};
 use iec_core::reset::{Stage, leaving};
 use iec_core::site::Role;
 use iec_host::{
@@ -16,16 +17,18 @@ use iec_host::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::admission::{left_out, refuse_all_new, refuse_early, refuse_many};
 use super::content::Content;
 use super::interrupt;
 use super::kubeconfig::{self, Target};
-use super::planning::{Planned, milliseconds, planned};
+use super::planning::{Asked, Planned, milliseconds, planned};
 use super::reach::{block_on, fleet};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
+use super::saved_plan::{self, Saved};
 use super::seed::{Seeding, Seeds};
 use super::site_file::{self, SiteFile};
-use crate::cli::Apply;
+use crate::cli::{Apply, SitePath};
 use crate::error::{CliError, Outcome};
 use crate::kubeconfig::Selection;
 use crate::settings::Settings;
@@ -33,10 +36,19 @@ use crate::ui::{Document, Ui, count, duration, size};
 
 /// Does what is to be done.
 pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
-    let file = site_file::read(&arguments.site)?;
+    let saved = saved_plan::read(&arguments.site)?;
+    let place = match &saved {
+        Some(saved) => saved.site(),
+        None => SitePath {
+            site: arguments.site.clone(),
+        },
+    };
+    let file = site_file::read(&place)?;
     ui.diagnostics(&file.warnings, &file.text);
+    let left_out = left_out(&file, &limit(arguments, saved.as_ref())?)?;
     let content = Content::open(&file, settings, ui)?;
-    let fleet = fleet(&file.site, &arguments.reach, settings)?;
+    let fleet = fleet(&file.site, &arguments.reach, settings)?
+        .only(|name| left_out.iter().all(|host| host.as_str() != name));
     let path = arguments.kubeconfig.clone();
     let kubeconfig = Target {
         path: path.unwrap_or_else(|| kubeconfig::default_path(&file.path)),
@@ -53,12 +65,29 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
         kubeconfig: &kubeconfig,
         token_life: arguments.token_ttl.0,
         who: &settings.who,
+        left_out: &left_out,
+        saved: saved.as_ref(),
+        max_changes: arguments.max_changes,
+        reinstall: arguments.reinstall,
     };
     let applied = block_on(apply(&file, &content, &fleet, (&request, seeds), ui))?;
     ui.result(Document::Apply, &applied.json(&file, &kubeconfig.path), || {
         applied.text(&file, &kubeconfig.path)
     });
     applied.silence.map_or(Ok(Outcome::Done), Err)
+}
+
+/// The hosts that the run is about: those of the saved plan, where there is one.
+fn limit(arguments: &Apply, saved: Option<&Saved>) -> Result<Vec<String>, CliError> {
+    let limit = &arguments.limit.limit;
+    match saved {
+        None => Ok(limit.clone()),
+        Some(saved) if limit.is_empty() => Ok(saved.plan.limit.iter().cloned().collect()),
+        Some(_) => Err(
+            CliError::refused("IEC4029", "a saved plan says itself which hosts it is about")
+                .next("leave --limit out, or make the plan anew with it"),
+        ),
+    }
 }
 
 /// How the site is applied.
@@ -69,6 +98,14 @@ pub(super) struct Request<'a> {
     pub(super) token_life: Duration,
     /// Who applies it, for others to read.
     pub(super) who: &'a str,
+    /// The hosts that are left out.
+    pub(super) left_out: &'a BTreeSet<HostName>,
+    /// The plan that was looked at before: nothing else may be done.
+    pub(super) saved: Option<&'a Saved>,
+    /// The most steps that may be done.
+    pub(super) max_changes: Option<usize>,
+    /// Whether a site that was installed may be installed on bare hosts.
+    pub(super) reinstall: bool,
 }
 
 /// What an apply did.
@@ -90,12 +127,26 @@ pub(super) async fn apply(
 ) -> Result<Applied, CliError> {
     let kubeconfig = request.kubeconfig;
     let began = Instant::now();
-    let planned = planned(file, content, fleet, (request.token_life, seeds), ui).await?;
+    let asked = Asked {
+        token_life: request.token_life,
+        seeds,
+        left_out: request.left_out.clone(),
+    };
+    let planned = planned(file, content, fleet, asked, ui).await?;
     for warning in &planned.plan.warnings {
         ui.warn("IEC3909", warning);
     }
     refuse_early(&planned)?;
+    refuse_many(&planned, request.max_changes)?;
+    if let Some(saved) = request.saved {
+        saved.hold_against(file, &planned)?;
+    }
     let credentials = &planned.credentials;
+    if !request.reinstall {
+        let installed = kubeconfig.has_site(file, fleet, credentials)?;
+        let known = installed.then(|| format!("{} has its entries", kubeconfig.path.display()));
+        refuse_all_new(file, &planned, known.as_deref())?;
+    }
     kubeconfig.refuse(file, fleet, credentials)?;
     let mut summary = Summary::default();
     tracing::debug!(milliseconds = milliseconds(began), "asked and planned");
@@ -291,41 +342,6 @@ pub(super) fn run_name() -> RunName {
     let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let salt = std::process::id() % 0x1_0000;
     RunName::new(format!("{now}-{salt:04x}")).expect("digits, small letters and dashes, well below 60")
-}
-
-/// Refuses a run on hosts that may not be changed: before the first change, on all hosts at once.
-///
-/// A question that a refusal belongs to begins with its code, such as the one for a link in the way of a file. What else
-/// could not be told may be told when its turn comes.
-fn refuse_early(planned: &Planned) -> Result<(), CliError> {
-    let has_code = |missing: &str| {
-        missing
-            .split_once(": ")
-            .is_some_and(|(code, _)| code.starts_with("IEC"))
-    };
-    let refused: Vec<_> = planned
-        .changes
-        .steps
-        .iter()
-        .filter(|change| change.action == Action::Unknown)
-        .flat_map(|change| {
-            change
-                .missing
-                .iter()
-                .map(move |missing| (change, missing.as_str()))
-        })
-        .filter(|(change, missing)| change.phase == Phase::Admission || has_code(missing))
-        .map(|(change, missing)| (change.host.as_str(), missing))
-        .collect();
-    let Some((host, first)) = refused.first() else {
-        return Ok(());
-    };
-    let (code, what) = first.split_once(": ").unwrap_or(("IEC4003", first));
-    let mut error = CliError::refused(code.to_owned(), format!("host {host} may not be changed: {what}"));
-    for (host, what) in &refused[1..] {
-        error = error.evidence(format!("{host}: {what}"));
-    }
-    Err(error.next(format!("iec explain {code} says what to do")))
 }
 
 impl Applied {

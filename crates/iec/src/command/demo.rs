@@ -1,5 +1,6 @@
 //! `iec demo`: all of it on this machine, with nothing prepared.
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -70,6 +71,11 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
             kubeconfig: &kubeconfig,
             token_life: TOKEN_LIFE,
             who: &settings.who,
+            left_out: &BTreeSet::new(),
+            saved: None,
+            max_changes: None,
+            // The hosts of a demo are new every time.
+            reinstall: true,
         };
         let seeds = Seeds::new(Seeding::Do, settings);
         let applied = apply(&file, &content, &fleet, (&request, seeds), ui).await?;

@@ -68,6 +68,23 @@ impl Target {
         }
     }
 
+    /// Whether the file has entries of this very site: then it was installed, and not taken back from here.
+    pub(super) fn has_site(
+        &self,
+        file: &SiteFile,
+        fleet: &Fleet,
+        credentials: &Credentials,
+    ) -> Result<bool, CliError> {
+        let wanted = wanted(&file.site, fleet, credentials);
+        let Some(text) = kubeconfig::read(&self.path)? else {
+            return Ok(false);
+        };
+        match wanted.taken_out(&text) {
+            Ok(left) => Ok(!matches!(left, Left::Unchanged)),
+            Err(refusal) => Err(refused(&self.path, &wanted, &refusal)),
+        }
+    }
+
     /// What the file is to hold, where it does not yet.
     fn changed(
         &self,

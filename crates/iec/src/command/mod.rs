@@ -1,5 +1,6 @@
 //! What each command does: one file per command, and this list.
 
+mod admission;
 mod apply;
 mod bundle;
 mod certificates;
@@ -29,6 +30,7 @@ mod render;
 mod reset;
 mod run_result;
 mod run_view;
+mod saved_plan;
 mod schema;
 mod seed;
 mod site_file;

@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 
 use iec_core::plan::TOKEN_LIFE;
+use iec_sh::Word;
 use serde_json::json;
 
 use super::check::describe;
 use super::content::Content;
-use super::planning::{planned, planned_for};
+use super::planning::{Asked, planned, planned_for};
 use super::reach::{block_on, fleet};
 use super::seed::{Seeding, Seeds};
 use super::site_file;
+use super::{admission, saved_plan};
 use crate::cli::Plan;
 use crate::error::{CliError, Outcome};
 use crate::settings::Settings;
@@ -19,17 +21,30 @@ use crate::ui::{Document, Ui};
 
 /// Prints the difference between the site file and the hosts.
 pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
+    if let Some(path) = &arguments.out {
+        saved_plan::refuse_place(path)?;
+    }
     let file = site_file::read(&arguments.site)?;
     ui.diagnostics(&file.warnings, &file.text);
     let content = Content::open(&file, settings, ui)?;
     let seeds = Seeds::new(Seeding::Say, settings);
+    let left_out = admission::left_out(&file, &arguments.limit.limit)?;
     let planned = match &arguments.facts {
         Some(facts) => planned_for(&file, &content, (facts, seeds), ui)?,
         None => {
-            let fleet = fleet(&file.site, &arguments.reach, settings)?;
-            block_on(planned(&file, &content, &fleet, (TOKEN_LIFE, seeds), ui))?
+            let fleet = fleet(&file.site, &arguments.reach, settings)?
+                .only(|name| left_out.iter().all(|host| host.as_str() != name));
+            let asked = Asked {
+                token_life: TOKEN_LIFE,
+                seeds,
+                left_out,
+            };
+            block_on(planned(&file, &content, &fleet, asked, ui))?
         }
     };
+    if let Some(path) = &arguments.out {
+        saved_plan::write(path, &file, &planned, &arguments.limit.limit, settings)?;
+    }
     let detail = match (arguments.brief, arguments.all) {
         (true, _) => Detail::Brief,
         (false, true) => Detail::Everything,
@@ -44,6 +59,7 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         "pending": !planned.changes.is_settled(),
         "silent": planned.silent.keys().collect::<Vec<_>>(),
         "held": planned.held,
+        "file": arguments.out,
     });
     ui.result(Document::Plan, &value, || {
         let mut text = format!(
@@ -54,8 +70,21 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         for warning in &planned.plan.warnings {
             let _ = writeln!(text, "Warning: {warning}.");
         }
+        if planned.silent.is_empty() {
+            for line in planned.held_lines() {
+                let _ = writeln!(text, "{line}");
+            }
+        }
         if !planned.changes.is_settled() {
-            let _ = write!(text, "\n  iec apply {}\n", file.word());
+            let word = match &arguments.out {
+                Some(path) => Word::new(path.to_string_lossy()),
+                None => file.word(),
+            };
+            let limit = match (&arguments.out, arguments.limit.limit.join(",")) {
+                (None, hosts) if !hosts.is_empty() => format!(" --limit {hosts}"),
+                _ => String::new(),
+            };
+            let _ = write!(text, "\n  iec apply {word}{limit}\n");
         }
         text
     });

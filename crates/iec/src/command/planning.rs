@@ -14,7 +14,7 @@ use iec_core::probe::certificate_sha256;
 use iec_core::release::Release;
 use iec_core::removal;
 use iec_core::seed::Seed;
-use iec_core::silence::{Held, hold};
+use iec_core::silence::{Away, Held, hold};
 use iec_core::site::Site;
 use iec_host::{Fleet, Observation, Probed, observe, probe};
 
@@ -52,23 +52,39 @@ impl Planned {
     pub(super) fn silence(&self, became: &str) -> Option<CliError> {
         let hosts = self.silent.iter();
         let error = unanswered(hosts.map(|(host, trouble)| (host.as_str(), trouble.clone())))?;
-        let mut error = error.evidence(became);
-        for held in self.held.iter().take(MOST_HELD) {
-            error = error.evidence(format!(
+        let error = error.evidence(became);
+        Some(self.held_lines().into_iter().fold(error, CliError::evidence))
+    }
+
+    /// The first steps that may not be done, and how many more there are.
+    pub(super) fn held_lines(&self) -> Vec<String> {
+        let line = |held: &Held| {
+            format!(
                 "not done on {}: {} ({}), for {}",
                 held.host, held.title, held.step, held.reason
-            ));
-        }
+            )
+        };
+        let mut lines: Vec<String> = self.held.iter().take(MOST_HELD).map(line).collect();
         let further = self.held.len().saturating_sub(MOST_HELD);
         if further > 0 {
-            error = error.evidence(format!("and {} more", count(further, "step")));
+            lines.push(format!("and {} more", count(further, "step")));
         }
-        Some(error)
+        lines
     }
 }
 
 /// How many steps that were not done are named.
 const MOST_HELD: usize = 10;
+
+/// What a plan is asked for.
+pub(super) struct Asked {
+    /// How long a bootstrap token lives that is made now.
+    pub(super) token_life: Duration,
+    /// Images that were unpacked elsewhere.
+    pub(super) seeds: Seeds,
+    /// The hosts that the plan is not about: they are asked nothing.
+    pub(super) left_out: BTreeSet<HostName>,
+}
 
 /// Probes the hosts, plans, and asks the hosts for the state of each step. Changes nothing on a host.
 ///
@@ -80,9 +96,14 @@ pub(super) async fn planned(
     file: &SiteFile,
     content: &Content,
     fleet: &Fleet,
-    (token_life, mut seeds): (Duration, Seeds),
+    asked: Asked,
     ui: &Ui,
 ) -> Result<Planned, CliError> {
+    let Asked {
+        token_life,
+        mut seeds,
+        left_out,
+    } = asked;
     let mut board = ui.board("plan");
     for name in fleet.names() {
         board.busy(name, "is asked what it is");
@@ -92,7 +113,7 @@ pub(super) async fn planned(
     board.finish();
     let of_probe = failures(&probed.facts).map(|(host, trouble)| (host.to_owned(), trouble));
     let mut silent: BTreeMap<String, HostTrouble> = of_probe.collect();
-    refuse_all_silent(file, &silent)?;
+    refuse_all_silent(fleet, file, &silent)?;
     let place = file.secrets();
     let known = credentials::load(&place)?;
     if let (None, Some(at_work)) = (&known, at_work(&probed.facts)) {
@@ -102,7 +123,7 @@ pub(super) async fn planned(
         )));
     }
     if known.is_none() {
-        refuse_unknown_cluster(file, &silent)?;
+        refuse_unknown_cluster(file, &silent, &left_out)?;
     }
     let problems = found(
         file,
@@ -115,13 +136,15 @@ pub(super) async fn planned(
     let made_credentials = known.is_none();
     let credentials = credentials_for(known, &place, file, content, &probed.facts, ui)?;
     seeds.prepare(file, content, &probed.facts, ui);
-    let mut plan = plan_with(
-        file,
-        content,
-        (&probed.facts, &names(&silent), seeds.by_host()),
-        &credentials,
-        token_life,
-    )?;
+    let mut away = Away {
+        silent: names(&silent),
+        left_out,
+    };
+    let plan_now = |away: &Away, seeds: &Seeds| {
+        let given = (&probed.facts, &away.hosts(), seeds.by_host());
+        plan_with(file, content, given, &credentials, token_life)
+    };
+    let mut plan = plan_now(&away, &seeds)?;
     let mut board = ui.board("plan");
     for part in &plan.hosts {
         board.busy(
@@ -134,20 +157,15 @@ pub(super) async fn planned(
     if !observation.failures.is_empty() {
         let failures = std::mem::take(&mut observation.failures).into_iter();
         silent.extend(failures.map(|(host, error)| (host, HostTrouble::from(&error))));
-        refuse_all_silent(file, &silent)?;
-        plan = plan_with(
-            file,
-            content,
-            (&probed.facts, &names(&silent), seeds.by_host()),
-            &credentials,
-            token_life,
-        )?;
+        refuse_all_silent(fleet, file, &silent)?;
+        away.silent = names(&silent);
+        plan = plan_now(&away, &seeds)?;
     }
     let problems = removal::refuse(&file.site, &plan, &observation.observed);
     if !problems.is_empty() {
         return Err(refuse(file, problems));
     }
-    let held = hold(&file.site, &mut plan, &mut observation.observed, &names(&silent));
+    let held = hold(&file.site, &mut plan, &mut observation.observed, &away);
     let changes = diff(&plan, &observation.observed);
     Ok(Planned {
         plan,
@@ -169,9 +187,14 @@ fn names(silent: &BTreeMap<String, HostTrouble>) -> BTreeSet<HostName> {
 }
 
 /// Where no host of the cluster answers there is nothing to plan for.
-fn refuse_all_silent(file: &SiteFile, silent: &BTreeMap<String, HostTrouble>) -> Result<(), CliError> {
-    let mut hosts = file.site.present_hosts();
-    if hosts.all(|host| silent.contains_key(host.name().as_str())) {
+fn refuse_all_silent(
+    fleet: &Fleet,
+    file: &SiteFile,
+    silent: &BTreeMap<String, HostTrouble>,
+) -> Result<(), CliError> {
+    let hosts = file.site.present_hosts().map(|host| host.name().as_str());
+    let mut asked = hosts.filter(|name| fleet.host(name).is_some());
+    if asked.all(|name| silent.contains_key(name)) {
         let silent = silent
             .iter()
             .map(|(host, trouble)| (host.as_str(), trouble.clone()));
@@ -181,7 +204,22 @@ fn refuse_all_silent(file: &SiteFile, silent: &BTreeMap<String, HostTrouble>) ->
 }
 
 /// Without a secrets file only the control planes can tell whether this is a new site: none of them may be silent.
-fn refuse_unknown_cluster(file: &SiteFile, silent: &BTreeMap<String, HostTrouble>) -> Result<(), CliError> {
+fn refuse_unknown_cluster(
+    file: &SiteFile,
+    silent: &BTreeMap<String, HostTrouble>,
+    left_out: &BTreeSet<HostName>,
+) -> Result<(), CliError> {
+    if let Some(host) = file
+        .site
+        .control_planes()
+        .find(|host| left_out.contains(host.name()))
+    {
+        let name = host.name();
+        let cause = format!(
+            "there is no secrets file of the site, and {name}, which knows whether there is a cluster, is left out"
+        );
+        return Err(CliError::refused("IEC4028", cause).next(format!("add {name} to --limit")));
+    }
     let control_planes = file.site.control_planes().map(|host| host.name().as_str());
     let silent = control_planes.filter_map(|name| Some((name, silent.get(name)?.clone())));
     let path = file.secrets().path;
