@@ -67,6 +67,14 @@ const TASKS: &[(&str, &str)] = &[
         "hosts and operator die at random moments of an apply; writes docs/tested.md",
     ),
     (
+        "proof real-kernel|arm64|mixed",
+        "virtual machines: of this machine's architecture, of arm64, of both beside a container; reboots and power cuts; writes docs/tested.md",
+    ),
+    (
+        "proof machine-cuts [--seed N] [--rounds N]",
+        "the same as power-cuts on a virtual machine, whose disk loses what was not flushed; writes docs/tested.md",
+    ),
+    (
         "proof inventories [--seed N] [--rounds N]",
         "inventories of all kinds, read by IEC and by Ansible itself; writes docs/tested.md",
     ),

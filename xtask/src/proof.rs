@@ -54,8 +54,9 @@ pub(crate) fn reproducible(root: &Path) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// The proof whose moments are chosen by chance.
+/// The proofs whose moments are chosen by chance.
 const POWER_CUTS: &str = "power-cuts";
+const MACHINE_CUTS: &str = "machine-cuts";
 
 /// A proof that is a scenario on real hosts.
 struct Shown {
@@ -67,7 +68,28 @@ struct Shown {
     rows: &'static [&'static str],
 }
 
-const SCENARIOS: [Shown; 4] = [
+const SCENARIOS: [Shown; 8] = [
+    Shown {
+        proof: "real-kernel",
+        scenario: "real-kernel",
+        rows: &[
+            "one host with Debian's own kernel, of this machine's architecture: bare, installed, verified, rebooted, its power cut, reset, bare again",
+        ],
+    },
+    Shown {
+        proof: "arm64",
+        scenario: "arm64",
+        rows: &[
+            "one arm64 host with Debian's own kernel: bare, installed, verified, rebooted, its power cut, reset, bare again",
+        ],
+    },
+    Shown {
+        proof: "mixed",
+        scenario: "mixed",
+        rows: &[
+            "a site of two architectures: an amd64 control plane, a worker of each, rebooted, power cut, reset; 3 hosts",
+        ],
+    },
     Shown {
         proof: "calico-etcd",
         scenario: "calico-etcd",
@@ -96,6 +118,13 @@ const SCENARIOS: [Shown; 4] = [
         ],
     },
     Shown {
+        proof: MACHINE_CUTS,
+        scenario: "machine-cuts",
+        rows: &[
+            "a virtual machine whose disk loses what was not flushed, or its operator, dies at random moments of `apply`; resumed, verified, reset",
+        ],
+    },
+    Shown {
         proof: POWER_CUTS,
         scenario: "power-cuts",
         rows: &[
@@ -116,7 +145,7 @@ pub(crate) fn scenario(root: &Path, name: &str, words: &[&str]) -> anyhow::Resul
     })?;
     let run = record::Run::now(root)?;
     let proof = e2e::proof(root, shown.scenario, words)?;
-    let chance = if name == POWER_CUTS {
+    let chance = if matches!(name, POWER_CUTS | MACHINE_CUTS) {
         format!(", {} rounds with seed {}", proof.rounds, proof.seed)
     } else {
         String::new()

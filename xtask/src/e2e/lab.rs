@@ -31,8 +31,20 @@ pub(crate) struct Host {
     pub(crate) role: String,
     /// How it is reached.
     pub(crate) addresses: Vec<String>,
-    /// The container that it is.
+    /// What it is made of.
+    pub(crate) kind: Kind,
+    /// The container that it is, or the virtual machine.
     pub(crate) container: String,
+}
+
+/// What a host is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// A container of podman.
+    Container,
+    /// A virtual machine, reached by SSH.
+    Vm,
 }
 
 /// Running hosts. They are removed when this is dropped, unless they are to be kept.
@@ -99,6 +111,17 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Runs one of the commands `iec lab` that are about one host of this lab.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub(super) fn command(&self, verb: &str, host: &Host, more: &[&str]) -> anyhow::Result<()> {
+        let log = format!("lab-{verb}-{}", host.name);
+        let mut words = vec!["lab", verb, &self.name, &host.name];
+        words.extend(more);
+        self.machine.iec_done(&log, &words).map(drop)
+    }
+
     fn down(&self, log: &str) {
         let log = self.machine.logs.join(format!("{log}.log"));
         // Ctrl-C has been heard already: cleaning up is what it asked for.
@@ -140,8 +163,29 @@ impl Lab {
     /// # Errors
     /// When it cannot be run, or ends with another exit code than 0.
     pub(crate) fn run(&self, host: &Host, script: &str, input: &str) -> anyhow::Result<String> {
-        let words = ["exec", "--interactive", &host.container, "sh", "-c", script];
-        output(Command::new("podman").args(words), input)
+        output(&mut self.as_root(host, &["sh", "-c", script])?, input)
+    }
+
+    /// A command as root on a host: from outside of a container, by SSH in a virtual machine.
+    pub(super) fn as_root(&self, host: &Host, words: &[&str]) -> anyhow::Result<Command> {
+        if host.kind == Kind::Container {
+            let mut podman = Command::new("podman");
+            podman
+                .args(["exec", "--interactive", &host.container])
+                .args(words);
+            return Ok(podman);
+        }
+        let mut ssh = Command::new("ssh");
+        ssh.args(self.ssh_options())
+            .arg(Self::login(host)?)
+            .args(["sudo", "-n"]);
+        // A shell on the host reads the words.
+        ssh.args(
+            words
+                .iter()
+                .map(|word| format!("'{}'", word.replace('\'', r"'\''"))),
+        );
+        Ok(ssh)
     }
 
     /// Runs a command on a host by SSH, as the user who logs in; what it reads is `input`.
@@ -212,18 +256,15 @@ impl Lab {
         log: &str,
         folders: &[&str],
     ) -> anyhow::Result<Inventory> {
-        let mut words = vec![
-            "exec",
-            &host.container,
-            "sh",
-            "-c",
-            inventory::SCRIPT,
-            inventory::NAME,
-            inventory::HOST,
-        ];
+        let mut words = vec!["sh", "-c", inventory::SCRIPT, inventory::NAME, inventory::HOST];
         words.extend(folders);
-        let mut text = output(Command::new("podman").args(words), "")?;
+        let mut text = output(&mut self.as_root(host, &words)?, "")?;
         let mut all = Inventory::parse(&text)?;
+        if host.kind == Kind::Vm {
+            // Its network is its own kernel's, and a bare host has no program that lists the packet filter.
+            fs::write(self.machine.logs.join(format!("{}-{log}.tsv", host.name)), text)?;
+            return Ok(all);
+        }
         let words = ["sh", "-c", inventory::SCRIPT, inventory::NAME, inventory::FILTERS];
         let filters = self.run_in_network(host, &words)?;
         all.extend(Inventory::parse(&filters)?);

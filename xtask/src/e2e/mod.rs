@@ -7,6 +7,7 @@ mod exports;
 mod inventory;
 mod lab;
 mod machine;
+mod machines;
 mod main_job;
 mod medium;
 mod methods;

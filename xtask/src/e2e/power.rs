@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::lab::{Host, Lab, output};
+use super::lab::{Host, Kind, Lab, output};
 
 /// How long a host may take to come up; generous, because the machine may be busy with others.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Lab {
@@ -18,6 +18,9 @@ impl Lab {
     /// # Errors
     /// When it does not run.
     pub(super) fn power_off(&self, host: &Host) -> anyhow::Result<()> {
+        if host.kind == Kind::Vm {
+            return self.command("stop", host, &["--cut"]);
+        }
         podman(&["kill", "--signal", "KILL", &host.container])?;
         podman(&["wait", &host.container]).map(drop)
     }
@@ -31,11 +34,14 @@ impl Lab {
         self.await_started(host, PATIENCE)
     }
 
-    /// Starts a host again on its own disk, and does not wait for it.
+    /// Starts a host again on its own disk, and does not wait for a container.
     ///
     /// # Errors
     /// When it runs already.
     pub(super) fn switch_on(&self, host: &Host) -> anyhow::Result<()> {
+        if host.kind == Kind::Vm {
+            return self.command("start", host, &[]);
+        }
         podman(&["start", &host.container]).map(drop)
     }
 
@@ -50,8 +56,9 @@ impl Lab {
         let deadline = Instant::now() + patience;
         loop {
             // It ends with 1 for a host of which a unit failed, and prints the state all the same.
-            let words = ["exec", &host.container, "systemctl", "is-system-running"];
-            let said = Command::new("podman").args(words).output()?;
+            let said = self
+                .as_root(host, &["systemctl", "is-system-running"])?
+                .output()?;
             let state = String::from_utf8_lossy(&said.stdout).trim().to_owned();
             let started = matches!(state.as_str(), "running" | "degraded");
             if started && TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {

@@ -20,29 +20,66 @@ use crate::program::{Ended, Meanwhile, Program};
 use crate::stage::time;
 use crate::terminal;
 
-/// About as long as an apply takes, in milliseconds: a moment by the clock comes within it.
-const APPLY: u64 = 45_000;
+/// The hosts that die.
+struct Hosts {
+    lab: &'static str,
+    count: usize,
+    /// What else the lab is asked for.
+    more: &'static [&'static str],
+    /// About as long as an apply takes on them, in milliseconds: a moment by the clock comes within it.
+    apply: u64,
+}
+
+const CONTAINERS: Hosts = Hosts {
+    lab: "e2e-power-cuts",
+    count: 2,
+    more: &[],
+    apply: 45_000,
+};
+
+/// A kernel of its own, whose memory is lost, and a disk that loses what was not flushed; emulated, where it must be.
+const MACHINES: Hosts = Hosts {
+    lab: "e2e-machine-cuts",
+    count: 1,
+    more: &["--kind", "vm", "--disk-cache", "lost", "--install-deps"],
+    apply: 600_000,
+};
+
 /// A moment of a step comes within so many milliseconds after it has begun.
 const STEP: u64 = 1_500;
 /// How long a host may stay without power, in milliseconds. Longer ones differ in nothing but patience.
 const DARK: u64 = 4_000;
 /// How long an apply may take that goes on by itself, on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1800);
 
-/// Rounds with these choices; each begins with bare hosts and ends with them.
+/// Rounds with these choices on containers; each begins with bare hosts and ends with them.
 ///
 /// # Errors
 /// Those of the first step that fails.
 pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
+    rounds(&CONTAINERS, machine, steps)
+}
+
+/// The same on a virtual machine.
+///
+/// # Errors
+/// Those of the first step that fails.
+pub(super) fn machines(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
+    rounds(&MACHINES, machine, steps)
+}
+
+fn rounds(hosts: &Hosts, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
     let mut chance = Chance::new(machine.seed);
     terminal::line(format_args!("  seed {}, {} rounds", machine.seed, machine.rounds));
-    let lab = steps.run("bare hosts are up", || Lab::up(machine, "e2e-power-cuts", 2))?;
+    let lab = steps.run("bare hosts are up", || {
+        Lab::up_with(machine, hosts.lab, hosts.count, hosts.more)
+    })?;
     let candidates = candidates(&lab, machine)?;
     let before = steps.run("what the hosts are is noted", || main_job::inventories(&lab))?;
     for round in 1..=machine.rounds {
         let cuts = 1 + chance.below(2);
         for number in 1..=cuts {
-            let cut = Cut::choose(&mut chance, &candidates);
+            let cut = Cut::choose(&mut chance, hosts.apply, &candidates);
             let name = format!("round {round}, {cut}");
             let log = format!("apply-{round}-{number}");
             steps.run(&name, || cut.happen(&lab, machine, &log))?;
@@ -101,7 +138,7 @@ struct Cut {
 
 impl Cut {
     /// Chooses one. By the clock, long steps are met; by the step, short ones.
-    fn choose(chance: &mut Chance, candidates: &[(String, String)]) -> Self {
+    fn choose(chance: &mut Chance, apply: u64, candidates: &[(String, String)]) -> Self {
         let all = [
             Victims::Host,
             Victims::AllHosts,
@@ -111,7 +148,7 @@ impl Cut {
         let victims = *chance.one_of(&all);
         let (host, step) = chance.one_of(candidates).clone();
         let by_clock = chance.below(2) == 0;
-        let within = Duration::from_millis(chance.below(if by_clock { APPLY } else { STEP }));
+        let within = Duration::from_millis(chance.below(if by_clock { apply } else { STEP }));
         let moment = if by_clock {
             Moment::Clock(within)
         } else {
@@ -315,7 +352,7 @@ mod tests {
         let told = |seed| {
             let mut chance = Chance::new(seed);
             (0..8)
-                .map(|_| Cut::choose(&mut chance, &candidates).to_string())
+                .map(|_| Cut::choose(&mut chance, CONTAINERS.apply, &candidates).to_string())
                 .collect::<Vec<_>>()
         };
         assert_eq!(told(3), told(3));

@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
 use super::{
-    conditions, exports, main_job, methods, power_cut, power_cuts, refusals, script_faults, seed,
+    conditions, exports, machines, main_job, methods, power_cut, power_cuts, refusals, script_faults, seed,
     worker_leaves,
 };
 use crate::stage::Count;
@@ -63,7 +63,19 @@ impl Scenario {
     ];
 
     /// The scenarios that are proofs of their own, or run by their name only: what few sites ask for, or takes long.
-    pub(crate) const PROOFS: [Self; 4] = [
+    pub(crate) const PROOFS: [Self; 8] = [
+        Self {
+            name: "real-kernel",
+            steps: machines::real_kernel,
+        },
+        Self {
+            name: "arm64",
+            steps: machines::arm64,
+        },
+        Self {
+            name: "mixed",
+            steps: machines::mixed,
+        },
         Self {
             name: "calico-etcd",
             steps: |machine, steps| {
@@ -86,6 +98,10 @@ impl Scenario {
         Self {
             name: "conditions",
             steps: conditions::steps,
+        },
+        Self {
+            name: "machine-cuts",
+            steps: power_cuts::machines,
         },
     ];
 
