@@ -169,6 +169,31 @@ fn what_is_no_file_or_has_no_end_does_not_hold_it_up() {
     }
 }
 
+/// A `systemctl` that takes three seconds, on hosts that need so many nanoseconds for the measurement at the beginning.
+#[test]
+fn a_slow_host_gets_more_time_for_each_answer() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("systemctl");
+    std::fs::write(&program, "#!/bin/sh\nsleep 3\necho Id=kubelet.service\n").expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = format!("PATH={}:/usr/local/sbin", folder.path().display());
+    let measured = "($(date +%s%N) - began)";
+    assert!(SCRIPT.contains(measured));
+    let answer = |nanoseconds: &str| {
+        let script = SCRIPT
+            .replace("PATH=/usr/local/sbin", &path)
+            .replace(measured, nanoseconds);
+        let (_, answer) = run("timeout", &["60", "sh", "-s"], &script).expect("coreutils");
+        String::from_utf8(answer).expect("text")
+    };
+    assert!(answer("5000000").contains("\nlate=software systemctl\n"));
+    let slow = answer("250000000");
+    assert!(!slow.contains("\nlate="), "{slow}");
+    assert!(slow.contains("\nunit=Id=kubelet.service\n"), "{slow}");
+}
+
 #[test]
 fn a_bare_debian_host_in_a_container() {
     let facts = understood(CONTAINER.as_bytes());

@@ -37,7 +37,8 @@ pub use answer::{Answer, BadAnswer, Misunderstood, parse};
 pub use software::certificate_sha256;
 pub use sudo::sudo_streams;
 
-/// The probe, as text for `sh -s` run as root. It takes less than a second on an idle host, and some four on a slow one.
+/// The probe, as text for `sh -s` run as root. It takes less than a second on an idle host. On a slow one
+/// it first finds out how slow, and gives every program as much more time to answer.
 ///
 /// Everything runs inside a function that is called by the last line, so a text that arrives in part does nothing.
 pub const SCRIPT: &str = concat!(
