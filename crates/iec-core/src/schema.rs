@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use crate::spec::Document;
+use crate::spec::{Document, OnChange, on_change};
 
 /// Where the schema will be found by editors and other tools.
 const ID: &str = "https://iec.dev/schemas/site-v1alpha1.json";
@@ -118,6 +118,18 @@ fn resolved(schema: &Value, definitions: &Map<String, Value>) -> Map<String, Val
     merged
 }
 
+/// The ways of all keys that have no further keys in them, such as `spec.hosts[].name`.
+#[must_use]
+pub fn leaves() -> Vec<String> {
+    let ways: Vec<String> = keys().into_iter().map(|key| key.way).collect();
+    let has_keys = |way: &String| {
+        let within = [format!("{way}."), format!("{way}[].")];
+        ways.iter()
+            .any(|other| within.iter().any(|above| other.starts_with(above)))
+    };
+    ways.iter().filter(|way| !has_keys(way)).cloned().collect()
+}
+
 /// The mappings that have a key of this name, in words; empty if there are none.
 pub(crate) fn mappings_with(key: &str) -> Vec<String> {
     // A file full of unknown keys would make the schema for each of them.
@@ -149,8 +161,14 @@ error with file, line, column, a code and a hint, and one run reports all of the
 Text that looks like a number or a boolean needs quotes; plain `yes`, `no`, `on`, `off` are refused.
 Anchors and aliases work; tags and merge keys (`<<`) do not.
 
+What becomes of a site that runs when a key changes is in the last column:
+
 "
     .to_owned();
+    for change in OnChange::ALL {
+        writeln!(text, "- {}: {}", change.words(), change.meaning()).expect("a string takes everything");
+    }
+    text.push('\n');
     let keys = keys();
     section(&mut text, "The top of the file", "", &keys);
     for key in &keys {
@@ -197,7 +215,7 @@ fn section(text: &mut String, title: &str, mapping: &str, keys: &[Key]) {
         return;
     }
     let start = if mapping.is_empty() { 0 } else { mapping.len() + 1 };
-    let mut table = String::from("| key | | value | default |\n|---|---|---|---|\n");
+    let mut table = String::from("| key | | value | default | when it changes |\n|---|---|---|---|---|\n");
     for key in rows {
         let name = &key.way[start..];
         let required = match key.need {
@@ -216,8 +234,12 @@ fn section(text: &mut String, title: &str, mapping: &str, keys: &[Key]) {
             .map(|value| format!("`{}`", plain(value)))
             .unwrap_or_default();
         let description = sentence(description, &values(&key.schema));
-        writeln!(table, "| `{name}` | {required} | {description} | {default} |")
-            .expect("a string takes everything");
+        let change = on_change(&key.way).map_or("", OnChange::words);
+        writeln!(
+            table,
+            "| `{name}` | {required} | {description} | {default} | {change} |"
+        )
+        .expect("a string takes everything");
     }
     writeln!(text, "## {title}\n\n{table}").expect("a string takes everything");
 }

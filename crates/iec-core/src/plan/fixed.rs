@@ -5,7 +5,15 @@ use crate::site::Site;
 /// The file on every host that says with what it was installed: a line for each, its key in the site file and its value.
 pub(crate) const FILE: &str = "/etc/iec/installed-with";
 
-/// The keys of a site file that are fixed at installation, with their values.
+/// The keys of a site file that are fixed at installation, as they are called below `spec`.
+pub const KEYS: [&str; 4] = [
+    "network.pods",
+    "network.services",
+    "controlPlane.endpoint",
+    "network.cni.calico.datastore",
+];
+
+/// The same with their values.
 #[must_use]
 pub(crate) fn values(site: &Site) -> Vec<(&'static str, String)> {
     let network = site.network();
@@ -14,15 +22,13 @@ pub(crate) fn values(site: &Site) -> Vec<(&'static str, String)> {
     } else {
         "kubernetes"
     };
-    vec![
-        ("network.pods", network.pods().to_string()),
-        ("network.services", network.services().to_string()),
-        (
-            "controlPlane.endpoint",
-            site.control_plane().endpoint().to_string(),
-        ),
-        ("network.cni.calico.datastore", datastore.to_owned()),
-    ]
+    let values = [
+        network.pods().to_string(),
+        network.services().to_string(),
+        site.control_plane().endpoint().to_string(),
+        datastore.to_owned(),
+    ];
+    KEYS.into_iter().zip(values).collect()
 }
 
 /// The same as the file has it.

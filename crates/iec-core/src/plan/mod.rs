@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
+pub use fixed::KEYS as FIXED_KEYS;
 pub use kubeadm::{InitPhase, JoinPhase};
 pub use lower::{After, HOME, Lowered, SECRETS, Shown, Undo, lower};
 pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node};

@@ -3,6 +3,7 @@
 //! Field names are those of the file (`nodeAddress` is `node_address`); the documentation of a field is
 //! the documentation of the key, in the JSON Schema and in the reference manual.
 
+mod change;
 mod cluster;
 mod control_plane;
 mod field;
@@ -18,6 +19,7 @@ pub mod tree;
 
 use schemars::JsonSchema;
 
+pub use change::{OnChange, on_change};
 pub use cluster::{
     AccessSpec, ContentSpec, EvictionHardSpec, HelmReleaseSpec, HelmSpec, KubeletSpec, RuntimeSpec,
     SystemReservedSpec,
