@@ -14,12 +14,10 @@ use std::process::{Command, Stdio};
 
 use iec_core::architecture::Architecture;
 use iec_core::content::Digest;
-use iec_core::plan::{Op, Plan, Undo, lower};
+use iec_core::plan::{Op, Plan, lower};
 use iec_core::site::{Role, SiteHost};
 use iec_sh::Mode;
-use support::{
-    SEEDED_SECRET, facts, parse, plain_host, plan_of, site, site_names, sites, try_plan_from, try_plan_of,
-};
+use support::{facts, parse, plain_host, plan_of, site, site_names, sites, try_plan_from, try_plan_of};
 
 fn plans() -> Vec<(String, Plan)> {
     site_names()
@@ -52,71 +50,6 @@ fn the_plans_of_the_example_sites_are_as_committed() {
             text, committed,
             "{name}: run IEC_BLESS=1 cargo test -p iec-core --test plan and read the difference"
         );
-    }
-}
-
-/// Whoever may be away is asked so that no answer is not taken for one; only a wait is about the answer itself.
-#[test]
-fn every_question_to_the_cluster_can_stay_open() {
-    for (name, plan) in plans() {
-        for step in plan
-            .steps()
-            .chain(plan.after_joins.iter().flat_map(|part| &part.steps))
-        {
-            let asks = |program: &iec_sh::Program| {
-                matches!(program, iec_sh::Program::Kubectl | iec_sh::Program::Helm)
-            };
-            for question in lower(step).check {
-                if question.ask.programs().iter().any(asks) && !matches!(step.op, Op::Wait(_)) {
-                    let text = question.ask.statement("");
-                    assert!(text.contains("${iec_once-:}"), "{name}: {}: {text}", step.id);
-                }
-            }
-        }
-    }
-}
-
-/// A step whose question needs the API server has a wait for it before it, on the same host: an API server that restarts
-/// holds a run up, and does not end it.
-#[test]
-fn before_a_question_to_the_cluster_the_host_waits_for_it() {
-    for (name, plan) in plans() {
-        for part in &plan.hosts {
-            let mut waits = false;
-            for step in &part.steps {
-                let script: String = lower(step)
-                    .check
-                    .iter()
-                    .map(|ask| ask.ask.statement(""))
-                    .collect();
-                waits |= matches!(step.op, Op::Wait(_))
-                    && script.contains("/readyz")
-                    && !script.contains("127.0.0.1");
-                assert!(
-                    waits || !script.contains("${iec_once-:}"),
-                    "{name}: {}: {}",
-                    part.host,
-                    step.id
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn ids_are_unique_and_plain() {
-    for (name, plan) in plans() {
-        for part in &plan.hosts {
-            let ids: BTreeSet<&str> = part.steps.iter().map(|step| step.id.as_str()).collect();
-            assert_eq!(ids.len(), part.steps.len(), "{name} {}", part.host);
-            for id in ids {
-                assert!(
-                    id.bytes()
-                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b)),
-                    "{id}"
-                );
-            }
-        }
     }
 }
 
@@ -164,127 +97,6 @@ fn releases_of_any_names_and_namespaces_stay_apart() {
     }
     assert_eq!(releases.len(), names.len() * namespaces.len());
     assert!(ids.contains("helm.program") && ids.contains("helm.web") && ids.contains("helm.web-values"));
-}
-
-/// Content is compared with its digest by one step, whatever way it came: nothing may use it earlier.
-#[test]
-fn nothing_of_the_bundle_is_used_before_it_was_compared() {
-    for (name, plan) in plans() {
-        for part in plan.hosts.iter().filter(|part| part.whole) {
-            let store = part
-                .steps
-                .iter()
-                .position(|step| matches!(step.op, Op::Store { .. }));
-            let store = store.expect("every host has content");
-            for step in &part.steps[..store] {
-                let lowered = lower(step);
-                let commands = lowered.check.iter().map(|question| &question.ask);
-                for command in commands.chain(&lowered.apply) {
-                    let text = command.statement("");
-                    assert!(
-                        !text.contains("/var/lib/iec/store") && !text.contains("/var/lib/iec/incoming"),
-                        "{name} {}: {text}",
-                        step.id
-                    );
-                }
-            }
-            let text: String = lower(&part.steps[store])
-                .apply
-                .iter()
-                .map(|command| command.statement(""))
-                .collect();
-            for blob in &part.blobs {
-                let moved = format!("mv -fT /var/lib/iec/incoming/{}", blob.digest.hex());
-                let (before, _) = text.split_once(&moved).expect("each blob has its place");
-                let compared = format!(
-                    "printf '%s  %s\\n' {0} /var/lib/iec/incoming/{0} | sha256sum -c",
-                    blob.digest.hex()
-                );
-                assert!(before.contains(&compared), "{name} {}: {}", part.host, blob.name);
-            }
-        }
-    }
-}
-
-#[test]
-fn the_same_inputs_give_the_same_plan() {
-    for ((name, one), (_, two)) in plans().into_iter().zip(plans()) {
-        assert!(one == two, "{name}");
-    }
-}
-
-/// Rule 2 of the design: a control plane that waited for a worker could never be installed alone.
-#[test]
-fn no_control_plane_waits_for_a_worker() {
-    for (name, plan) in plans() {
-        let workers: Vec<&str> = plan
-            .hosts
-            .iter()
-            .filter(|part| part.role == Role::Worker)
-            .map(|part| part.host.as_str())
-            .collect();
-        for part in plan.hosts.iter().filter(|part| part.role == Role::ControlPlane) {
-            for step in part.steps.iter().filter(|step| matches!(step.op, Op::Wait(_))) {
-                let text = format!("{:?}", lower(step));
-                assert!(
-                    !workers.iter().any(|worker| text.contains(worker)),
-                    "{name}: {} names a worker",
-                    step.id
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn every_step_has_a_check_and_says_how_it_is_taken_back() {
-    for (name, plan) in plans() {
-        for part in &plan.hosts {
-            let ids: BTreeSet<&str> = part.steps.iter().map(|step| step.id.as_str()).collect();
-            for step in &part.steps {
-                let lowered = lower(step);
-                assert!(!lowered.check.is_empty(), "{name}: {}", step.id);
-                assert!(
-                    !step.why.is_empty() && !step.title.ends_with('.'),
-                    "{name}: {}",
-                    step.id
-                );
-                match lowered.undo {
-                    Undo::Commands(commands) => assert!(!commands.is_empty(), "{}", step.id),
-                    Undo::CoveredBy(other) => {
-                        let worker = other.replace("control-plane.", "join.");
-                        let control_plane = other.replace("join.", "control-plane.");
-                        assert!(
-                            ids.contains(other)
-                                || ids.contains(worker.as_str())
-                                || ids.contains(control_plane.as_str()),
-                            "{name}: {} is covered by {other}, which is not in the plan",
-                            step.id
-                        );
-                    }
-                    Undo::Nothing | Undo::Irreversible(_) => {}
-                }
-            }
-        }
-    }
-}
-
-/// Rule 11 of the design.
-#[test]
-fn no_script_and_no_step_shows_a_secret() {
-    for (name, plan) in plans() {
-        for part in &plan.hosts {
-            let script = part.script("alice@laptop", "run-1", Mode::Apply)
-                + &part.script("test", "run", Mode::Observe);
-            assert!(!script.contains(SEEDED_SECRET), "{name} {}", part.host);
-            assert!(
-                !format!("{:?}", part.lowered()).contains(SEEDED_SECRET),
-                "{name} {}",
-                part.host
-            );
-            assert!(!part.secrets.is_empty());
-        }
-    }
 }
 
 /// Pods have their addresses from where Calico has its data: an empty datastore would give them out a second time.
