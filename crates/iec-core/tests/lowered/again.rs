@@ -1,5 +1,8 @@
 //! Every phase of kubeadm can be done a second time, whatever of it was lost, though kubeadm itself refuses much of that.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use iec_core::content::Digest;
 use iec_core::plan::{Component, InitPhase, JoinPhase, Op, StaticPod};
 
@@ -124,6 +127,31 @@ fn whatever_file_of_a_phase_is_lost_comes_back() {
             );
             assert_eq!(host.read(&file), before, "{file}");
         }
+    }
+}
+
+#[test]
+fn a_key_that_somebody_has_opened_is_closed_again() {
+    let certificates = Op::Init(InitPhase::Certificates {
+        names: Digest::of(b"names"),
+    });
+    let kubeconfigs = Op::Init(InitPhase::Kubeconfigs);
+    for (op, file, open, closed) in [
+        (&certificates, "/etc/kubernetes/pki/etcd/server.key", 0o640, 0o600),
+        (&certificates, "/etc/kubernetes/pki/apiserver.crt", 0o666, 0o644),
+        (&kubeconfigs, "/etc/kubernetes/admin.conf", 0o644, 0o600),
+    ] {
+        let host = host();
+        std::fs::create_dir_all(host.path("/etc/kubernetes/pki")).expect("a folder");
+        assert_eq!(host.apply("phase", op.clone()), "changed", "{file}");
+        std::fs::set_permissions(host.path(file), Permissions::from_mode(open)).expect("it is there");
+        assert_eq!(host.apply("phase", op.clone()), "changed", "{file}");
+        let mode = std::fs::metadata(host.path(file))
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, closed, "{file}");
+        assert_eq!(host.apply("phase", op.clone()), "unchanged", "{file}");
     }
 }
 

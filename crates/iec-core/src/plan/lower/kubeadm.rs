@@ -108,7 +108,13 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
             apply.push(remove_other_names(*names));
             apply.extend(CERTIFICATES.iter().map(|name| remove_half_pair(name)));
             apply.push(kubeadm(phase.words()));
+            apply.push(set_mode("go-rwx", files_in(PKI, "*.key")));
+            apply.push(set_mode("go-w", files_in(PKI, "*.crt")));
             apply.extend(remember_names(*names));
+        }
+        InitPhase::Kubeconfigs => {
+            apply.push(kubeadm(phase.words()));
+            apply.push(set_mode("go-rwx", files_in(KUBERNETES, "*.conf")));
         }
         InitPhase::KubeletStart => apply.push(start_or(kubeadm(phase.words()))),
         InitPhase::Addons => apply.extend(super::objects::addons()),
@@ -155,6 +161,24 @@ fn sync_files(folder: &str) -> Expr {
         ["-H", folder, "-type", "f", "-exec", "sync", "{}", "+"],
     )
 }
+
+/// The files of a folder and of those in it that have a name like this.
+fn files_in(folder: &str, name: &str) -> Cmd {
+    Cmd::new(Program::Find).words(["-H", folder, "-maxdepth", "2", "-type", "f", "-name", name])
+}
+
+/// Whether none of them has one of these permissions, once `one` of them is there.
+fn none_has(mode: &str, files: Cmd, one: &str) -> Expr {
+    let open = files.words(["-perm", mode]).quiet_errors();
+    Expr::all([test(["-s", one]), Expr::from(open).prints("")])
+}
+
+fn set_mode(mode: &str, files: Cmd) -> Expr {
+    files.words(["-exec", "chmod", mode, "{}", "+"]).into()
+}
+
+/// Where kubeadm keeps kubeconfigs.
+const KUBERNETES: &str = "/etc/kubernetes";
 
 /// With which names the API server's certificate was issued last.
 const CERTIFICATE_NAMES: &str = "/var/lib/iec/set/certificate-names";
@@ -233,14 +257,32 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
                     written(format!("{PKI}/{name}.key")),
                 ]
             })
-            .chain([question(
-                "the API server's certificate has the names of the plan",
-                has_names(*names),
-            )])
+            .chain([
+                question(
+                    "the API server's certificate has the names of the plan",
+                    has_names(*names),
+                ),
+                question(
+                    "nobody else can read a key",
+                    none_has("/077", files_in(PKI, "*.key"), &format!("{PKI}/apiserver.key")),
+                ),
+                question(
+                    "nobody else can change a certificate",
+                    none_has("/022", files_in(PKI, "*.crt"), &format!("{PKI}/apiserver.crt")),
+                ),
+            ])
             .collect(),
         InitPhase::Kubeconfigs => KUBECONFIGS
             .iter()
             .map(|name| written(format!("/etc/kubernetes/{name}.conf")))
+            .chain([question(
+                "nobody else can read a kubeconfig",
+                none_has(
+                    "/077",
+                    files_in(KUBERNETES, "*.conf"),
+                    "/etc/kubernetes/admin.conf",
+                ),
+            )])
             .collect(),
         InitPhase::KubeletStart => vec![
             written("/var/lib/kubelet/config.yaml".to_owned()),
