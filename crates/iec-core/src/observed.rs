@@ -63,6 +63,8 @@ pub struct StepObserved {
     pub missing: Vec<String>,
     /// What is at the paths that it would change.
     pub present: BTreeMap<String, Present>,
+    /// How the objects of the cluster that it would change differ, a field an entry.
+    pub differences: Vec<String>,
 }
 
 /// What was found on one host.
@@ -107,6 +109,11 @@ impl HostObserved {
                         .ok_or_else(malformed)?
                         .present
                         .insert(path, present);
+                }
+                ["iec", kind, step, said] if *kind == events::DIFFERS => {
+                    let said = lines(&words(said).ok_or_else(malformed)?);
+                    let step = observed.steps.get_mut(&StepId::from_record(step));
+                    step.ok_or_else(malformed)?.differences.extend(said);
                 }
                 ["iec", kind, journal] if *kind == events::JOURNAL => {
                     observed.leftovers = Journal::parse(&text(journal).ok_or_else(malformed)?).undo();
@@ -184,6 +191,7 @@ fn observed_step(fields: &[&str]) -> Option<(StepId, StepObserved)> {
         recorded: *recorded == "known",
         missing: lines(&words(missing)?),
         present: BTreeMap::new(),
+        differences: Vec::new(),
     };
     Some((StepId::from_record(id), found))
 }
@@ -259,7 +267,7 @@ pub struct Change {
     pub title: String,
     /// What would happen.
     pub action: Action,
-    /// What is missing, or what could not be answered.
+    /// What is missing or differs, or what could not be answered.
     pub missing: Vec<String>,
     /// The files that it would write: path, what is there, what would be there.
     pub files: Vec<FileChange>,
@@ -345,8 +353,12 @@ fn removals(host: &str, recorded: &[Recorded]) -> impl Iterator<Item = Change> {
         })
 }
 
+/// The end of what is said of an object that the cluster does not have.
+const IS_NOT_THERE: &str = ": is not there";
+
 fn change(step: &Step, seen: &StepObserved) -> Change {
-    let is_new = seen.present.values().all(|present| *present == Present::Absent);
+    let is_new = seen.present.values().all(|present| *present == Present::Absent)
+        && seen.differences.iter().all(|line| line.ends_with(IS_NOT_THERE));
     Change {
         host: step.host.to_string(),
         phase: step.phase,
@@ -360,7 +372,7 @@ fn change(step: &Step, seen: &StepObserved) -> Change {
             State::Needed | State::Partial => Action::Change,
             State::Unknown => Action::Unknown,
         },
-        missing: seen.missing.clone(),
+        missing: seen.missing.iter().chain(&seen.differences).cloned().collect(),
         files: lower(step)
             .shows
             .into_iter()

@@ -26,7 +26,7 @@ pub fn of_pods(site: &Site, facts: &Facts) -> Option<u32> {
             known.network.mtu_of(host.node_address().into())
         })
         .min();
-    let left = |mtu: u32| mtu.saturating_sub(calico.encapsulation().overhead());
+    let left = |mtu: u32| mtu.saturating_sub(calico.overhead());
     calico.mtu().map(u32::from).or_else(|| least.map(left))
 }
 

@@ -14,8 +14,9 @@ use std::process::{Command, Stdio};
 
 use iec_core::architecture::Architecture;
 use iec_core::content::Digest;
+use iec_core::facts::{CalicoPool, HostFacts};
 use iec_core::plan::{Op, Plan, lower};
-use iec_core::site::{Role, SiteHost};
+use iec_core::site::{Role, Site, SiteHost};
 use iec_sh::Mode;
 use support::{facts, parse, plain_host, plan_of, site, site_names, sites, try_plan_from, try_plan_of};
 
@@ -133,6 +134,97 @@ fn calicos_datastore_stays_where_it_is() {
             }
         }
     }
+}
+
+/// The example with these lines for Calico in its network.
+fn with_calico(settings: &str) -> Site {
+    let text = std::fs::read_to_string(sites().join("single-host/site.yaml")).expect("a site");
+    assert!(
+        !text.contains("network:"),
+        "the example has no network of its own"
+    );
+    parse(&format!("{text}  network: {{cni: {{calico: {{{settings}}}}}}}\n"))
+}
+
+/// Facts of a host on which Calico runs with such a pool.
+fn with_pool(vxlan_mode: &str, block_size: u8, etcd: bool) -> impl Fn(&SiteHost) -> HostFacts {
+    let vxlan_mode = vxlan_mode.to_owned();
+    move |host: &SiteHost| {
+        let mut facts = plain_host(host);
+        facts.previous.value_mut().site = Some("depot-12".to_owned());
+        let cluster = facts.cluster.value_mut();
+        cluster.cni_files = vec!["10-calico.conflist".to_owned()];
+        if etcd {
+            cluster.kubernetes_files = vec!["manifests/calico-etcd.yaml".to_owned()];
+        }
+        cluster.calico_pool = Some(CalicoPool {
+            vxlan_mode: vxlan_mode.clone(),
+            block_size,
+        });
+        facts
+    }
+}
+
+#[test]
+fn what_a_pool_was_made_with_for_good_is_refused_by_what_runs() {
+    for (settings, mode, block_size, etcd, refused) in [
+        ("blockSize: 26", "Always", 26, false, ""),
+        ("blockSize: 24", "Always", 26, false, "IEC3010"),
+        ("encapsulation: VXLANCrossSubnet", "Always", 26, false, ""),
+        ("datastore: etcd", "Always", 26, true, ""),
+        (
+            "datastore: etcd, encapsulation: VXLANCrossSubnet",
+            "Always",
+            26,
+            true,
+            "IEC3011",
+        ),
+        ("datastore: etcd, blockSize: 24", "Always", 26, true, "IEC3010"),
+    ] {
+        let site = with_calico(settings);
+        match try_plan_of(&site, &facts(&site, with_pool(mode, block_size, etcd))) {
+            Ok(_) => assert_eq!(refused, "", "{settings}"),
+            Err(problems) => {
+                let text = problems.to_string();
+                assert!(
+                    !refused.is_empty() && text.contains(refused),
+                    "{settings}: {text}"
+                );
+                // The value that runs, and where it was read.
+                assert!(text.contains("/etc/iec/manifests/calico.yaml"), "{text}");
+                assert!(
+                    text.contains(if refused == "IEC3010" { "/26" } else { "Always" }),
+                    "{text}"
+                );
+            }
+        }
+        // Before Calico has started nothing is fixed.
+        let fresh = |host: &SiteHost| {
+            let mut facts = with_pool(mode, block_size, false)(host);
+            facts.cluster.value_mut().cni_files.clear();
+            facts
+        };
+        try_plan_of(&site, &facts(&site, fresh)).unwrap_or_else(|problems| panic!("{settings}: {problems}"));
+    }
+}
+
+#[test]
+fn the_pool_is_the_sites_where_the_api_server_has_it() {
+    let pool = |settings: &str| -> Option<serde_json::Value> {
+        let site = with_calico(settings);
+        let plan = plan_of(&site, &facts(&site, plain_host));
+        let mut texts = plan.hosts[0].texts();
+        let (_, _, text) = texts.find(|(_, file, _)| file.path.ends_with("calico-settings.yaml"))?;
+        let objects: Vec<serde_json::Value> = serde_saphyr::from_multiple(text).expect("it is YAML");
+        objects.into_iter().find(|object| object["kind"] == "IPPool")
+    };
+    let spec = pool("encapsulation: VXLANCrossSubnet, blockSize: 27").expect("a pool")["spec"].clone();
+    assert_eq!(spec["vxlanMode"], "CrossSubnet");
+    assert_eq!(spec["ipipMode"], "Never");
+    assert_eq!(spec["natOutgoing"], true);
+    assert_eq!(spec["blockSize"], 27);
+    assert_eq!(spec["cidr"], "192.168.0.0/16");
+    assert_eq!(pool("datastore: etcd"), None, "it is in Calico's etcd");
 }
 
 /// One reason for a host, not one for each of its twenty programs and images.

@@ -291,6 +291,30 @@ fn a_bare_debian_host_in_a_container() {
     assert!(facts.software.binaries.is_empty() && !facts.software.has_tool("curl"));
 }
 
+/// The probe's words about Calico's manifest, as IEC writes it.
+#[test]
+fn what_calico_makes_its_pool_of_is_read_from_its_manifest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("calico.yaml");
+    let manifest = "kind: DaemonSet\nspec:\n  env:\n  - name: CALICO_IPV4POOL_IPIP\n    value: Never\n  \
+                    - name: CALICO_IPV4POOL_VXLAN\n    value: CrossSubnet\n  \
+                    - name: CALICO_IPV4POOL_BLOCK_SIZE\n    value: \"27\"\n";
+    let read = |text: &str| {
+        std::fs::write(&path, text).expect("written");
+        let script = SCRIPT.replace("/etc/iec/manifests/calico.yaml", &path.display().to_string());
+        let (_, bytes) = run("sh", &["-s"], &script).expect("a shell");
+        parse(&bytes)
+            .expect("a whole answer")
+            .facts
+            .cluster
+            .calico_pool
+            .clone()
+    };
+    let pool = read(manifest).expect("a pool");
+    assert_eq!((pool.vxlan_mode.as_str(), pool.block_size), ("CrossSubnet", 27));
+    assert_eq!(read("kind: DaemonSet\n"), None);
+}
+
 #[test]
 fn homes_are_those_of_the_host_and_what_is_in_them_is_told() {
     let text = "home=edge /srv/the edge\nkubeconfig=/srv/the edge/.kube/config";

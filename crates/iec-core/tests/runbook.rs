@@ -373,6 +373,7 @@ fn a_host_that_nobody_asked_is_asked_before_its_first_change() {
                 apply: vec![],
                 undo: vec![],
                 shows: vec![],
+                differences: vec![],
                 last_words: vec![],
             };
             let block = comparison(&all, part.host.as_str()).expect("the block");
@@ -427,6 +428,7 @@ fn a_host_that_is_not_what_was_assumed_stops_the_reader() {
         apply: vec![],
         undo: vec![],
         shows: vec![],
+        differences: vec![],
         last_words: vec![],
     };
     let preface = Preface {

@@ -61,6 +61,7 @@ fn found(part: &HostPart, state: impl Fn(&str) -> State) -> HostObserved {
             recorded: true,
             missing: Vec::new(),
             present: BTreeMap::new(),
+            differences: Vec::new(),
         };
         (step.id.clone(), found)
     });

@@ -127,7 +127,7 @@ impl Machine<'_> {
             return Some(told);
         }
         let calico = subject.site.network().cni().calico()?;
-        let needed = u32::from(calico.mtu()?) + calico.encapsulation().overhead();
+        let needed = u32::from(calico.mtu()?) + calico.overhead();
         (address == self.host.node_address() && needed > USUAL_MTU).then_some(needed)
     }
 

@@ -17,6 +17,8 @@ pub mod events {
     pub const OBSERVED: &str = "observed";
     /// `present ID PATH FORM CONTENT`
     pub const PRESENT: &str = "present";
+    /// `differs ID LINES`: how what is there differs, field by field
+    pub const DIFFERS: &str = "differs";
     /// `journal LINES`: those about steps that were not asked for
     pub const JOURNAL: &str = "journal";
     /// `started ID STATE MISSING`
@@ -82,6 +84,9 @@ pub struct RunnerStep {
     pub undo: Vec<Expr>,
     /// The files whose present content a difference shows.
     pub shows: Vec<String>,
+    /// What prints how what is there differs, a field a line, where it has work to do. They change nothing and print no
+    /// secret.
+    pub differences: Vec<Expr>,
     /// What prints the words of the programs that it depends on; asked when it fails. They print no secret.
     pub last_words: Vec<Expr>,
 }
@@ -327,6 +332,15 @@ impl RunnerStep {
                 let _ = writeln!(text, "iec_show_{number}() {{ :");
                 for path in &self.shows {
                     let _ = writeln!(text, "iec_present {} {}", self.id, Word::new(path.as_str()));
+                }
+                for command in &self.differences {
+                    let command = command.statement("");
+                    let _ = writeln!(
+                        text,
+                        "iec_say {} {} \"$({{ {command}; }} 2>/dev/null | head -c 4000 | base64 -w0)\"",
+                        events::DIFFERS,
+                        self.id
+                    );
                 }
             }
             Mode::Apply => {

@@ -76,6 +76,7 @@ fn step(path: &str, needed: Vec<u8>, apply: Vec<Expr>) -> RunnerStep {
         apply,
         undo: vec![Cmd::new(Program::Rm).word(path).into()],
         shows: vec![],
+        differences: vec![],
         last_words: vec![],
     }
 }

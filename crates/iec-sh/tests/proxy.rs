@@ -80,6 +80,7 @@ fn step(home: &Home) -> RunnerStep {
         apply: vec![writes("apply")],
         undo: vec![writes("undo")],
         shows: vec![],
+        differences: vec![],
         last_words: vec![],
     }
 }

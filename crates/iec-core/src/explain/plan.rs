@@ -61,6 +61,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "iec bundle seed --host edge-3 --out edge-3.seed.tar",
     ),
     row(
+        "IEC3010",
+        "the blocks of pods' addresses cannot change their size",
+        "Each host has taken blocks of the pool, and its pods have their addresses in them. Calico divides a pool once, when it is made.",
+        "Write the `blockSize` that runs. To change it, take the site back with `iec reset`, by the file as it was, and apply it anew.",
+        "cni: {calico: {blockSize: 26}}",
+    ),
+    row(
+        "IEC3011",
+        "the encapsulation cannot be changed in Calico's own etcd",
+        "With `datastore: etcd` the pool is in Calico's etcd, which only Calico's own client may write, and the bundle has none. The environment of calico-node, which IEC sets, is read only where there is no pool yet.",
+        "Write the `encapsulation` that runs. With `datastore: kubernetes` a change reaches the pool.",
+        "",
+    ),
+    row(
         "IEC3021",
         "the role of a host cannot be changed in place",
         "A worker would have to leave the cluster first; a control plane holds the cluster itself.",

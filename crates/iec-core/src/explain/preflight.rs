@@ -286,6 +286,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "kubectl rollout restart -n NAMESPACE deployment NAME",
     ),
     row(
+        "IEC1848",
+        "the kernel has no WireGuard",
+        "The site asks Calico to encrypt packets between hosts by WireGuard. It was tried out on the host: the kernel makes no link of that kind, and Felix would go on without encryption.",
+        "Load the module, or install a kernel that has it; else remove `wireguard`.",
+        "modprobe wireguard",
+    ),
+    row(
         "IEC1851",
         "a clock before the content",
         "The host's clock is before the day on which the content was made: it has no battery, or no time service. No certificate would be valid yet.",

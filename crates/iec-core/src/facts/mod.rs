@@ -26,8 +26,8 @@ pub use machine::{
 pub use network::{Clock, Interface, Listener, Network, Protocol, Resolver, ResolverAnswer, Route};
 pub use rule::{Reference, preflight, preflight_of_answers, refuse_assumed};
 pub use software::{
-    Binary, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package, Previous,
-    ProxyVariable, Software, Unit,
+    Binary, CalicoPool, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package,
+    Previous, ProxyVariable, Software, Unit,
 };
 pub use storage::{Place, Storage, Swap, SwapDevice};
 

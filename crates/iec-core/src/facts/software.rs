@@ -131,8 +131,24 @@ pub struct Cluster {
     pub etcd_data: bool,
     /// The files in `/etc/cni/net.d`.
     pub cni_files: Vec<String>,
+    /// By what kube-proxy makes services of pods, as it says itself; nothing where none runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_mode: Option<String>,
+    /// What Calico makes its pool of, on a control plane that has its manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calico_pool: Option<CalicoPool>,
     /// Traces of other ways to run Kubernetes: `k3s /etc/rancher/k3s`.
     pub others: Vec<String>,
+}
+
+/// What Calico makes its pool of, as IEC last wrote it into Calico's manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CalicoPool {
+    /// When packets are wrapped in VXLAN, in Calico's words: `Always`, `CrossSubnet`, `Never`.
+    pub vxlan_mode: String,
+    /// The prefix length of the blocks that hosts take.
+    pub block_size: u8,
 }
 
 /// What an earlier run of IEC left.

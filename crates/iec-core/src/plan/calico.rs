@@ -5,13 +5,70 @@ use serde_json::{Map, Value, json};
 use crate::content::Digest;
 use crate::pace::Pace;
 use crate::plan::{calico_etcd, document};
-use crate::site::{Calico, Datastore, Destination, Encapsulation, NodeAddress, Site};
+use crate::site::{Calico, Datastore, Site};
 
 /// The group and user that Calico's controllers run as, in upstream's image and in the bundle's.
 const CONTROLLERS_GROUP: u32 = 999;
 
-/// The annotation of calico-node's pods with the digest of what they were started with.
-const CONFIGURATION: &str = "iec.dev/configuration";
+/// The annotation of pods with the digest of the configuration that they were started with.
+pub(super) const CONFIGURATION: &str = "iec.dev/configuration";
+
+/// The pool from which pods have their addresses, as calico-node calls the one that it makes where there is none.
+pub(super) const POOL: &str = "default-ipv4-ippool";
+/// The object with Felix' settings for all hosts.
+const FELIX: &str = "default";
+
+/// What the site sets in Calico's own kinds, as YAML. calico-node reads its environment for a pool only where there is none;
+/// these are what it has now. Each field that is named here is the site's, all others are Calico's or whoever's.
+#[must_use]
+pub(super) fn settings(site: &Site, calico: &Calico) -> String {
+    let object = |kind: &str, name: &str, spec: Value| {
+        json!({
+            "apiVersion": "crd.projectcalico.org/v1",
+            "kind": kind,
+            "metadata": {"name": name},
+            "spec": spec,
+        })
+    };
+    let pool = json!({
+        "cidr": site.network().pods(),
+        "blockSize": calico.block_size(),
+        "vxlanMode": calico.encapsulation().vxlan_mode(),
+        "ipipMode": "Never",
+        "natOutgoing": true,
+        "disabled": false,
+        "nodeSelector": "all()",
+        "allowedUses": ["Workload", "Tunnel"],
+    });
+    // Without a setting of the site it owns no field, and gives up those that it had.
+    let felix = object("FelixConfiguration", FELIX, felix(calico));
+    document::documents(&[object("IPPool", POOL, pool), felix])
+}
+
+/// The settings of Felix that the site decides, by their names in Calico's FelixConfiguration.
+#[must_use]
+pub fn felix(calico: &Calico) -> Value {
+    let settings = calico.felix();
+    let all = [
+        ("wireguardEnabled", calico.wireguard().then(|| json!(true))),
+        (
+            "logSeverityScreen",
+            settings.log_severity().map(|word| json!(word)),
+        ),
+        (
+            "prometheusMetricsEnabled",
+            settings.prometheus_metrics().map(|is_on| json!(is_on)),
+        ),
+        (
+            "chainInsertMode",
+            settings.chain_insert_mode().map(|word| json!(word)),
+        ),
+    ];
+    let given = all
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect())
+}
 
 /// Why the bundle's manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,27 +99,15 @@ impl Patch {
     #[must_use]
     pub(super) fn new(site: &Site, calico: &Calico, mtu: Option<u32>, pace: Pace) -> Self {
         let network = site.network();
-        let vxlan = match calico.encapsulation() {
-            Encapsulation::Vxlan => "Always",
-            Encapsulation::VxlanCrossSubnet => "CrossSubnet",
-            Encapsulation::None => "Never",
-        };
-        let detection = match calico.node_address() {
-            NodeAddress::KubernetesInternalIp => "kubernetes-internal-ip".to_owned(),
-            NodeAddress::Cidr(networks) => {
-                let list: Vec<String> = networks.iter().map(ToString::to_string).collect();
-                format!("cidr={}", list.join(","))
-            }
-            NodeAddress::Interface(pattern) => format!("interface={pattern}"),
-            NodeAddress::CanReach(Destination::Name(name)) => format!("can-reach={name}"),
-            NodeAddress::CanReach(Destination::Address(address)) => format!("can-reach={address}"),
-        };
         Self {
             environment: vec![
                 ("CALICO_IPV4POOL_CIDR", network.pods().to_string()),
-                ("CALICO_IPV4POOL_VXLAN", vxlan.to_owned()),
+                (
+                    "CALICO_IPV4POOL_VXLAN",
+                    calico.encapsulation().vxlan_mode().to_owned(),
+                ),
                 ("CALICO_IPV4POOL_BLOCK_SIZE", calico.block_size().to_string()),
-                ("IP_AUTODETECTION_METHOD", detection),
+                ("IP_AUTODETECTION_METHOD", calico.node_address().to_string()),
                 // IPv6 is refused by the site's rules.
                 ("CALICO_IPV6POOL_VXLAN", "Never".to_owned()),
             ],

@@ -6,6 +6,7 @@ use crate::content::Digest;
 use crate::facts::{CgroupDriver, HostFacts};
 use crate::pace::Pace;
 use crate::plan::Inputs;
+use crate::plan::addons::Addons;
 use crate::plan::document;
 use crate::plan::static_pod::Component;
 use crate::secret::Secret;
@@ -51,7 +52,7 @@ pub enum InitPhase {
     /// The kubelet takes its own client certificate.
     KubeletFinalize,
     /// CoreDNS and kube-proxy.
-    Addons,
+    Addons(Addons),
 }
 
 impl InitPhase {
@@ -67,7 +68,7 @@ impl InitPhase {
             Self::MarkControlPlane { .. } => &["mark-control-plane"],
             Self::BootstrapToken => &["bootstrap-token", "--skip-token-print"],
             Self::KubeletFinalize => &["kubelet-finalize", "all"],
-            Self::Addons => &["addon"],
+            Self::Addons(_) => &["addon"],
         }
     }
 
@@ -342,14 +343,17 @@ pub(super) fn kubelet_configuration(inputs: &Inputs<'_>) -> Value {
     value
 }
 
-fn proxy_configuration(inputs: &Inputs<'_>) -> Value {
+pub(super) fn proxy_configuration(inputs: &Inputs<'_>) -> Value {
+    let proxy = inputs.site.network().kube_proxy();
     let mut value = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "clusterCIDR": inputs.site.network().pods(),
-        // Calico 3.28 programs iptables; kube-proxy's nftables rules would stand beside it untested.
-        "mode": "iptables",
+        "mode": proxy.mode().word(),
     });
+    if !proxy.node_port_addresses().is_empty() {
+        value["nodePortAddresses"] = json!(proxy.node_port_addresses());
+    }
     // One configuration for all hosts: a host that cannot set the table's size decides.
     if inputs
         .facts

@@ -1,5 +1,6 @@
 //! Site + facts + release + content + credentials → plan: what has to be done on each host, and nothing left to choose.
 
+mod addons;
 mod calico;
 mod calico_etcd;
 mod containerd;
@@ -20,14 +21,16 @@ pub(crate) mod sysctls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub use addons::{Addons, corefile};
+pub use calico::felix as felix_settings;
 pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
 pub use fixed::KEYS as FIXED_KEYS;
 pub use kubeadm::{InitPhase, JoinPhase};
 pub use lower::{After, HOME, Lowered, SECRETS, Shown, Undo, lower};
 pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node};
 pub use op::{
-    FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, ReleaseMark, Require, SecretName, SeedOp,
-    StoreBlob, Unit, Wait,
+    CalicoSettings, FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, ReleaseMark, Require, SecretName,
+    SeedOp, StoreBlob, Unit, Wait,
 };
 pub use part::{HostPart, journal_script};
 pub(crate) use phase::CLUSTER_CA_FILE;
@@ -188,6 +191,7 @@ fn host_part(inputs: &Inputs<'_>, host: &SiteHost) -> Result<(HostPart, Option<H
         }
         Role::Worker => phase::join(&mut part),
     }
+    phase::network_of_host(&mut part);
     phase::node(&mut part);
     if host.role() == Role::ControlPlane {
         phase::other_nodes(&mut part);

@@ -71,10 +71,26 @@ pub enum Op {
     StaticPod(StaticPod),
     /// The kubelet's whole configuration, and a kubelet that runs with it.
     KubeletConfiguration(String),
-    /// Objects applied server-side from a file on this control plane.
-    Manifest {
-        /// The file.
-        path: String,
+    /// Calico's objects, applied server-side from files on this control plane.
+    Calico {
+        /// The file with Calico's own manifest.
+        manifest: String,
+        /// What the site sets in Calico's own kinds, where Calico keeps these in the Kubernetes API.
+        settings: Option<CalicoSettings>,
+    },
+    /// What Calico puts on each host: the programs by which pods get their network.
+    CalicoOnHost {
+        /// The node.
+        node: String,
+        /// The largest packet of new pods in bytes; 0 lets Calico find it.
+        mtu: u32,
+    },
+    /// What kube-proxy on this host runs with.
+    ProxyOnHost {
+        /// The node.
+        node: String,
+        /// Texts that are in its own answer about its configuration.
+        settings: Vec<String>,
     },
     /// Certificates of Calico's own etcd, issued by its authority.
     CalicoEtcdCertificates {
@@ -163,6 +179,15 @@ impl Op {
             _ => false,
         }
     }
+}
+
+/// Objects of the kinds that Calico's manifest defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalicoSettings {
+    /// The file with them.
+    pub path: String,
+    /// The prefix length of the blocks of the pool in it: one that runs with another length stays as it is.
+    pub block_size: u8,
 }
 
 /// Something that must be true before anything is changed.

@@ -16,7 +16,7 @@
 //! | resolver     | resolv.conf, hosts, queries by bash  | resolv upstream answer host-name                             |
 //! | clock        | `date`, RTC, `timedatectl`           | began ended hardware synchronised                            |
 //! | software     | looking, dpkg, systemd, `--version`  | tool binary version package unit docker container override kubelet-arguments |
-//! | cluster      | looking                              | kubernetes ca server etcd cni other                          |
+//! | cluster      | looking                              | kubernetes ca server etcd cni calico-pool proxy-mode other   |
 //! | previous     | looking, `/proc/locks`               | journal site pace lock lock-since store                       |
 //! | guards       | looking, `nft`                       | ufw apparmor selinux filter                                  |
 //! | environment  | `grep`                               | proxy cloud-init hosts-file                                  |
@@ -103,6 +103,7 @@ pub const TRIED: &[&str] = &[
     "policy-rules",
     "veth",
     "vxlan",
+    "wireguard",
 ];
 
 #[cfg(test)]

@@ -158,6 +158,7 @@ features() {
     try vxlan ip link add iec-vxlan type vxlan id 4096 dstport 4789
     try bridge ip link add iec-bridge type bridge
     try veth ip link add iec-veth type veth peer name iec-peer
+    try wireguard ip link add iec-wireguard type wireguard
     try policy-rules rules
     with ipset ipset create iec hash:net
     for name in iptables-legacy iptables-nft; do with $name $name -t nat -A POSTROUTING -m comment --comment i -j MASQUERADE; done
@@ -273,6 +274,12 @@ cluster() {
   text /var/lib/kubelet/kubeadm-flags.env | sed -n 's/.*--node-ip=\([0-9a-fA-F:.]*\).*/\1/p' | head -n 1 | each node-address
   for file in /var/lib/etcd/*; do [ -e "$file" ] && put etcd "${file##*/}"; done
   for file in /etc/cni/net.d/*; do [ -e "$file" ] && put cni "${file##*/}"; done
+  # What calico-node makes its pool of: each variable with its value on the next line.
+  text /etc/iec/manifests/calico.yaml | sed -n '/^ *- name: CALICO_IPV4POOL_/ {
+    s/.*POOL_//; h; n; s/^ *value: *//; s/"//g; H; g; s/\n/ /p; }' | each calico-pool
+  # kube-proxy says itself how it works; bash is the one program of most hosts that can ask it.
+  has bash && timeout 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10249 && printf "GET /proxyMode HTTP/1.0\r\n\r\n" >&3 &&
+    cat <&3' 2>&1 | tail -n 1 | grep -xE '[a-z]{1,20}' | each proxy-mode
   for trace in k3s:/etc/rancher/k3s k3s:/var/lib/rancher/k3s rke2:/etc/rancher/rke2 rke2:/var/lib/rancher/rke2 \
     k0s:/etc/k0s k0s:/var/lib/k0s microk8s:/var/snap/microk8s; do
     [ -e "${trace#*:}" ] && put other "${trace%%:*} ${trace#*:}"

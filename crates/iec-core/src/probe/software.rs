@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::Lines;
 use crate::facts::{
-    Binary, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package, Previous,
-    ProxyVariable, Software, Unit,
+    Binary, CalicoPool, ClosedChain, Cluster, Environment, Guards, Hook, LockHolder, Override, Package,
+    Previous, ProxyVariable, Software, Unit,
 };
 use crate::pace::Pace;
 
@@ -189,8 +189,21 @@ pub(super) fn cluster(lines: &mut Lines) -> Cluster {
         // A file system of its own has this folder from the start.
         etcd_data: etcd_files.iter().any(|name| name != "lost+found"),
         cni_files: lines.all("cni"),
+        proxy_mode: lines.one("proxy-mode"),
+        calico_pool: calico_pool(&lines.all("calico-pool")),
         others: lines.all("other"),
     }
+}
+
+fn calico_pool(variables: &[String]) -> Option<CalicoPool> {
+    let value = |name: &str| {
+        let mut found = variables.iter().filter_map(|line| line.split_once(' '));
+        found.find(|(known, _)| *known == name).map(|(_, value)| value)
+    };
+    Some(CalicoPool {
+        vxlan_mode: value("VXLAN")?.to_owned(),
+        block_size: value("BLOCK_SIZE")?.parse().ok()?,
+    })
 }
 
 /// The SHA-256 of the first certificate of a PEM text, in lower-case hexadecimal: what [`Cluster::ca_sha256`] holds.

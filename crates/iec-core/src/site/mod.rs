@@ -1,6 +1,7 @@
 //! The site as IEC accepts it: every rule holds, every default is filled in.
 
 mod access;
+mod addons;
 mod cluster;
 mod example;
 mod hardware;
@@ -17,6 +18,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 pub use access::Access;
+pub use addons::{Dns, DnsZone, Forwarder, KubeProxy, ProxyMode};
 pub use cluster::{
     Acceptance, ControlPlane, Endpoint, EndpointHost, EvictionSignal, Kubelet, ReservedResource, Runtime,
 };
@@ -27,7 +29,7 @@ pub use hardware::{
 };
 pub use helm::{HelmRelease, ReleaseId};
 pub use host::{Assumed, HostKey, HostState, Role, SiteHost, Taint, TaintEffect};
-pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Network, NodeAddress};
+pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Felix, Network, NodeAddress};
 
 pub use rule::addressing::{outside_networks, repeated_mac};
 pub use rule::facility::Inside;

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
+use super::addons::{Dns, KubeProxy};
 use crate::diagnostic::Place;
 use crate::name::DnsName;
 
@@ -15,6 +16,10 @@ pub struct Network {
     pub(in crate::site) pods: Ipv4Net,
     pub(in crate::site) services: Ipv4Net,
     pub(in crate::site) cni: Cni,
+    #[serde(skip_serializing_if = "KubeProxy::is_default")]
+    pub(in crate::site) kube_proxy: KubeProxy,
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub(in crate::site) dns: Dns,
     #[serde(skip)]
     pub(in crate::site) pods_place: Option<Place>,
     #[serde(skip)]
@@ -50,6 +55,18 @@ impl Network {
     #[must_use]
     pub fn cni(&self) -> &Cni {
         &self.cni
+    }
+
+    /// How kube-proxy makes services of pods.
+    #[must_use]
+    pub fn kube_proxy(&self) -> &KubeProxy {
+        &self.kube_proxy
+    }
+
+    /// The cluster's DNS, as far as the site decides it.
+    #[must_use]
+    pub fn dns(&self) -> &Dns {
+        &self.dns
     }
 
     /// Whether Calico keeps its data in an etcd of its own.
@@ -104,6 +121,10 @@ pub struct Calico {
     pub(in crate::site) node_address: NodeAddress,
     pub(in crate::site) mtu: Option<u16>,
     pub(in crate::site) block_size: u8,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::site) wireguard: bool,
+    #[serde(skip_serializing_if = "Felix::is_default")]
+    pub(in crate::site) felix: Felix,
 }
 
 impl Calico {
@@ -136,6 +157,67 @@ impl Calico {
     pub fn block_size(&self) -> u8 {
         self.block_size
     }
+
+    /// Whether packets between hosts are encrypted by WireGuard.
+    #[must_use]
+    pub fn wireguard(&self) -> bool {
+        self.wireguard
+    }
+
+    /// Settings of Felix.
+    #[must_use]
+    pub fn felix(&self) -> &Felix {
+        &self.felix
+    }
+
+    /// How many bytes of a packet between hosts are not the pod's own.
+    #[must_use]
+    pub fn overhead(&self) -> u32 {
+        let wireguard = if self.wireguard { WIREGUARD_OVERHEAD } else { 0 };
+        self.encapsulation.overhead().max(wireguard)
+    }
+}
+
+/// What WireGuard puts around a packet that travels by IPv4.
+const WIREGUARD_OVERHEAD: u32 = 60;
+
+/// Settings of Felix, Calico's agent on each host, as far as the site decides them; in Calico's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Felix {
+    pub(in crate::site) log_severity: Option<&'static str>,
+    pub(in crate::site) prometheus_metrics: Option<bool>,
+    pub(in crate::site) chain_insert_mode: Option<&'static str>,
+}
+
+impl Felix {
+    /// The severities of a log, the least first.
+    pub(in crate::site) const SEVERITIES: [&'static str; 5] = ["Debug", "Info", "Warning", "Error", "Fatal"];
+    /// Where its rules stand among those of others.
+    pub(in crate::site) const CHAIN_INSERT_MODES: [&'static str; 2] = ["Insert", "Append"];
+
+    /// The least severity of what it logs.
+    #[must_use]
+    pub fn log_severity(&self) -> Option<&'static str> {
+        self.log_severity
+    }
+
+    /// Whether it offers its figures to Prometheus.
+    #[must_use]
+    pub fn prometheus_metrics(&self) -> Option<bool> {
+        self.prometheus_metrics
+    }
+
+    /// Whether its rules come before those of others, or behind them.
+    #[must_use]
+    pub fn chain_insert_mode(&self) -> Option<&'static str> {
+        self.chain_insert_mode
+    }
+
+    /// Whether the site decides nothing.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How packets between pods of different hosts travel.
@@ -166,6 +248,20 @@ impl Encapsulation {
             Self::Vxlan | Self::VxlanCrossSubnet => 50,
             Self::None => 0,
         }
+    }
+
+    /// The word that a site file uses for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let mut words = Self::WORDS.iter();
+        words.find(|(_, one)| *one == self).map_or("", |(word, _)| word)
+    }
+
+    /// The one that an IP pool calls so.
+    #[must_use]
+    pub fn of_vxlan_mode(mode: &str) -> Option<Self> {
+        let mut all = Self::WORDS.iter().map(|(_, one)| *one);
+        all.find(|one| one.vxlan_mode() == mode)
     }
 
     /// What Calico's `CALICO_IPV4POOL_VXLAN` and an IP pool's `vxlanMode` call it.

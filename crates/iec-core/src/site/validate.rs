@@ -7,8 +7,10 @@ use ipnet::Ipv4Net;
 
 use super::rule::addressing::Addressing;
 use super::rule::host::Seen;
-use super::rule::{self, cluster, cni, component, document, endpoint, facility, fleet, helm, host, network};
-use super::{ControlPlane, Facility, Kubelet, Network, Runtime, Site, SiteHost};
+use super::rule::{
+    self, addons, cluster, cni, component, document, endpoint, facility, fleet, helm, host, network,
+};
+use super::{ControlPlane, Dns, Facility, KubeProxy, Kubelet, Network, Runtime, Site, SiteHost};
 use crate::diagnostic::{Diagnostics, Place};
 use crate::name::SiteName;
 use crate::spec::{
@@ -219,11 +221,13 @@ fn all_networks(
     kubelet: Option<&Kubelet>,
     problems: &mut Diagnostics,
 ) -> Option<Network> {
-    let (pods_field, services_field, cni_field) = match field {
-        Field::Absent => (&Field::Absent, &Field::Absent, &Field::Absent),
+    let absent = NetworkSpec::default();
+    let given = match field {
+        Field::Absent => &absent,
         Field::Broken => return None,
-        Field::Given(given) => (&given.value.pods, &given.value.services, &given.value.cni),
+        Field::Given(given) => &given.value,
     };
+    let (pods_field, services_field) = (&given.pods, &given.services);
     let pods = rule::optional(pods_field, DEFAULT_PODS, |given| {
         network::network(given, "pods", problems)
     });
@@ -248,7 +252,7 @@ fn all_networks(
             addressing.check_hidden(named, other, problems);
         }
     }
-    let cni = cni::cni(cni_field, hosts.map(|hosts| &hosts.seen[..]), problems);
+    let cni = cni::cni(&given.cni, hosts.map(|hosts| &hosts.seen[..]), problems);
     if let Some(hosts) = hosts {
         let mut addresses = addresses(&hosts.seen);
         addresses.extend(addressing.further_addresses());
@@ -264,10 +268,18 @@ fn all_networks(
             cni::check_blocks(pods, calico.block_size, present, kubelet.max_pods, problems);
         }
     }
+    let kube_proxy = rule::optional(&given.kube_proxy, KubeProxy::default(), |given| {
+        addons::kube_proxy(given, problems)
+    });
+    let dns = rule::optional(&given.dns, Dns::default(), |given| {
+        addons::dns(given, services, problems)
+    });
     Some(Network {
         pods: pods?,
         services: services?,
         cni: cni?,
+        kube_proxy: kube_proxy?,
+        dns: dns?,
         pods_place: pods_field.place().cloned(),
         services_place: services_field.place().cloned(),
     })

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::cluster::Endpoint;
 use super::rule::endpoint::default_endpoint;
-use super::{Calico, Kubelet, NodeAddress, Site, SiteHost};
+use super::{Calico, Dns, Kubelet, NodeAddress, Site, SiteHost};
 
 /// The further keys of a host: all but name, address, role, account and port.
 #[must_use]
@@ -60,6 +60,15 @@ pub fn further_of_site(site: &Site) -> Map<String, Value> {
     if let Some(written) = network.cni().calico().map(calico) {
         networks.insert("cni".to_owned(), json!({ "calico": written }));
     }
+    if !network.kube_proxy().is_default() {
+        let networks_of_ports =
+            Some(network.kube_proxy().node_port_addresses()).filter(|all| !all.is_empty());
+        let written = json!({ "mode": network.kube_proxy().mode(), "nodePortAddresses": networks_of_ports });
+        networks.insert("kubeProxy".to_owned(), Value::Object(given(written)));
+    }
+    if !network.dns().is_default() {
+        networks.insert("dns".to_owned(), Value::Object(dns(network.dns())));
+    }
     put("network", Value::Object(networks));
     if site.runtime().take_over() {
         put("runtime", json!({ "takeOver": true }));
@@ -104,12 +113,28 @@ fn calico(calico: &Calico) -> Map<String, Value> {
         NodeAddress::Interface(interface) => json!({ "interface": interface }),
         NodeAddress::CanReach(destination) => json!({ "can-reach": destination.to_string() }),
     };
+    let felix = calico.felix();
+    let settings = given(json!({
+        "logSeverity": felix.log_severity(),
+        "prometheusMetrics": felix.prometheus_metrics(),
+        "chainInsertMode": felix.chain_insert_mode(),
+    }));
     given(json!({
+        "wireguard": calico.wireguard().then_some(true),
+        "felix": Some(settings).filter(|settings| !settings.is_empty()),
         "encapsulation": calico.encapsulation(),
         "datastore": calico.datastore(),
         "nodeAddress": node_address,
         "mtu": calico.mtu(),
         "blockSize": calico.block_size(),
+    }))
+}
+
+fn dns(dns: &Dns) -> Map<String, Value> {
+    given(json!({
+        "replicas": dns.replicas(),
+        "forwarders": Some(dns.forwarders()).filter(|servers| !servers.is_empty()),
+        "zones": Some(dns.zones()).filter(|zones| !zones.is_empty()),
     }))
 }
 

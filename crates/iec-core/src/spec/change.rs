@@ -80,6 +80,7 @@ const KEYS: &[(&str, OnChange)] = &[
     ("spec.network.pods", OnChange::Fixed),
     ("spec.network.services", OnChange::Fixed),
     ("spec.network.cni.calico.datastore", OnChange::Fixed),
+    ("spec.network.cni.calico.blockSize", OnChange::Fixed),
     ("spec.runtime", OnChange::NextRun),
     ("spec.kubelet", OnChange::Applied),
     ("spec.helm", OnChange::Applied),

@@ -3,6 +3,7 @@
 //! Field names are those of the file (`nodeAddress` is `node_address`); the documentation of a field is
 //! the documentation of the key, in the JSON Schema and in the reference manual.
 
+mod addons;
 mod change;
 mod cluster;
 mod control_plane;
@@ -19,6 +20,7 @@ pub mod tree;
 
 use schemars::JsonSchema;
 
+pub use addons::{DnsSpec, DnsZoneSpec, KubeProxySpec};
 pub use change::{OnChange, on_change};
 pub use cluster::{
     AccessSpec, ContentSpec, EvictionHardSpec, HelmReleaseSpec, HelmSpec, KubeletSpec, RuntimeSpec,
@@ -30,7 +32,7 @@ pub use hardware::{
     DiskSpec, FacilityNetworkSpec, FacilitySpec, HardwareSpec, InterfaceSpec, ManagementSpec,
 };
 pub use host::{AssumeSpec, HostSpec, TaintSpec};
-pub use network::{CalicoSpec, CniSpec, NetworkSpec, NodeAddressSpec};
+pub use network::{CalicoSpec, CniSpec, FelixSpec, NetworkSpec, NodeAddressSpec};
 
 use crate::diagnostic::{Diagnostics, Place};
 use read::{Read, Reader, read_mapping};

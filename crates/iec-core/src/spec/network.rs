@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::addons::{DnsSpec, KubeProxySpec};
 use super::field::{Field, List, Spanned};
 use super::read::{Read, Reader, read_mapping};
 use super::tree::{Content, Node};
 
 /// The networks of the cluster.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, JsonSchema)]
 #[schemars(rename = "Network", rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkSpec {
     /// The network from which pods get their addresses. It must overlap with no network that a host knows, nor with `services`.
@@ -21,9 +22,17 @@ pub struct NetworkSpec {
     /// What connects the pods: `calico`, or `calico:` with its settings.
     #[schemars(default)]
     pub cni: Field<CniSpec>,
+    /// How kube-proxy makes services of pods.
+    #[schemars(default)]
+    pub kube_proxy: Field<KubeProxySpec>,
+    /// The cluster's DNS. What is not set here is left to whoever runs the cluster.
+    #[schemars(default)]
+    pub dns: Field<DnsSpec>,
 }
 
-read_mapping! { NetworkSpec { pods: "pods", services: "services", cni: "cni" } }
+read_mapping! {
+    NetworkSpec { pods: "pods", services: "services", cni: "cni", kube_proxy: "kubeProxy", dns: "dns" }
+}
 
 /// What connects the pods.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +109,12 @@ pub struct CalicoSpec {
     /// The prefix length of the blocks of pod addresses that hosts take.
     #[schemars(default, range(min = 20, max = 32), extend("default" = 26))]
     pub block_size: Field<i64>,
+    /// Whether packets between hosts are encrypted by WireGuard, for which each host's kernel must have it.
+    #[schemars(default, extend("default" = false))]
+    pub wireguard: Field<bool>,
+    /// Settings of Felix, Calico's agent on each host. What is not set here is left to Calico and to whoever runs the cluster.
+    #[schemars(default)]
+    pub felix: Field<FelixSpec>,
 }
 
 read_mapping! {
@@ -109,6 +124,31 @@ read_mapping! {
         node_address: "nodeAddress",
         mtu: "mtu",
         block_size: "blockSize",
+        wireguard: "wireguard",
+        felix: "felix",
+    }
+}
+
+/// Settings of Felix, Calico's agent on each host.
+#[derive(Debug, Clone, PartialEq, Default, JsonSchema)]
+#[schemars(rename = "Felix", rename_all = "camelCase", deny_unknown_fields)]
+pub struct FelixSpec {
+    /// The least severity of what it writes into its log.
+    #[schemars(default, extend("enum" = ["Debug", "Info", "Warning", "Error", "Fatal"]))]
+    pub log_severity: Field<String>,
+    /// Whether it offers its figures to Prometheus, on TCP port 9091 of each host.
+    #[schemars(default)]
+    pub prometheus_metrics: Field<bool>,
+    /// Whether its rules come before those of others in the packet filter, or behind them.
+    #[schemars(default, extend("enum" = ["Insert", "Append"]))]
+    pub chain_insert_mode: Field<String>,
+}
+
+read_mapping! {
+    FelixSpec {
+        log_severity: "logSeverity",
+        prometheus_metrics: "prometheusMetrics",
+        chain_insert_mode: "chainInsertMode",
     }
 }
 

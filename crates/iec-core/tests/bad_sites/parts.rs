@@ -50,6 +50,49 @@ pub(crate) const CASES: &[Case] = &[
         &["13:31 IEC0506 warning"],
     ),
     (
+        "modes of kube-proxy that are not installed",
+        &[(
+            14,
+            "    kubeProxy: {mode: nftables, nodePortAddresses: [10.0.0.5/24]}",
+        )],
+        &["14:23 IEC0510", "14:53 IEC0302"],
+    ),
+    (
+        "name servers that CoreDNS cannot ask",
+        &[(
+            14,
+            "    dns: {replicas: 0, forwarders: [127.0.0.53, 172.16.1.10, \"10.0.0.53:0\", x]}",
+        )],
+        &[
+            "14:21 IEC0013",
+            "14:37 IEC0512",
+            "14:49 IEC0512",
+            "14:62 IEC0512",
+            "14:77 IEC0512",
+        ],
+    ),
+    (
+        "zones that cannot be",
+        &[(
+            14,
+            "    dns: {zones: [{name: a.cluster.local, forwarders: [10.0.0.53]}, {name: b.example}, {name: c, forwarders: []}]}",
+        )],
+        &["14:26 IEC0513", "14:69 IEC0007", "14:110 IEC0512"],
+    ),
+    (
+        "settings of Calico that its etcd does not get",
+        &[(
+            13,
+            "    cni: {calico: {datastore: etcd, wireguard: true, felix: {logSeverity: info}}}",
+        )],
+        &[
+            "13:31 IEC0506 warning",
+            "13:48 IEC0514",
+            "13:61 IEC0514",
+            "13:75 IEC0012",
+        ],
+    ),
+    (
         "a host outside Calico's network",
         &[(13, "    cni: {calico: {nodeAddress: {cidr: 10.0.1.0/24}}}")],
         &["8:31 IEC0507", "9:31 IEC0507"],

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use iec_core::content::Digest;
-use iec_core::plan::{Component, InitPhase, JoinPhase, Op, StaticPod};
+use iec_core::plan::{Addons, Component, InitPhase, JoinPhase, Op, StaticPod};
 
 use crate::pretend::Pretend;
 
@@ -206,7 +206,8 @@ fn cluster() -> Pretend {
     host.write("/run/manifest-coredns", COREDNS);
     host.write(
         "/run/manifest-kube-proxy",
-        "---\napiVersion: apps/v1\nkind: DaemonSet\n",
+        "---\nkind: ServiceAccount\n---\napiVersion: apps/v1\nkind: DaemonSet\nspec:\n  template:\n    metadata:\n      labels:\n        \
+         k8s-app: kube-proxy\n",
     );
     host.write("/run/cluster/.keep", "");
     host.stand_in(
@@ -224,9 +225,10 @@ fn cluster() -> Pretend {
           ConfigMap+) echo theirs >/run/cluster/corefile ;;
           Deployment+*) test -e /run/cluster/replicas || echo 1 >/run/cluster/replicas ;;
           esac ;;
-        *configmap/coredns*) cat /run/cluster/corefile ;;
-        *\ scale\ *) echo 2 >/run/cluster/replicas ;;
-        *deployment/coredns*) cat /run/cluster/replicas ;;
+        *configmap/coredns\ deployment/coredns*)
+          sed 's/^/corefile /' /run/cluster/corefile; sed 's/^/replicas /' /run/cluster/replicas; : ;;
+        *\ scale\ *) echo 2 >/run/cluster/replicas; rm -f /run/cluster/owned ;;
+        *deployment/coredns\ --show-managed-fields*) cat /run/cluster/owned 2>/dev/null || : ;;
         esac"#,
     );
     host
@@ -234,12 +236,17 @@ fn cluster() -> Pretend {
 
 #[test]
 fn whatever_is_deleted_of_the_addons_comes_back() {
-    let op = || Op::Init(InitPhase::Addons);
+    let op = || Op::Init(InitPhase::Addons(Addons::default()));
     let host = cluster();
     assert_eq!(host.apply("addons", op()), "changed");
     assert_eq!(host.read("/run/cluster/replicas").as_deref(), Some("2\n"));
     assert_eq!(host.apply("addons", op()), "unchanged");
-    for object in ["Deployment+Service+", "DaemonSet+", "corefile", "replicas"] {
+    for object in [
+        "Deployment+Service+",
+        "ServiceAccount+DaemonSet+",
+        "corefile",
+        "replicas",
+    ] {
         let path = format!("/run/cluster/{object}");
         let before = host.read(&path);
         remove(&host, &path);
@@ -250,24 +257,69 @@ fn whatever_is_deleted_of_the_addons_comes_back() {
 
 #[test]
 fn what_others_decide_about_coredns_stays() {
-    let op = || Op::Init(InitPhase::Addons);
+    let op = || Op::Init(InitPhase::Addons(Addons::default()));
     let host = cluster();
     host.apply("addons", op());
     host.write("/run/cluster/corefile", "with a zone of the site\n");
     host.write("/run/cluster/replicas", "3\n");
     assert_eq!(host.apply("addons", op()), "unchanged");
-    remove(&host, "/run/cluster/DaemonSet+");
+    remove(&host, "/run/cluster/ServiceAccount+DaemonSet+");
     assert_eq!(host.apply("addons", op()), "changed");
     assert_eq!(host.read("/run/cluster/replicas").as_deref(), Some("3\n"));
     let corefile = host.read("/run/cluster/corefile");
     assert_eq!(corefile.as_deref(), Some("with a zone of the site\n"));
 }
 
+/// What the site decides of CoreDNS is the site's, and whoever runs the cluster has it again afterwards.
+#[test]
+fn what_the_site_decides_about_coredns_is_its_own_while_it_does() {
+    let host = cluster();
+    host.apply("addons", Op::Init(InitPhase::Addons(Addons::default())));
+    let site = || {
+        Op::Init(InitPhase::Addons(Addons {
+            proxy: "0123456789ab".to_owned(),
+            dns_replicas: Some(3),
+            dns_configuration: Some(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: coredns\ndata:\n  Corefile: \"# IEC: \\\"a\\\"\"\n"
+                    .to_owned(),
+            ),
+        }))
+    };
+    assert_eq!(host.apply("addons", site()), "changed");
+    assert_eq!(host.apply("addons", site()), "unchanged");
+    let applied = host
+        .read("/run/cluster/Deployment+Service+ConfigMap+")
+        .expect("applied");
+    assert!(applied.contains("\n  replicas: 3\n"), "{applied}");
+    assert!(
+        applied.contains("  Corefile: \"# IEC: \\\"a\\\"\"\n"),
+        "{applied}"
+    );
+    assert!(!applied.contains("theirs"), "{applied}");
+    let proxy = host
+        .read("/run/cluster/ServiceAccount+DaemonSet+")
+        .expect("applied");
+    assert!(
+        proxy.contains("    metadata:\n      annotations:\n        iec.dev/configuration: \"0123456789ab\"\n      labels:\n"),
+        "{proxy}"
+    );
+
+    // The API server's own words about who has set what.
+    host.write("/run/cluster/corefile", "# IEC: a\n");
+    host.write("/run/cluster/replicas", "3\n");
+    host.write("/run/cluster/owned", "f:replicas f:template ");
+    let theirs = || Op::Init(InitPhase::Addons(Addons::default()));
+    assert_eq!(host.apply("addons", theirs()), "changed");
+    assert_eq!(host.read("/run/cluster/corefile").as_deref(), Some("theirs\n"));
+    assert_eq!(host.read("/run/cluster/replicas").as_deref(), Some("2\n"));
+    assert_eq!(host.apply("addons", theirs()), "unchanged");
+}
+
 #[test]
 fn a_cluster_that_does_not_answer_says_nothing_about_its_objects() {
     let host = cluster();
     remove(&host, "/run/up");
-    let word = host.apply("addons", Op::Init(InitPhase::Addons));
+    let word = host.apply("addons", Op::Init(InitPhase::Addons(Addons::default())));
     assert!(word.starts_with("failed unknown"), "{word}");
     let calls = host.read("/run/calls").expect("calls");
     assert!(!calls.contains(" apply "), "{calls}");

@@ -1,7 +1,7 @@
 //! What only the API server can answer: without a cluster all is to be done, without an answer nobody can tell.
 
 use iec_core::content::Digest;
-use iec_core::plan::{HelmOp, InitPhase, Op};
+use iec_core::plan::{Addons, HelmOp, InitPhase, Op};
 
 use crate::pretend::Pretend;
 
@@ -15,8 +15,9 @@ fn ops() -> Vec<(&'static str, Op)> {
         value: "radio".to_owned(),
         effect: "NoSchedule".to_owned(),
     };
-    let manifest = Op::Manifest {
-        path: "/etc/iec/manifests/calico.yaml".to_owned(),
+    let manifest = Op::Calico {
+        manifest: "/etc/iec/manifests/calico.yaml".to_owned(),
+        settings: None,
     };
     let label = Op::Label {
         node: node(),
@@ -45,7 +46,7 @@ fn ops() -> Vec<(&'static str, Op)> {
         ),
         ("mark", Op::Init(InitPhase::MarkControlPlane { node: node() })),
         ("bootstrap", Op::Init(InitPhase::BootstrapToken)),
-        ("addons", Op::Init(InitPhase::Addons)),
+        ("addons", Op::Init(InitPhase::Addons(Addons::default()))),
         ("schedulable", Op::Schedulable { node: node() }),
         ("manifest", manifest),
         ("secret", Op::CalicoEtcdSecret),

@@ -103,6 +103,7 @@ fn step_text(step: &Step) -> String {
     for path in &runner.shows {
         let _ = writeln!(text, "-- shows {path}");
     }
+    section(&mut text, "tells how it differs", &runner.differences);
     section(&mut text, "when it fails", &runner.last_words);
     text
 }

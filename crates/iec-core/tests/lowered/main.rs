@@ -9,8 +9,10 @@
 
 mod again;
 mod api_away;
+mod calico;
 mod cluster;
 mod committed;
+mod daemon;
 mod disk;
 mod gate;
 mod kubeconfig;

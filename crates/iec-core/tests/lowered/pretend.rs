@@ -11,7 +11,15 @@ use iec_sh::{Mode, OnFailure, RunnerScript, UndoScript, UndoStep};
 use tempfile::TempDir;
 
 /// The folders of a host that steps may touch; each is below the pretended root.
-const FOLDERS: [&str; 6] = ["/etc/", "/proc/", "/root/", "/home/", "/run/", "/var/lib/"];
+const FOLDERS: [&str; 7] = [
+    "/etc/",
+    "/opt/",
+    "/proc/",
+    "/root/",
+    "/home/",
+    "/run/",
+    "/var/lib/",
+];
 
 /// A pretended host.
 pub(crate) struct Pretend {

@@ -250,6 +250,25 @@ fn a_feature_that_cannot_be_tried_is_looked_up_in_the_kernels_configuration() {
 }
 
 #[test]
+fn wireguard_is_wanted_of_the_kernel_where_the_site_asks_for_it() {
+    let without = |facts: &mut HostFacts| {
+        let message = Ability::Fails("Error: Unknown device type.".to_owned());
+        facts
+            .features
+            .value_mut()
+            .tried
+            .insert("wireguard".to_owned(), message);
+    };
+    let site = "  network: {cni: {calico: {wireguard: true}}}\n";
+    assert_eq!(asked(site, without), ["IEC1848", "IEC1848"]);
+    assert_eq!(asked(site, |_| {}), [""; 0]);
+    assert_eq!(asked("", without), [""; 0]);
+    let taken = |facts: &mut HostFacts| facts.listeners.value_mut().push(listen(Protocol::Udp, 51820));
+    assert_eq!(asked(site, taken).len(), 2);
+    assert_eq!(asked("", taken), [""; 0]);
+}
+
+#[test]
 fn the_hint_for_a_missing_module_fits_the_host() {
     let hint = |change: fn(&mut HostFacts)| {
         let problems = with(|facts| {

@@ -302,6 +302,7 @@ fn bare(plan: &Plan) -> Observed {
             },
             recorded: false,
             missing: Vec::new(),
+            differences: Vec::new(),
             present: lowered
                 .shows
                 .into_iter()

@@ -4,6 +4,7 @@ use super::Subject;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::Ability;
 use crate::plan::sysctls;
+use crate::site::Calico;
 
 /// Features that were tried out: name, what needs it, the module that brings it.
 const NEEDED: [(&str, &str, &str); 5] = [
@@ -54,6 +55,14 @@ pub(super) fn features(subject: &Subject<'_>, problems: &mut Diagnostics) {
             let message = format!("tried out: {message}");
             problems.push(lacking(subject, "IEC1822", name, need, module).evidence(message));
         }
+    }
+    let calico = subject.site.network().cni().calico();
+    if calico.is_some_and(Calico::wireguard)
+        && let Some(message) = features.ability("wireguard").failure()
+    {
+        let message = format!("tried out: {message}");
+        let need = "`wireguard: true` of Calico";
+        problems.push(lacking(subject, "IEC1848", "wireguard", need, "wireguard").evidence(message));
     }
     if !features.shared_root {
         problems.push(

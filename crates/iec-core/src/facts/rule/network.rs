@@ -9,7 +9,7 @@ use super::Subject;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::{Guards, Protocol};
 use crate::packet_size;
-use crate::site::{Datastore, Encapsulation, Role};
+use crate::site::{Calico, Datastore, Encapsulation, Role};
 
 /// Interfaces that Calico and kube-proxy make, and the loopback: their networks are no obstacle.
 const OWN_INTERFACES: [&str; 6] = [
@@ -36,6 +36,7 @@ const PORTS: [(Protocol, u16, &str, bool); 11] = [
     (Protocol::Udp, VXLAN_PORT, "VXLAN", false),
 ];
 const VXLAN_PORT: u16 = 4789;
+const WIREGUARD_PORT: u16 = 51820;
 /// The port on which Calico's own etcd answers the hosts.
 const CALICO_ETCD_PORT: u16 = Datastore::ETCD_PORTS[0];
 
@@ -142,7 +143,7 @@ pub(super) fn packet_size(subject: &Subject<'_>, problems: &mut Diagnostics) {
     let Some(wanted) = calico.mtu().map(u32::from) else {
         return;
     };
-    let overhead = calico.encapsulation().overhead();
+    let overhead = calico.overhead();
     let network = &subject.facts.network;
     let node_address = IpAddr::V4(subject.host.node_address());
     let interface = network
@@ -252,7 +253,14 @@ pub(super) fn ports(subject: &Subject<'_>, problems: &mut Diagnostics) {
     );
     let etcd = Datastore::ETCD_PORTS.map(|port| (Protocol::Tcp, port, "Calico's etcd", true));
     let etcd = etcd.iter().filter(|_| subject.site.network().has_calico_etcd());
-    let wanted = PORTS.iter().chain(etcd).chain(std::iter::once(&api));
+    let wireguard = (Protocol::Udp, WIREGUARD_PORT, "Calico's WireGuard", false);
+    let calico = subject.site.network().cni().calico();
+    let wireguard = Some(&wireguard).filter(|_| calico.is_some_and(Calico::wireguard));
+    let wanted = PORTS
+        .iter()
+        .chain(etcd)
+        .chain(wireguard)
+        .chain(std::iter::once(&api));
     let here = |(_, port, _, control_plane_only): &&(Protocol, u16, &str, bool)| {
         (control_plane || !control_plane_only) && (vxlan || *port != VXLAN_PORT)
     };

@@ -117,7 +117,7 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
             apply.push(set_mode("go-rwx", files_in(KUBERNETES, "*.conf")));
         }
         InitPhase::KubeletStart => apply.push(start_or(kubeadm(phase.words()))),
-        InitPhase::Addons => apply.extend(super::objects::addons()),
+        InitPhase::Addons(addons) => apply.extend(super::objects::addons(addons)),
         InitPhase::UploadConfig { configuration } => apply.extend([
             kubeadm(phase.words()),
             configuration_maps("annotate")
@@ -327,7 +327,7 @@ fn init_questions(phase: &InitPhase) -> Vec<Question> {
                 1,
             ),
         )],
-        InitPhase::Addons => super::objects::addons_questions(),
+        InitPhase::Addons(addons) => super::objects::addons_questions(addons),
     }
 }
 

@@ -3,8 +3,11 @@
 //! Executor, scripts, runbook and differences read [`Lowered`] and nothing else.
 
 mod ask;
+mod calico;
 pub(super) mod calico_etcd;
 mod content;
+mod daemon;
+mod differences;
 mod edit;
 mod file;
 mod folders;
@@ -141,7 +144,9 @@ fn lower_op(step: &Step) -> Lowered {
         Op::Join(phase) => kubeadm::join(id, phase),
         Op::StaticPod(pod) => static_pod::static_pod(pod),
         Op::KubeletConfiguration(text) => kubelet::configuration(id, text),
-        Op::Manifest { path } => objects::manifest(path),
+        Op::Calico { manifest, settings } => calico::objects(manifest, settings.as_ref()),
+        Op::CalicoOnHost { node, mtu } => daemon::calico(node, *mtu),
+        Op::ProxyOnHost { node, settings } => daemon::proxy(node, settings),
         Op::CalicoEtcdCertificates { configuration } => calico_etcd::certificates(configuration),
         Op::CalicoEtcdSecret => calico_etcd::secret(),
         Op::CalicoEtcdClients => calico_etcd::clients(),
@@ -246,6 +251,7 @@ impl Lowered {
                 .flat_map(Shown::paths)
                 .map(str::to_owned)
                 .collect(),
+            differences: differences::differences(&step.op),
             last_words: last_words::last_words(&step.op),
         }
     }

@@ -206,7 +206,10 @@ pub(super) fn remove_network() -> Vec<Expr> {
         .ignore_failure(),
         Expr::Pipe(vec![
             Cmd::new(Program::Ip).words(["-o", "link", "show"]),
-            Cmd::new(Program::Grep).words(["-oE", "(cali[0-9a-f]{11}|vxlan\\.calico|tunl0|kube-ipvs0)"]),
+            Cmd::new(Program::Grep).words([
+                "-oE",
+                "(cali[0-9a-f]{11}|vxlan\\.calico|wireguard\\.cali|tunl0|kube-ipvs0)",
+            ]),
             Cmd::new(Program::Sort).word("-u"),
             xargs(&["ip", "link", "delete"]),
         ])

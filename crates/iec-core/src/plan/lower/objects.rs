@@ -1,24 +1,27 @@
 //! Objects that IEC owns in the cluster: compared with what the API server would make of them, and applied.
 
+use std::fmt::Write as _;
+
 use iec_sh::{Cmd, Expr, Program, Question};
 
-use super::ask::{ask_cluster, kubectl_admin, question, run, test};
-use super::{Lowered, Undo};
-use crate::plan::kubeadm::{INIT_FILE, InitPhase};
+use super::ask::{ask_cluster, kubectl_admin, question, run};
+use crate::plan::addons::Addons;
+use crate::plan::calico::CONFIGURATION;
+use crate::plan::kubeadm::INIT_FILE;
 
 /// The name under which IEC owns fields of objects.
 pub(super) const FIELD_MANAGER: &str = "--field-manager=iec";
 
-fn server_side(verb: &str) -> Cmd {
-    kubectl_admin().words([verb, "--server-side", "--force-conflicts", FIELD_MANAGER, "-f"])
+/// `kubectl diff` or `kubectl apply` by the API server's own merge, of what is in these files.
+pub(super) fn server_side<'a>(verb: &str, files: impl IntoIterator<Item = &'a str>) -> Cmd {
+    kubectl_admin()
+        .words([verb, "--server-side", "--force-conflicts", FIELD_MANAGER])
+        .words(files.into_iter().flat_map(|file| ["-f", file]))
 }
 
-/// Whether the cluster has these objects with each field as the manifest has it, by the API server's own merge. What others
-/// have added is theirs. 0: nothing differs, 1: something does, 2 and more: nobody can tell.
-fn has_objects(manifest: Vec<Cmd>) -> Expr {
-    let mut pipe = manifest;
-    pipe.push(server_side("diff").word("-"));
-    ask_cluster(settled(Expr::Pipe(pipe)))
+/// `kubectl diff` with every line of both objects around what differs.
+fn difference_in_full<'a>(files: impl IntoIterator<Item = &'a str>) -> Cmd {
+    server_side("diff", files).with_environment(["KUBECTL_EXTERNAL_DIFF=diff -N -U99999"])
 }
 
 /// A difference that is there a second time. `kubectl diff` reads an object and has it merged one after the other: where a
@@ -28,37 +31,61 @@ pub(super) fn settled(difference: Expr) -> Expr {
     Expr::any([difference, again])
 }
 
-fn apply_objects(manifest: Vec<Cmd>) -> Expr {
-    let mut pipe = manifest;
-    pipe.push(server_side("apply").word("-"));
-    Expr::Pipe(pipe)
+/// Goes through differences in full: what is in an object's status, and what only counts changes, is nobody's to set.
+/// It moves between the two moments at which `kubectl diff` looks.
+const LINES: &str = r#"/^diff / { n = split($NF, path, "/"); object = path[n]; absent = 0; status = 0; seen = 1; next }
+/^(---|\+\+\+) / { next }
+/^@@ / { absent = ($2 == "-0,0"); if (absent) { real = 1; say(object ": is not there") }; next }
+substr($0, 2) ~ /^[a-zA-Z]/ { status = (substr($0, 2, 7) == "status:") }
+/^[-+]/ && !absent && !status && !/^[-+] *(generation|resourceVersion|creationTimestamp|uid|deprecated.daemonset.template.generation):/ {
+  real = 1; sign = substr($0, 1, 1); text = $0; sub(/^[-+] */, "", text); say(object ": " sign " " text) }
+"#;
+/// Whether there was a difference, and none that counts.
+const NONE_COUNTS: &str = "function say(words) { }\nEND { exit !(seen && !real) }\n";
+/// Prints those that count, as far as a person reads them.
+const IN_WORDS: &str = "function say(words) { if (said++ < 20) print words }\n";
+
+/// Whether the cluster has the objects with each field as these files have it, by the API server's own merge; `input` prints
+/// the file `-`. What others have added is theirs. The first question is all where nothing differs; the last is for what
+/// came to rest in between. 0: nothing differs, 1: something does, 2 and more: nobody can tell.
+pub(super) fn has_objects(input: &[Cmd], files: &[&str]) -> Expr {
+    let asks = |rest: Vec<Cmd>| {
+        let mut pipe = input.to_vec();
+        pipe.extend(rest);
+        Expr::Pipe(pipe)
+    };
+    let files = || files.iter().copied();
+    let counts = Cmd::new(Program::Awk).word(format!("{LINES}{NONE_COUNTS}"));
+    Expr::any([
+        asks(vec![server_side("diff", files())]),
+        asks(vec![difference_in_full(files()), counts]),
+        asks(vec![server_side("diff", files())]),
+    ])
 }
 
-/// The objects of a file on this control plane.
-pub(super) fn manifest(path: &str) -> Lowered {
-    Lowered {
-        check: vec![question(
-            format!("the cluster has the objects of {path} as they are there"),
-            ask_cluster(Expr::If {
-                condition: Box::new(test(["-e", path])),
-                then: vec![settled(server_side("diff").word(path).into())],
-                otherwise: vec![Expr::Any(vec![])],
-            }),
-        )],
-        keep: vec![],
-        apply: vec![server_side("apply").word(path).into()],
-        undo: Undo::CoveredBy("control-plane.preflight"),
-        shows: vec![],
-        sensitive: false,
-    }
+/// What prints how the cluster's objects differ from these, a field a line.
+pub(super) fn differences(input: &[Cmd], files: &[&str]) -> Expr {
+    let mut pipe = input.to_vec();
+    pipe.push(difference_in_full(files.iter().copied()));
+    pipe.push(Cmd::new(Program::Awk).word(format!("{LINES}{IN_WORDS}")));
+    ask_cluster(Expr::Pipe(pipe))
+}
+
+fn apply_objects(manifest: Vec<Cmd>) -> Expr {
+    let mut pipe = manifest;
+    pipe.push(server_side("apply", ["-"]));
+    Expr::Pipe(pipe)
 }
 
 /// What kubeadm makes of its configuration for an addon. Its own way to apply it refuses a CoreDNS that is newer than itself.
 fn addon(name: &str, part: &str) -> Vec<Cmd> {
-    let print = Cmd::new(Program::Kubeadm)
-        .words(["init", "phase"])
-        .words(InitPhase::Addons.words().iter().copied())
-        .words([name, "--config", INIT_FILE, "--print-manifest"]);
+    let print = Cmd::new(Program::Kubeadm).words(["init", "phase"]).words([
+        "addon",
+        name,
+        "--config",
+        INIT_FILE,
+        "--print-manifest",
+    ]);
     vec![print, Cmd::new(Program::Awk).word(format!("{DOCUMENTS}{part}"))]
 }
 
@@ -69,84 +96,143 @@ const DOCUMENTS: &str = r#"function flush() { if (text != "" && keep(text)) prin
 { if (begun && line($0)) text = text $0 "\n" }
 END { flush() }
 "#;
-/// All that kubeadm prints.
-const WHOLE: &str = "function keep(text) { return 1 }\nfunction line(text) { return 1 }\n";
-
 /// How many pods of CoreDNS kubeadm begins with.
 const REPLICAS: &str = "2";
 
-/// Of CoreDNS' objects, those without what is whoever runs the cluster's to change, as kubeadm leaves it too: its Corefile,
-/// and how many pods it has.
-const WITHOUT_CHOICES: &str = r#"function keep(text) { return text !~ /\nkind: ConfigMap\n/ }
-function line(text) { return text !~ /^  replicas: / }
-"#;
-/// The one with its Corefile.
+/// The object with CoreDNS' Corefile alone.
 const COREFILE: &str = r#"function keep(text) { return text ~ /\nkind: ConfigMap\n/ }
 function line(text) { return 1 }
 "#;
 
-fn coredns(part: &str) -> Vec<Cmd> {
-    addon("coredns", part)
+/// CoreDNS' objects. What is whoever runs the cluster's to change is not among them, as kubeadm leaves it too: the Corefile,
+/// and how many pods there are; each unless the site decides it.
+fn coredns(addons: &Addons) -> Vec<Cmd> {
+    let mut program = String::from("function keep(text) { return text !~ /\\nkind: ConfigMap\\n/ }\n");
+    program.push_str("function line(text) { return text !~ /^  replicas: / }\n");
+    if let Some(replicas) = addons.dns_replicas {
+        let line = format!("  replicas: {replicas}\\n");
+        let _ = writeln!(program, "begun && /^  replicas: / {{ text = text \"{line}\" }}");
+    }
+    if let Some(configuration) = &addons.dns_configuration {
+        let quoted = serde_json::to_string(configuration).expect("a text can be quoted");
+        let _ = writeln!(program, "END {{ print \"---\"; print {quoted} }}");
+    }
+    addon("coredns", &program)
 }
 
-fn kube_proxy() -> Vec<Cmd> {
-    addon("kube-proxy", WHOLE)
+/// kube-proxy's objects, all of them. Its pods carry the digest of the configuration that they were started with.
+fn kube_proxy(addons: &Addons) -> Vec<Cmd> {
+    let annotation = format!(
+        "      annotations:\\n        {CONFIGURATION}: \\\"{}\\\"\\n",
+        addons.proxy
+    );
+    let program = format!(
+        "function keep(text) {{ return 1 }}\nfunction line(text) {{ return 1 }}\n\
+         begun && /^    metadata:$/ {{ text = text \"{annotation}\" }}\n"
+    );
+    addon("kube-proxy", &program)
 }
 
-/// Whether a field of an object in kube-system is as an expression of awk says; neither where there is no such object.
-fn has_field(object: &str, field: &str, says: &str) -> Expr {
-    let get = kubectl_admin()
-        .words(["get", "-n", "kube-system", object, "--ignore-not-found"])
-        .words(["-o", &format!("go-template={{{{{field}}}}}{{{{\"\\n\"}}}}")]);
-    let program = format!("NR == 1 {{ has = ({says}) }} END {{ exit !has }}");
-    ask_cluster(Expr::Pipe(vec![get, Cmd::new(Program::Awk).word(program)]))
+/// Prints the fields of CoreDNS' objects that are somebody's choice, a line each.
+fn choices() -> Cmd {
+    kubectl_admin()
+        .words([
+            "get",
+            "-n",
+            "kube-system",
+            "configmap/coredns",
+            "deployment/coredns",
+        ])
+        .words(["--ignore-not-found", "-o"])
+        .word(
+            "go-template={{range .items}}{{if eq .kind \"ConfigMap\"}}corefile {{index .data \"Corefile\"}}\
+             {{else}}replicas {{.spec.replicas}}{{end}}{{\"\\n\"}}{{end}}",
+        )
 }
 
-fn has_corefile() -> Expr {
-    has_field(
-        "configmap/coredns",
-        "index .data \"Corefile\"",
-        "$0 != \"\" && $0 != \"<no value>\"",
-    )
+/// Whether there is a Corefile, and none that IEC wrote for a site which decided it before.
+const HAS_COREFILE: &str =
+    "/^corefile ./ && $2 != \"<no\" { has = 1 } /^corefile # IEC:/ { has = 0 } END { exit !has }";
+/// Whether there are pods of CoreDNS.
+const HAS_REPLICAS: &str = "/^replicas / && $2 + 0 > 0 { has = 1 } END { exit !has }";
+/// Whether there is both.
+const HAS_BOTH: &str = "/^corefile ./ && $2 != \"<no\" { has = 1 } /^corefile # IEC:/ { has = 0 } \
+     /^replicas / && $2 + 0 > 0 { some = 1 } END { exit !(has && some) }";
+
+fn chosen(says: &str) -> Expr {
+    ask_cluster(Expr::Pipe(vec![choices(), Cmd::new(Program::Awk).word(says)]))
 }
 
-fn has_replicas() -> Expr {
-    has_field("deployment/coredns", ".spec.replicas", "$0 + 0 > 0")
+/// Whether the number of pods is there by a site that decided it before.
+fn owns_replicas() -> Expr {
+    let owned = kubectl_admin()
+        .words([
+            "get",
+            "-n",
+            "kube-system",
+            "deployment/coredns",
+            "--show-managed-fields",
+        ])
+        .words(["--ignore-not-found", "-o"])
+        .word(
+            "go-template={{range .metadata.managedFields}}{{if eq .manager \"iec\"}}\
+             {{range $key, $value := index .fieldsV1 \"f:spec\"}}{{$key}} {{end}}{{end}}{{end}}",
+        );
+    Expr::Pipe(vec![owned, Cmd::new(Program::Grep).words(["-qF", "f:replicas"])])
 }
 
-/// CoreDNS and kube-proxy: every object of theirs, whole.
-pub(super) fn addons_questions() -> Vec<Question> {
-    vec![
+/// What prints how the objects of the addons differ from this site's.
+pub(super) fn addon_differences(addons: &Addons) -> Vec<Expr> {
+    [kube_proxy(addons), coredns(addons)]
+        .map(|manifest| differences(&manifest, &["-"]))
+        .to_vec()
+}
+
+/// CoreDNS and kube-proxy: every object of theirs, whole, and what must be there of what others may choose.
+pub(super) fn addons_questions(addons: &Addons) -> Vec<Question> {
+    let mut questions = vec![
         question(
             "kube-proxy's objects are those of this site",
-            has_objects(kube_proxy()),
+            ask_cluster(has_objects(&kube_proxy(addons), &["-"])),
         ),
         question(
             "CoreDNS' objects are those of this site",
-            has_objects(coredns(WITHOUT_CHOICES)),
+            ask_cluster(has_objects(&coredns(addons), &["-"])),
         ),
-        question("CoreDNS has a Corefile", has_corefile()),
-        question("CoreDNS has pods", has_replicas()),
-    ]
+    ];
+    let choices = match (&addons.dns_configuration, addons.dns_replicas) {
+        (None, None) => Some(("CoreDNS has a Corefile and pods", HAS_BOTH)),
+        (None, Some(_)) => Some(("CoreDNS has a Corefile", HAS_COREFILE)),
+        (Some(_), None) => Some(("CoreDNS has pods", HAS_REPLICAS)),
+        (Some(_), Some(_)) => None,
+    };
+    questions.extend(choices.map(|(what, says)| question(what, chosen(says))));
+    questions
 }
 
 /// Every command can be given a second time, whatever is left of the addons.
-pub(super) fn addons() -> Vec<Expr> {
-    let scale = kubectl_admin()
-        .words(["scale", "-n", "kube-system", "deployment/coredns"])
-        .words(["--replicas", REPLICAS]);
-    let objects = || apply_objects(coredns(WITHOUT_CHOICES));
-    vec![
-        Expr::If {
-            condition: Box::new(has_corefile()),
+pub(super) fn addons(addons: &Addons) -> Vec<Expr> {
+    let mut apply = Vec::new();
+    if addons.dns_configuration.is_none() {
+        apply.push(Expr::If {
+            condition: Box::new(chosen(HAS_COREFILE)),
             then: vec![],
-            otherwise: vec![apply_objects(coredns(COREFILE))],
-        },
-        Expr::If {
-            condition: Box::new(has_replicas()),
+            otherwise: vec![apply_objects(addon("coredns", COREFILE))],
+        });
+    }
+    let objects = || apply_objects(coredns(addons));
+    if addons.dns_replicas.is_some() {
+        apply.push(objects());
+    } else {
+        let scale = kubectl_admin()
+            .words(["scale", "-n", "kube-system", "deployment/coredns"])
+            .words(["--replicas", REPLICAS]);
+        apply.push(Expr::If {
+            condition: Box::new(Expr::all([chosen(HAS_REPLICAS), owns_replicas().not()])),
             then: vec![objects()],
             otherwise: vec![objects(), scale.into()],
-        },
-        apply_objects(kube_proxy()),
-    ]
+        });
+    }
+    apply.push(apply_objects(kube_proxy(addons)));
+    apply
 }

@@ -5,6 +5,7 @@ use iec_sh::{Cmd, Program};
 use super::admission::installed_with;
 use super::kubernetes::kubelet_configuration;
 use crate::content::Digest;
+use crate::plan::addons::Addons;
 use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
 use crate::plan::lower::{node_units, static_pod_log};
 use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
@@ -54,7 +55,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     init(part, InitPhase::MarkControlPlane { node: node.clone() });
     init(part, InitPhase::BootstrapToken);
     init(part, InitPhase::KubeletFinalize);
-    init(part, InitPhase::Addons);
+    init(part, InitPhase::Addons(Addons::of(part.inputs)));
     no_super_admin(part);
     if part.inputs.site.control_plane().schedulable() {
         let why = "The site wants its control plane to run workloads too: edge sites are small.";
@@ -123,7 +124,7 @@ fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
             "Else it would end in a year.",
             1,
         ),
-        InitPhase::Addons => (
+        InitPhase::Addons(_) => (
             "addons",
             "Start CoreDNS and kube-proxy",
             "Names and services inside the cluster.",

@@ -18,7 +18,7 @@ pub(super) use helm::helm;
 pub(super) use join::join;
 pub(crate) use kubernetes::CLUSTER_CA_FILE;
 pub(super) use kubernetes::kubernetes;
-pub(super) use network::network;
+pub(super) use network::{network, network_of_host};
 pub(super) use node::{node, other_nodes};
 pub use runtime::image_names;
 pub(super) use runtime::runtime;

@@ -141,6 +141,7 @@ impl<'a> Chapter<'a> {
             apply: Vec::new(),
             undo: Vec::new(),
             shows: Vec::new(),
+            differences: vec![],
             last_words: vec![],
         };
         page.task(

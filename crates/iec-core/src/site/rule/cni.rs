@@ -9,8 +9,8 @@ use super::{counted, network, number, optional, pattern, printable, word};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::name::DnsName;
 use crate::nearest::nearest;
-use crate::site::{Calico, Cni, Datastore, Destination, Encapsulation, NodeAddress};
-use crate::spec::{CalicoSpec, CniSpec, Field, NodeAddressSpec, Spanned};
+use crate::site::{Calico, Cni, Datastore, Destination, Encapsulation, Felix, NodeAddress};
+use crate::spec::{CalicoSpec, CniSpec, FelixSpec, Field, NodeAddressSpec, Spanned};
 
 /// The settings of Calico where a site gives none.
 pub(in crate::site) const DEFAULT_BLOCK_SIZE: u8 = 26;
@@ -94,12 +94,53 @@ fn calico(given: &CalicoSpec, hosts: Option<&[Seen<'_>]>, problems: &mut Diagnos
     let block_size = optional(&given.block_size, DEFAULT_BLOCK_SIZE, |given| {
         number(given, "blockSize", 20..=32, problems)
     });
+    let wireguard = optional(&given.wireguard, false, |given| Some(given.value));
+    let settings = optional(&given.felix, Felix::default(), |given| {
+        felix(&given.value, problems)
+    });
+    if datastore == Some(Datastore::Etcd) {
+        for (key, place) in [
+            ("wireguard", given.wireguard.place()),
+            ("felix", given.felix.place()),
+        ] {
+            if let Some(place) = place {
+                problems.push(
+                    Diagnostic::error("IEC0514", format!("`{key}` has no effect with `datastore: etcd`"))
+                        .at(place)
+                        .hint("remove it, or keep Calico's data in the Kubernetes API, where IEC reaches its settings"),
+                );
+            }
+        }
+    }
     Some(Calico {
         encapsulation: encapsulation?,
         datastore: datastore?,
         node_address: node_address?,
         mtu: mtu?,
         block_size: block_size?,
+        wireguard: wireguard?,
+        felix: settings?,
+    })
+}
+
+fn felix(given: &FelixSpec, problems: &mut Diagnostics) -> Option<Felix> {
+    let mut one = |field: &Field<String>, key: &str, words: &[&'static str]| {
+        optional(field, None, |given| {
+            let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
+            word(given, key, &words, problems).map(Some)
+        })
+    };
+    let log_severity = one(&given.log_severity, "logSeverity", &Felix::SEVERITIES);
+    let chain_insert_mode = one(
+        &given.chain_insert_mode,
+        "chainInsertMode",
+        &Felix::CHAIN_INSERT_MODES,
+    );
+    let prometheus_metrics = optional(&given.prometheus_metrics, None, |given| Some(Some(given.value)));
+    Some(Felix {
+        log_severity: log_severity?,
+        prometheus_metrics: prometheus_metrics?,
+        chain_insert_mode: chain_insert_mode?,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A rule reports every problem that it finds and answers `None` where there is no value to go on with.
 
+pub(super) mod addons;
 pub(crate) mod addressing;
 pub(super) mod cluster;
 pub(super) mod cni;
