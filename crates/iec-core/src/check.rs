@@ -140,6 +140,10 @@ checks! {
         "the links of pods have the packet size that the site asks for",
         next: "Run `iec apply`, which gives it to Calico; then restart the pods that were there before: `kubectl get pods -A -o wide` shows them by host, and `kubectl rollout restart` their Deployment or DaemonSet.",
         about: "The MTU of the tunnel and of each pod's link on the host is the `mtu` of Calico in the site file, else what the least of the hosts' interfaces leaves. A link keeps the one that it was made with: larger packets than the network takes are lost without a word.";
+    PROXY_MODE = "proxy.mode", "IEC5021", settles: false,
+        "kube-proxy on the host works in the mode that the site asks for",
+        next: "Run `iec apply`, which gives kube-proxy its configuration and starts it anew; its log says why it has taken another mode: `kubectl -n kube-system logs -l k8s-app=kube-proxy`.",
+        about: "kube-proxy is asked on the host itself (`http://127.0.0.1:10249/proxyMode`): its configuration in the cluster says only what it would take when it starts.";
     API_READY = "api.ready", "IEC5101", settles: true,
         "the API server answers and says that it is ready",
         next: "On that control plane, see `crictl ps -a --name kube-apiserver` and `journalctl -u kubelet`; then run `iec verify` again.",
@@ -212,6 +216,10 @@ checks! {
         "Calico's address pool is the declared pod network",
         next: "Compare `network.pods` and `cni.calico` in the site file with `kubectl get ippools.crd.projectcalico.org -o yaml`; with an etcd of Calico's own, the row itself has what is there.",
         about: "There is one enabled IPv4 pool, with the site's pod network, encapsulation and block size.";
+    CALICO_FELIX = "calico.felix", "IEC5210", settles: false,
+        "Felix has the settings that the site decides",
+        next: "Run `iec plan`, which names each field that differs, then `iec apply`.",
+        about: "Each setting of `cni.calico.felix`, and `wireguard`, is what Calico's FelixConfiguration `default` has. What the site does not set is not looked at.";
     PROXY_DAEMONSET = "proxy.daemonset", "IEC5206", settles: true,
         "kube-proxy runs on every node in its present version",
         next: "See `kubectl -n kube-system describe pods -l k8s-app=kube-proxy` and the log of the one that is not ready.",
@@ -224,6 +232,10 @@ checks! {
         "the DNS service has ready endpoints",
         next: "See `kubectl -n kube-system get endpointslices -l kubernetes.io/service-name=kube-dns` and the CoreDNS pods.",
         about: "The service `kube-dns` leads to at least one ready CoreDNS pod.";
+    DNS_SETTINGS = "dns.settings", "IEC5211", settles: false,
+        "the cluster's DNS is as the site decides",
+        next: "Run `iec plan`, which names each field that differs, then `iec apply`. CoreDNS reads another Corefile within a minute and a half.",
+        about: "Where the site sets `network.dns`: CoreDNS' Corefile has its name servers and zones, and its Deployment the number of replicas. Else all of it is left to whoever runs the cluster.";
     SYSTEM_PODS = "system.pods", "IEC5209", settles: true,
         "all system pods are ready",
         next: "See `kubectl -n kube-system describe pod` for each pod that the evidence names.",

@@ -18,6 +18,7 @@ pub mod pace;
 pub mod packet_size;
 pub mod plan;
 pub mod probe;
+pub mod proxy_mode;
 pub mod quantity;
 pub mod reach;
 pub mod release;

@@ -22,6 +22,8 @@ use crate::survey::{Read, SYSTEM};
 pub(crate) struct CalicoData {
     /// Its address pools.
     pub(crate) pools: Vec<IpPool>,
+    /// Felix' settings for all hosts, where it keeps its data in the Kubernetes API.
+    pub(crate) felix: Value,
     /// Its nodes by name, where they are not the nodes of Kubernetes.
     pub(crate) nodes: BTreeMap<String, CalicoNode>,
 }
@@ -30,10 +32,23 @@ impl CalicoData {
     /// Reads it from where the site says that Calico keeps it.
     pub(crate) async fn read(client: &Client, expected: &Expected, deadline: Duration) -> Read<Self> {
         match expected.calico.datastore {
-            Datastore::Kubernetes => Ok(Self {
-                pools: list_ip_pools(client, deadline).await?,
-                nodes: BTreeMap::new(),
-            }),
+            Datastore::Kubernetes => {
+                let (pools, felix) = tokio::join!(
+                    list(client, "IPPool", "ippools", deadline),
+                    list(client, "FelixConfiguration", "felixconfigurations", deadline),
+                );
+                let felix = felix?
+                    .into_iter()
+                    .find(|object| object.metadata.name.as_deref() == Some("default"));
+                Ok(Self {
+                    pools: pools?
+                        .iter()
+                        .map(|object| pool_in(&object.data))
+                        .collect::<Read<_>>()?,
+                    felix: felix.map_or(Value::Null, |object| object.data["spec"].clone()),
+                    nodes: BTreeMap::new(),
+                })
+            }
             Datastore::Etcd => {
                 let (pools, nodes) = tokio::join!(
                     from_etcd(client, expected, "ippools", deadline),
@@ -41,6 +56,7 @@ impl CalicoData {
                 );
                 Ok(Self {
                     pools: pools?.iter().map(pool_in).collect::<Read<_>>()?,
+                    felix: Value::Null,
                     nodes: nodes?.iter().filter_map(node_in).collect(),
                 })
             }
@@ -101,14 +117,20 @@ fn pool_in(object: &Value) -> Read<IpPool> {
     IpPool::deserialize(&object["spec"]).map_err(|error| format!("reading a Calico pool: {error}"))
 }
 
-/// A pool lists as an object of Calico's own kind. Where Calico was not installed, the kind does not exist.
-async fn list_ip_pools(client: &Client, deadline: Duration) -> Read<Vec<IpPool>> {
-    let kind = GroupVersionKind::gvk("crd.projectcalico.org", "v1", "IPPool");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "ippools");
+/// Objects of one of Calico's own kinds. Where Calico was not installed, the kind does not exist.
+async fn list(client: &Client, kind: &str, plural: &str, deadline: Duration) -> Read<Vec<DynamicObject>> {
+    let kind = GroupVersionKind::gvk("crd.projectcalico.org", "v1", kind);
+    let resource = ApiResource::from_gvk_with_plural(&kind, plural);
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     let parameters = ListParams::default();
-    match within(deadline, "listing Calico's pools", api.list(&parameters)).await {
-        Ok(list) => list.items.iter().map(|object| pool_in(&object.data)).collect(),
+    match within(
+        deadline,
+        format!("listing Calico's {plural}"),
+        api.list(&parameters),
+    )
+    .await
+    {
+        Ok(list) => Ok(list.items),
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error.chain()),
     }

@@ -5,9 +5,11 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use serde_json::Value;
 
 use iec_core::architecture::Architecture;
 use iec_core::facts::Facts;
+use iec_core::plan::{corefile, felix_settings};
 use iec_core::release::Release;
 use iec_core::report::Warning;
 use iec_core::site::{Cni, Datastore, Encapsulation, HelmRelease, Role, Site, SiteHost};
@@ -42,6 +44,8 @@ pub struct Expected {
     pub calico: ExpectedCalico,
     /// The Helm releases that the site asks for.
     pub releases: Vec<ExpectedRelease>,
+    /// What the site decides of the cluster's DNS.
+    pub dns: ExpectedDns,
     /// Standing warnings, such as pairs of versions that upstream has not tested together.
     pub warnings: Vec<Warning>,
 }
@@ -100,6 +104,17 @@ pub struct ExpectedCalico {
     pub encapsulation: Encapsulation,
     /// The prefix length of the blocks of addresses that nodes take.
     pub block_size: u8,
+    /// The settings of Felix that the site decides, as fields of its FelixConfiguration.
+    pub felix: Value,
+}
+
+/// What the site decides of the cluster's DNS; nothing where it leaves that to whoever runs the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExpectedDns {
+    /// CoreDNS' configuration.
+    pub corefile: Option<String>,
+    /// How many pods of CoreDNS there are.
+    pub replicas: Option<u16>,
 }
 
 impl Expected {
@@ -109,6 +124,7 @@ impl Expected {
         let schedulable = site.control_plane().schedulable();
         let containerd = release.part("containerd").map_or("", |part| part.plain_version());
         let Cni::Calico(calico) = site.network().cni();
+        let dns = site.network().dns();
         Self {
             site: site.name().to_string(),
             release: release.name.clone(),
@@ -127,6 +143,11 @@ impl Expected {
                 datastore: calico.datastore(),
                 encapsulation: calico.encapsulation(),
                 block_size: calico.block_size(),
+                felix: felix_settings(calico),
+            },
+            dns: ExpectedDns {
+                corefile: dns.decides_names().then(|| corefile(dns)),
+                replicas: dns.replicas(),
             },
             releases: site.helm().iter().map(ExpectedRelease::from_site).collect(),
             warnings: untested_pairs(release),

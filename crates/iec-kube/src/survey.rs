@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use iec_core::report::{Outcome, Row, Scope};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -14,11 +14,12 @@ use serde::de::DeserializeOwned;
 use crate::calico::CalicoData;
 use crate::check::{self, Check};
 use crate::cluster::within;
-use crate::expected::Expected;
+use crate::expected::{Expected, ExpectedDns};
 use crate::helm;
 use crate::judge::{
     HelmRelease, judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
-    judge_dns_endpoints, judge_helm_releases, judge_ip_pools, judge_nodes, judge_system_pods,
+    judge_dns_endpoints, judge_dns_settings, judge_felix, judge_helm_releases, judge_ip_pools, judge_nodes,
+    judge_system_pods,
 };
 use crate::recorder::Recorder;
 
@@ -39,6 +40,7 @@ pub(crate) struct Snapshot {
     pub(crate) dns_slices: Read<Vec<EndpointSlice>>,
     pub(crate) calico: Read<CalicoData>,
     pub(crate) releases: Read<Vec<HelmRelease>>,
+    pub(crate) dns_configuration: Read<Option<ConfigMap>>,
     seconds: f64,
 }
 
@@ -48,7 +50,7 @@ impl Snapshot {
         let start = Instant::now();
         let all = ListParams::default();
         let dns = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
-        let (nodes, daemon_sets, deployments, pods, dns_slices, calico, releases) = tokio::join!(
+        let (nodes, daemon_sets, deployments, pods, dns_slices, calico, releases, dns_configuration) = tokio::join!(
             list(Api::all(client.clone()), &all, "nodes", deadline),
             list(
                 Api::namespaced(client.clone(), SYSTEM),
@@ -71,6 +73,7 @@ impl Snapshot {
             ),
             CalicoData::read(client, expected, deadline),
             helm::read(client, expected, deadline),
+            dns_configuration(client, deadline),
         );
         let seconds = start.elapsed().as_secs_f64();
         Self {
@@ -81,6 +84,7 @@ impl Snapshot {
             dns_slices,
             calico,
             releases,
+            dns_configuration,
             seconds,
         }
     }
@@ -94,6 +98,7 @@ impl Snapshot {
         rows.extend(either(&self.dns_slices, &check::DNS_ENDPOINTS, |slices| {
             vec![judge_dns_endpoints(slices)]
         }));
+        rows.extend(self.judge_dns_settings(expected));
         rows.extend(either(&self.pods, &check::CONTROL_PLANE_PODS, |pods| {
             judge_control_plane_pods(expected, pods)
         }));
@@ -138,7 +143,27 @@ impl Snapshot {
             Ok(calico) => judge_ip_pools(expected, &calico.pools),
             Err(reason) => check::CALICO_POOL.could_not_tell(Scope::Cluster, reason),
         });
+        if let Ok(calico) = &self.calico {
+            rows.extend(judge_felix(expected, &calico.felix));
+        }
         rows
+    }
+
+    fn judge_dns_settings(&self, expected: &Expected) -> Option<Row> {
+        let both = self
+            .dns_configuration
+            .as_ref()
+            .and_then(|configuration| Ok((configuration, self.deployments.as_ref()?)));
+        match both {
+            Ok((configuration, deployments)) => {
+                let deployment = deployments
+                    .iter()
+                    .find(|each| each.metadata.name.as_deref() == Some("coredns"));
+                judge_dns_settings(&expected.dns, configuration.as_ref(), deployment)
+            }
+            Err(_) if expected.dns == ExpectedDns::default() => None,
+            Err(reason) => Some(check::DNS_SETTINGS.could_not_tell(Scope::Cluster, reason)),
+        }
     }
 
     fn judge_daemon_set(&self, expected: &Expected, check: &Check, name: &str) -> Vec<Row> {
@@ -180,6 +205,17 @@ impl Snapshot {
             Err(reason) => vec![check.could_not_tell(Scope::Cluster, reason)],
         }
     }
+}
+
+/// CoreDNS' configuration.
+async fn dns_configuration(client: &Client, deadline: Duration) -> Read<Option<ConfigMap>> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), SYSTEM);
+    let read = within(
+        deadline,
+        "reading CoreDNS' configuration",
+        maps.get_opt("coredns"),
+    );
+    read.await.map_err(|error| error.chain())
 }
 
 /// How long to wait for rows that may yet pass.

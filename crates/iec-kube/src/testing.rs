@@ -7,7 +7,7 @@ use iec_core::report::{Outcome, Row};
 use iec_core::site::{Datastore, Encapsulation, Role};
 use serde_json::{Value, json};
 
-use crate::expected::{CONTROL_PLANE_KEY, Expected, ExpectedCalico, ExpectedNode};
+use crate::expected::{CONTROL_PLANE_KEY, Expected, ExpectedCalico, ExpectedDns, ExpectedNode};
 
 /// A site of one control plane, which takes no workloads, and two workers; `edge-2` has a label and a taint.
 pub(crate) fn expected() -> Expected {
@@ -44,8 +44,10 @@ pub(crate) fn expected() -> Expected {
             datastore: Datastore::Kubernetes,
             encapsulation: Encapsulation::Vxlan,
             block_size: 26,
+            felix: json!({}),
         },
         releases: Vec::new(),
+        dns: ExpectedDns::default(),
         warnings: Vec::new(),
     }
 }

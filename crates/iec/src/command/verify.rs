@@ -8,6 +8,7 @@ use iec_core::diagnostic::Severity;
 use iec_core::facts::{Facts, preflight_of_answers};
 use iec_core::pace::Pace;
 use iec_core::packet_size;
+use iec_core::proxy_mode;
 use iec_core::release::Release;
 use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
 use iec_host::{Fleet, probe};
@@ -61,7 +62,10 @@ pub(super) async fn verify(
             may_pull: false,
         },
         holder: settings.who.clone(),
-        host_rows: packet_size::judge(&file.site, &probed.facts),
+        host_rows: [packet_size::judge, proxy_mode::judge]
+            .into_iter()
+            .flat_map(|judge| judge(&file.site, &probed.facts))
+            .collect(),
         settle: Duration::from_secs(settle),
     };
     let stop = interrupt::token();
