@@ -46,6 +46,7 @@ fn document() -> Value {
                     "interfaces": [{}],
                 },
             }],
+            "network": { "dns": { "zones": [{ "name": "corp.example", "forwarders": ["10.0.0.53"] }] } },
             "facility": { "networks": [{ "name": "admin" }] },
             "helm": { "releases": [{ "name": "a", "chart": "./a.tgz" }] },
         },
@@ -53,7 +54,7 @@ fn document() -> Value {
 }
 
 /// Every definition of the schema with the place of one such mapping in [`document`].
-const PLACES: [(&str, &str); 24] = [
+const PLACES: [(&str, &str); 28] = [
     ("Metadata", "/metadata"),
     ("SiteSpec", "/spec"),
     ("Content", "/spec/content"),
@@ -66,6 +67,10 @@ const PLACES: [(&str, &str); 24] = [
     ("Network", "/spec/network"),
     ("Cni", "/spec/network/cni"),
     ("Calico", "/spec/network/cni/calico"),
+    ("Felix", "/spec/network/cni/calico/felix"),
+    ("KubeProxy", "/spec/network/kubeProxy"),
+    ("Dns", "/spec/network/dns"),
+    ("DnsZone", "/spec/network/dns/zones/0"),
     ("Runtime", "/spec/runtime"),
     ("Kubelet", "/spec/kubelet"),
     ("EvictionHard", "/spec/kubelet/evictionHard"),
