@@ -140,6 +140,34 @@ impl Expr {
         }
     }
 
+    /// The commands that it is made of, in order.
+    pub(crate) fn commands(&self) -> Vec<&Cmd> {
+        match self {
+            Self::Run(cmd) => vec![cmd],
+            Self::Pipe(cmds) => cmds.iter().collect(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::commands).collect(),
+            Self::Not(part)
+            | Self::Prints(part, _)
+            | Self::Ignore(part)
+            | Self::FailsWith(part, _)
+            | Self::Poll { question: part, .. } => part.commands(),
+            Self::If {
+                condition,
+                then,
+                otherwise,
+            } => std::iter::once(&**condition)
+                .chain(then)
+                .chain(otherwise)
+                .flat_map(Self::commands)
+                .collect(),
+            Self::AskAbsent { question, answers } => {
+                let mut commands = question.commands();
+                commands.push(answers);
+                commands
+            }
+        }
+    }
+
     /// The programs that it calls, in order, with repetitions.
     #[must_use]
     pub fn programs(&self) -> Vec<Program> {

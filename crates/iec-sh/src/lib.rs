@@ -10,6 +10,7 @@ mod expr;
 mod layout;
 mod paste;
 mod program;
+mod repeated;
 mod runner;
 mod service_guard;
 mod word;

@@ -104,7 +104,7 @@ iec_present() {
   if [ -L "$2" ]; then iec_say present "$1" "$(iec_text "$2")" link "$(readlink -- "$2" | base64 -w0)"
   elif [ -f "$2" ]; then
     iec_size=$(stat -c %s -- "$2")
-    if [ "$iec_size" -le 65536 ]; then
+    if [ "$iec_size" -le 262144 ]; then
       iec_say present "$1" "$(iec_text "$2")" "$(stat -c '%a:%U:%G' -- "$2")" "$(base64 -w0 <"$2")"
     else iec_say present "$1" "$(iec_text "$2")" large "$iec_size"
     fi

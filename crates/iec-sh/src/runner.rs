@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::repeated::Repeated;
 use crate::{Expr, Word};
 
 /// The runner's functions, the same in every script.
@@ -122,8 +123,17 @@ impl RunnerScript<'_> {
             }
             Mode::Apply => preamble(self.home, self.owner, self.run),
         };
+        let mut functions = String::new();
         for (number, step) in self.steps.iter().enumerate() {
-            step.functions(number, mode, &mut text);
+            step.functions(number, mode, &mut functions);
+        }
+        match mode {
+            Mode::Observe => {
+                let repeated = Repeated::of(self.steps.iter().flat_map(RunnerStep::asks));
+                text.push_str(&repeated.functions());
+                text.push_str(&repeated.by_name(&functions));
+            }
+            Mode::Apply => text.push_str(&functions),
         }
         let calls = |steps: std::ops::Range<usize>, text: &mut String| {
             for number in steps {
@@ -309,6 +319,12 @@ fn without_comments(text: &str) -> String {
 }
 
 impl RunnerStep {
+    /// What of it a script that changes nothing has.
+    fn asks(&self) -> impl Iterator<Item = &Expr> {
+        let questions = self.questions.iter().map(|question| &question.ask);
+        questions.chain(&self.differences)
+    }
+
     fn functions(&self, number: usize, mode: Mode, text: &mut String) {
         let _ = writeln!(text, "iec_check_{number}() {{");
         for question in &self.questions {

@@ -128,6 +128,7 @@ impl Pod<'_> {
             every_seconds: 2,
             deadline_seconds: seconds,
             units: node_units().iter().map(|unit| unit.as_str().into()).collect(),
+            slowness: 1,
         };
         let when = |condition: Expr| Expr::If {
             condition: Box::new(condition),
