@@ -347,6 +347,9 @@ mod tests {
             "node.architecture",
             "node.pressure",
             "calico.pool",
+            "calico.felix",
+            "dns.settings",
+            "proxy.mode",
             "service.unassigned",
             "cleanup.leftovers",
         ];

@@ -216,10 +216,6 @@ checks! {
         "Calico's address pool is the declared pod network",
         next: "Compare `network.pods` and `cni.calico` in the site file with `kubectl get ippools.crd.projectcalico.org -o yaml`; with an etcd of Calico's own, the row itself has what is there.",
         about: "There is one enabled IPv4 pool, with the site's pod network, encapsulation and block size.";
-    CALICO_FELIX = "calico.felix", "IEC5210", settles: false,
-        "Felix has the settings that the site decides",
-        next: "Run `iec plan`, which names each field that differs, then `iec apply`.",
-        about: "Each setting of `cni.calico.felix`, and `wireguard`, is what Calico's FelixConfiguration `default` has. What the site does not set is not looked at.";
     PROXY_DAEMONSET = "proxy.daemonset", "IEC5206", settles: true,
         "kube-proxy runs on every node in its present version",
         next: "See `kubectl -n kube-system describe pods -l k8s-app=kube-proxy` and the log of the one that is not ready.",
@@ -232,14 +228,18 @@ checks! {
         "the DNS service has ready endpoints",
         next: "See `kubectl -n kube-system get endpointslices -l kubernetes.io/service-name=kube-dns` and the CoreDNS pods.",
         about: "The service `kube-dns` leads to at least one ready CoreDNS pod.";
-    DNS_SETTINGS = "dns.settings", "IEC5211", settles: false,
-        "the cluster's DNS is as the site decides",
-        next: "Run `iec plan`, which names each field that differs, then `iec apply`. CoreDNS reads another Corefile within a minute and a half.",
-        about: "Where the site sets `network.dns`: CoreDNS' Corefile has its name servers and zones, and its Deployment the number of replicas. Else all of it is left to whoever runs the cluster.";
     SYSTEM_PODS = "system.pods", "IEC5209", settles: true,
         "all system pods are ready",
         next: "See `kubectl -n kube-system describe pod` for each pod that the evidence names.",
         about: "Every pod of the namespace kube-system is ready or has completed. Restarts are noted, they do not fail the row.";
+    CALICO_FELIX = "calico.felix", "IEC5210", settles: false,
+        "Felix has the settings that the site decides",
+        next: "Run `iec plan`, which names each field that differs, then `iec apply`.",
+        about: "Each setting of `cni.calico.felix`, and `wireguard`, is what Calico's FelixConfiguration `default` has. What the site does not set is not looked at.";
+    DNS_SETTINGS = "dns.settings", "IEC5211", settles: false,
+        "the cluster's DNS is as the site decides",
+        next: "Run `iec plan`, which names each field that differs, then `iec apply`. CoreDNS reads another Corefile within a minute and a half.",
+        about: "Where the site sets `network.dns`: CoreDNS' Corefile has its name servers and zones, and its Deployment the number of replicas. Else all of it is left to whoever runs the cluster.";
     HELM_RELEASES = "helm.releases", "IEC5220", settles: true,
         "the Helm releases of the site are deployed and whole",
         next: "See `helm status NAME -n NAMESPACE` and `kubectl describe` for what the evidence names; `iec apply` makes again what is gone.",

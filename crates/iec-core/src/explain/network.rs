@@ -187,13 +187,6 @@ pub(super) const ROWS: &[Explanation] = &[
         "can-reach: 10.0.0.1",
     ),
     row(
-        "IEC0514",
-        "a setting of Calico that its own etcd does not get",
-        "Felix reads its settings where Calico keeps its data. In an etcd of Calico's own only Calico's client may write them, and the bundle has none.",
-        "Remove the key, or write `datastore: kubernetes`.",
-        "",
-    ),
-    row(
         "IEC0510",
         "a mode of kube-proxy that is not installed",
         "kube-proxy's rules stand beside those of Calico on every host. Calico 3.28 writes rules of iptables; with `nftables` neither would know of the other's. `ipvs` is deprecated by Kubernetes and gives every host all addresses of services.",
@@ -213,6 +206,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "A zone is a domain outside the cluster with name servers of its own. What is in `cluster.local` the cluster answers itself, and one domain has one list of servers.",
         "Give each zone a `name` and `forwarders`.",
         "zones: [{name: corp.example, forwarders: [10.0.0.53]}]",
+    ),
+    row(
+        "IEC0514",
+        "a setting of Calico that its own etcd does not get",
+        "Felix reads its settings where Calico keeps its data. In an etcd of Calico's own only Calico's client may write them, and the bundle has none.",
+        "Remove the key, or write `datastore: kubernetes`.",
+        "",
     ),
     row(
         "IEC0601",

@@ -68,8 +68,7 @@ kernel() {
 }
 
 capacity() {
-  put cpus "$(nproc)"
-  grep -E '^Mem(Total|Available):' /proc/meminfo | each memory
+  put cpus "$(nproc)"; grep -E '^Mem(Total|Available):' /proc/meminfo | each memory
   for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do first memory-limit "$file"; done
   cpu=/sys/fs/cgroup/cpu
   { cat "$cpu.max" || paste -d ' ' "$cpu/cpu.cfs_quota_us" "$cpu/cpu.cfs_period_us"; } | each cpu-quota
@@ -152,8 +151,7 @@ features() {
     }
     with() { if command -v "$2" >/dev/null; then try "$@"; else echo "$1 untested the host has no $2"; fi; }
     rules() { ip rule add pref 100 iif lo to 172.16.1.0/24 lookup main && ip rule add pref 101 to 172.16.1.0/24 blackhole; }
-    echo "namespaces works"
-    mount -t tmpfs none /run && mkdir /run/l /run/u /run/w /run/m
+    echo "namespaces works"; mount -t tmpfs none /run && mkdir /run/l /run/u /run/w /run/m
     try overlay mount -t overlay -o lowerdir=/run/l,upperdir=/run/u,workdir=/run/w none /run/m
     try vxlan ip link add iec-vxlan type vxlan id 4096 dstport 4789
     try bridge ip link add iec-bridge type bridge
@@ -167,8 +165,7 @@ features() {
 }
 
 network() {
-  ip -o link show | each link
-  ip -o address show | each address
+  ip -o link show | each link; ip -o address show | each address
   { ip -o -4 route show; ip -o -6 route show; } | each route
 }
 
@@ -184,11 +181,9 @@ ask() {
 }
 
 resolver() {
-  host_names
-  text /etc/resolv.conf | grep -E '^[[:space:]]*(nameserver|search|domain|options)' | each resolv
+  host_names; text /etc/resolv.conf | grep -E '^[[:space:]]*(nameserver|search|domain|options)' | each resolv
   text /run/systemd/resolve/resolv.conf | grep -E '^[[:space:]]*nameserver' | each upstream
-  asked=''
-  servers=$(text /etc/resolv.conf /run/systemd/resolve/resolv.conf |
+  asked='' servers=$(text /etc/resolv.conf /run/systemd/resolve/resolv.conf |
     sed -n 's/^[[:space:]]*nameserver[[:space:]]*\([0-9a-fA-F:.]*\)[[:space:]]*$/\1/p')
   for server in $servers; do
     case "$asked $server " in
@@ -251,8 +246,7 @@ software() {
     rke2-server.service rke2-agent.service k0scontroller.service k0sworker.service snap.microk8s.daemon-kubelite.service \
     iec-service-network.service unattended-upgrades.service ufw.service firewalld.service nftables.service \
     NetworkManager.service systemd-networkd.service systemd-resolved.service systemd-timesyncd.service chrony.service \
-    ntpsec.service ntp.service \
-    openntpd.service | each unit
+    ntpsec.service ntp.service openntpd.service | each unit
   # Docker's containers each have a shim with `-namespace moby`; asking the daemon could start it.
   put docker "$(grep -lszx '[m]oby' /proc/[0-9]*/cmdline | wc -l)"
   # What somebody runs beside Kubernetes in the containerd of IEC.
@@ -278,7 +272,7 @@ cluster() {
   text /etc/iec/manifests/calico.yaml | sed -n '/^ *- name: CALICO_IPV4POOL_/ {
     s/.*POOL_//; h; n; s/^ *value: *//; s/"//g; H; g; s/\n/ /p; }' | each calico-pool
   # kube-proxy says itself how it works; bash is the one program of most hosts that can ask it.
-  has bash && timeout 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10249 && printf "GET /proxyMode HTTP/1.0\r\n\r\n" >&3 &&
+  has bash && at_most 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10249 && printf "GET /proxyMode HTTP/1.0\r\n\r\n" >&3 &&
     cat <&3' 2>&1 | tail -n 1 | grep -xE '[a-z]{1,20}' | each proxy-mode
   for trace in k3s:/etc/rancher/k3s k3s:/var/lib/rancher/k3s rke2:/etc/rancher/rke2 rke2:/var/lib/rancher/rke2 \
     k0s:/etc/k0s k0s:/var/lib/k0s microk8s:/var/snap/microk8s; do
@@ -320,8 +314,7 @@ environment() {
 }
 
 login() {
-  sudo_streams
-  user=${SUDO_USER:-$(id -un)}; put user "$user"
+  sudo_streams; user=${SUDO_USER:-$(id -un)}; put user "$user"
   at_most 1 getent passwd "$user" | sed 's/.*://' | each shell
   for account in root "$user"; do
     home=$(at_most 1 getent passwd "$account" | cut -d: -f6); config=$home/.kube/config

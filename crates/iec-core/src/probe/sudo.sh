@@ -19,7 +19,8 @@ $(readlink "/proc/$top/fd/${stream%:*}")
 "*) ;; *) seen=yes; put sudo-stream "${stream#*:}" ;; esac
   done
   [ -n "$seen" ] || return 0
-  { timeout "$((2 * ${slowness:-1}))" sudo -n -l -U "${SUDO_USER:-root}" | grep -oiE '(!|NO)?LOG_(IN|OUT)PUT|(!|NO)?LOG_(STD|TTY)[A-Z]+'
+  { timeout "$((2 * ${slowness:-1}))" sudo -n -l -U "${SUDO_USER:-root}" |
+    grep -oiE '(!|NO)?LOG_(IN|OUT)PUT|(!|NO)?LOG_(STD|TTY)[A-Z]+'
     ! small /etc/sudo.conf || grep -HE '^[[:space:]]*Plugin[[:space:]]' /etc/sudo.conf
   } | sort -u | while IFS= read -r line; do put sudo-setting "$line"; done
 }

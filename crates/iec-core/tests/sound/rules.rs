@@ -117,9 +117,12 @@ fn undo(part: &HostPart, lowered: &[(&Step, Lowered)]) -> Vec<String> {
 
 fn asks_the_cluster(question: &Expr) -> bool {
     let programs = question.programs();
-    programs
-        .iter()
-        .any(|program| matches!(program, Program::Kubectl | Program::Helm))
+    // What listens on the host alone is there or not: nobody is away.
+    let is_local = question.statement("").contains("--server http://127.0.0.1:");
+    !is_local
+        && programs
+            .iter()
+            .any(|program| matches!(program, Program::Kubectl | Program::Helm))
 }
 
 /// A question to the cluster can stay open.
