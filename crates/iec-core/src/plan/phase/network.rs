@@ -74,7 +74,7 @@ pub(in crate::plan) fn network_of_host(part: &mut PartBuilder<'_>) {
     let why = "calico-node brings its programs and the configuration by which the runtime uses them, when it starts. \
                Pods that were there before keep their links. It gives up after a quarter of an hour.";
     part.step(
-        Phase::Network,
+        Phase::Node,
         "calico-on-host",
         "See that Calico is on the host",
         why,
@@ -102,7 +102,7 @@ pub(in crate::plan) fn network_of_host(part: &mut PartBuilder<'_>) {
     ];
     let why = "kube-proxy reads its configuration when it starts: what it runs with, it says itself.";
     part.step(
-        Phase::Network,
+        Phase::Node,
         "kube-proxy-on-host",
         "See what kube-proxy on the host runs with",
         why,
