@@ -140,17 +140,17 @@ impl Expr {
         }
     }
 
-    /// The commands that it is made of, in order.
-    pub(crate) fn commands(&self) -> Vec<&Cmd> {
+    /// The expressions that it is made of, in order.
+    fn parts(&self) -> Vec<&Self> {
         match self {
-            Self::Run(cmd) => vec![cmd],
-            Self::Pipe(cmds) => cmds.iter().collect(),
-            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::commands).collect(),
+            Self::Run(_) | Self::Pipe(_) => vec![],
+            Self::All(parts) | Self::Any(parts) => parts.iter().collect(),
             Self::Not(part)
             | Self::Prints(part, _)
             | Self::Ignore(part)
             | Self::FailsWith(part, _)
-            | Self::Poll { question: part, .. } => part.commands(),
+            | Self::Poll { question: part, .. }
+            | Self::AskAbsent { question: part, .. } => vec![part],
             Self::If {
                 condition,
                 then,
@@ -158,49 +158,38 @@ impl Expr {
             } => std::iter::once(&**condition)
                 .chain(then)
                 .chain(otherwise)
-                .flat_map(Self::commands)
                 .collect(),
-            Self::AskAbsent { question, answers } => {
-                let mut commands = question.commands();
-                commands.push(answers);
-                commands
-            }
         }
+    }
+
+    /// The commands that are its own, and not its parts'.
+    fn own_commands(&self) -> &[Cmd] {
+        match self {
+            Self::Run(cmd) => std::slice::from_ref(cmd),
+            Self::Pipe(cmds) => cmds,
+            Self::AskAbsent { answers, .. } => std::slice::from_ref(answers),
+            _ => &[],
+        }
+    }
+
+    /// The commands that it is made of, in order.
+    pub(crate) fn commands(&self) -> Vec<&Cmd> {
+        let of_parts = self.parts().into_iter().flat_map(Self::commands);
+        of_parts.chain(self.own_commands()).collect()
     }
 
     /// The programs that it calls, in order, with repetitions.
     #[must_use]
     pub fn programs(&self) -> Vec<Program> {
-        match self {
-            Self::Run(cmd) => vec![cmd.program()],
-            Self::Pipe(cmds) => cmds.iter().map(Cmd::program).collect(),
-            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::programs).collect(),
-            Self::Not(part) | Self::Prints(part, _) | Self::Ignore(part) | Self::FailsWith(part, _) => {
-                part.programs()
-            }
-            Self::If {
-                condition,
-                then,
-                otherwise,
-            } => {
-                let mut programs = condition.programs();
-                programs.extend(then.iter().chain(otherwise).flat_map(Self::programs));
-                programs
-            }
-            Self::AskAbsent { question, answers } => {
-                let mut programs = question.programs();
-                programs.push(answers.program());
-                programs
-            }
-            Self::Poll { question, units, .. } => {
-                let mut programs = question.programs();
-                programs.push(Program::Sleep);
-                if !units.is_empty() {
-                    programs.extend([Program::Systemctl, Program::Awk]);
-                }
-                programs
+        let mut programs: Vec<Program> = self.parts().into_iter().flat_map(Self::programs).collect();
+        programs.extend(self.own_commands().iter().map(Cmd::program));
+        if let Self::Poll { units, .. } = self {
+            programs.push(Program::Sleep);
+            if !units.is_empty() {
+                programs.extend([Program::Systemctl, Program::Awk]);
             }
         }
+        programs
     }
 
     /// The text as a statement of its own, with `after` (such as ` || return`) behind it.
