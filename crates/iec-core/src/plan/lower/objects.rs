@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use iec_sh::{Cmd, Expr, Program, Question};
 
 use super::ask::{ask_cluster, kubectl_admin, question, run};
-use crate::plan::addons::Addons;
+use crate::plan::addons::{Addons, OWN_COREFILE};
 use crate::plan::calico::CONFIGURATION;
 use crate::plan::kubeadm::INIT_FILE;
 
@@ -150,17 +150,47 @@ fn choices() -> Cmd {
         )
 }
 
-/// Whether there is a Corefile, and none that IEC wrote for a site which decided it before.
-const HAS_COREFILE: &str =
-    "/^corefile ./ && $2 != \"<no\" { has = 1 } /^corefile # IEC:/ { has = 0 } END { exit !has }";
-/// Whether there are pods of CoreDNS.
-const HAS_REPLICAS: &str = "/^replicas / && $2 + 0 > 0 { has = 1 } END { exit !has }";
-/// Whether there is both.
-const HAS_BOTH: &str = "/^corefile ./ && $2 != \"<no\" { has = 1 } /^corefile # IEC:/ { has = 0 } \
-     /^replicas / && $2 + 0 > 0 { some = 1 } END { exit !(has && some) }";
+/// What others may choose of CoreDNS, and what there must be whoever does.
+#[derive(Clone, Copy)]
+enum Choice {
+    /// A Corefile, and none that IEC wrote for a site which decided it before.
+    Corefile,
+    /// Pods.
+    Replicas,
+}
 
-fn chosen(says: &str) -> Expr {
-    ask_cluster(Expr::Pipe(vec![choices(), Cmd::new(Program::Awk).word(says)]))
+impl Choice {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Corefile => "a Corefile",
+            Self::Replicas => "pods",
+        }
+    }
+
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::Corefile => "corefile",
+            Self::Replicas => "replicas",
+        }
+    }
+
+    /// What sets the variable, in awk, of what [`choices`] prints.
+    fn rules(self) -> String {
+        match self {
+            Self::Corefile => format!(
+                "/^corefile ./ && $2 != \"<no\" {{ corefile = 1 }} /^corefile {OWN_COREFILE}/ {{ corefile = 0 }} "
+            ),
+            Self::Replicas => "/^replicas / && $2 + 0 > 0 { replicas = 1 } ".to_owned(),
+        }
+    }
+}
+
+/// Whether all of these are there.
+fn are_chosen(all: &[Choice]) -> Expr {
+    let rules: String = all.iter().map(|choice| choice.rules()).collect();
+    let variables: Vec<&str> = all.iter().map(|choice| choice.variable()).collect();
+    let program = format!("{rules}END {{ exit !({}) }}", variables.join(" && "));
+    ask_cluster(Expr::Pipe(vec![choices(), Cmd::new(Program::Awk).word(program)]))
 }
 
 /// Whether the number of pods is there by a site that decided it before.
@@ -188,6 +218,13 @@ pub(super) fn addon_differences(addons: &Addons) -> Vec<Expr> {
         .to_vec()
 }
 
+/// What the site does not decide.
+fn left_to_others(addons: &Addons) -> Vec<Choice> {
+    let corefile = addons.dns_configuration.is_none().then_some(Choice::Corefile);
+    let replicas = addons.dns_replicas.is_none().then_some(Choice::Replicas);
+    corefile.into_iter().chain(replicas).collect()
+}
+
 /// CoreDNS and kube-proxy: every object of theirs, whole, and what must be there of what others may choose.
 pub(super) fn addons_questions(addons: &Addons) -> Vec<Question> {
     let mut questions = vec![
@@ -200,13 +237,14 @@ pub(super) fn addons_questions(addons: &Addons) -> Vec<Question> {
             ask_cluster(has_objects(&coredns(addons), &["-"])),
         ),
     ];
-    let choices = match (&addons.dns_configuration, addons.dns_replicas) {
-        (None, None) => Some(("CoreDNS has a Corefile and pods", HAS_BOTH)),
-        (None, Some(_)) => Some(("CoreDNS has a Corefile", HAS_COREFILE)),
-        (Some(_), None) => Some(("CoreDNS has pods", HAS_REPLICAS)),
-        (Some(_), Some(_)) => None,
-    };
-    questions.extend(choices.map(|(what, says)| question(what, chosen(says))));
+    let left = left_to_others(addons);
+    if !left.is_empty() {
+        let words: Vec<&str> = left.iter().map(|choice| choice.words()).collect();
+        questions.push(question(
+            format!("CoreDNS has {}", words.join(" and ")),
+            are_chosen(&left),
+        ));
+    }
     questions
 }
 
@@ -215,7 +253,7 @@ pub(super) fn addons(addons: &Addons) -> Vec<Expr> {
     let mut apply = Vec::new();
     if addons.dns_configuration.is_none() {
         apply.push(Expr::If {
-            condition: Box::new(chosen(HAS_COREFILE)),
+            condition: Box::new(are_chosen(&[Choice::Corefile])),
             then: vec![],
             otherwise: vec![apply_objects(addon("coredns", COREFILE))],
         });
@@ -228,7 +266,10 @@ pub(super) fn addons(addons: &Addons) -> Vec<Expr> {
             .words(["scale", "-n", "kube-system", "deployment/coredns"])
             .words(["--replicas", REPLICAS]);
         apply.push(Expr::If {
-            condition: Box::new(Expr::all([chosen(HAS_REPLICAS), owns_replicas().not()])),
+            condition: Box::new(Expr::all([
+                are_chosen(&[Choice::Replicas]),
+                owns_replicas().not(),
+            ])),
             then: vec![objects()],
             otherwise: vec![objects(), scale.into()],
         });
