@@ -241,6 +241,12 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether something would happen on the host beyond an entry in its journal.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        !matches!(self, Self::Keep | Self::Adopt)
+    }
+
     /// Its mark in front of a line.
     #[must_use]
     pub const fn mark(self) -> char {
@@ -297,9 +303,7 @@ impl Changes {
     /// Whether nothing is to be done; entries in journals do not count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps
-            .iter()
-            .all(|change| matches!(change.action, Action::Keep | Action::Adopt))
+        !self.steps.iter().any(|change| change.action.is_change())
     }
 
     /// Whether nothing at all is to be done, not even an entry in a journal.

@@ -137,18 +137,6 @@ impl SavedPlan {
         }));
         found
     }
-
-    /// How many steps it would do.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
 }
 
 impl SavedStep {
@@ -156,11 +144,10 @@ impl SavedStep {
         // A step that was cut off has done a part of what it was to do.
         let goes_on = before.action == Action::Create && self.action == Action::Change;
         if self.action != before.action && !goes_on {
-            let mark = |action: Action| action.mark();
             return vec![format!(
                 "{self} was `{}` and is `{}`",
-                mark(before.action),
-                mark(self.action)
+                before.action.mark(),
+                self.action.mark()
             )];
         }
         if self.digest != before.digest {
@@ -245,7 +232,7 @@ mod tests {
             change("edge-1", Action::Create),
             change("edge-2", Action::Keep),
         ]);
-        assert_eq!(plan.len(), 1);
+        assert_eq!(plan.steps.len(), 1);
         let text = serde_json::to_string(&plan).expect("it can be written");
         assert_eq!(SavedPlan::parse(&text), Some(Ok(plan)));
         assert_eq!(SavedPlan::parse("apiVersion: iec.dev/v1alpha1\n"), None);

@@ -1,11 +1,12 @@
 //! The hosts of a site, and work on several of them at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
+use iec_core::name::HostName;
 use iec_core::site::{Site, SiteHost};
 
 use crate::host::Host;
@@ -55,10 +56,12 @@ impl Fleet {
         self
     }
 
-    /// The same without the hosts for which `has` says no.
+    /// The same without these hosts.
     #[must_use]
-    pub fn only(mut self, has: impl Fn(&str) -> bool) -> Self {
-        self.hosts.retain(|name, _| has(name));
+    pub fn without(mut self, hosts: &BTreeSet<HostName>) -> Self {
+        for host in hosts {
+            self.hosts.remove(host.as_str());
+        }
         self
     }
 

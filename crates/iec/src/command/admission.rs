@@ -54,12 +54,11 @@ pub(super) fn refuse_early(planned: &Planned) -> Result<(), CliError> {
 /// # Errors
 /// With the number of steps on each host.
 pub(super) fn refuse_many(planned: &Planned, most: Option<usize>) -> Result<(), CliError> {
-    let is_change = |action: Action| !matches!(action, Action::Keep | Action::Adopt);
     let changes = planned
         .changes
         .steps
         .iter()
-        .filter(|change| is_change(change.action));
+        .filter(|change| change.action.is_change());
     let hosts: Vec<&str> = changes.map(|change| change.host.as_str()).collect();
     let Some(most) = most.filter(|most| hosts.len() > *most) else {
         return Ok(());

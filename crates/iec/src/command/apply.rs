@@ -47,8 +47,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
     ui.diagnostics(&file.warnings, &file.text);
     let left_out = left_out(&file, &limit(arguments, saved.as_ref())?)?;
     let content = Content::open(&file, settings, ui)?;
-    let fleet = fleet(&file.site, &arguments.reach, settings)?
-        .only(|name| left_out.iter().all(|host| host.as_str() != name));
+    let fleet = fleet(&file.site, &arguments.reach, settings)?.without(&left_out);
     let path = arguments.kubeconfig.clone();
     let kubeconfig = Target {
         path: path.unwrap_or_else(|| kubeconfig::default_path(&file.path)),

@@ -32,8 +32,7 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
     let planned = match &arguments.facts {
         Some(facts) => planned_for(&file, &content, (facts, seeds), ui)?,
         None => {
-            let fleet = fleet(&file.site, &arguments.reach, settings)?
-                .only(|name| left_out.iter().all(|host| host.as_str() != name));
+            let fleet = fleet(&file.site, &arguments.reach, settings)?.without(&left_out);
             let asked = Asked {
                 token_life: TOKEN_LIFE,
                 seeds,

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use iec_core::event::Event;
-use iec_core::observed::Action;
 use iec_core::plan::{HostPart, StepId};
 use iec_host::Progress;
 use serde_json::{Value, json};
@@ -96,7 +95,7 @@ impl<'ui> RunView<'ui> {
             told_to_stop: false,
         };
         for change in &planned.changes.steps {
-            if !matches!(change.action, Action::Keep | Action::Adopt) {
+            if change.action.is_change() {
                 let lane = view.lanes.entry(change.host.clone()).or_default();
                 // A step takes a moment even where none is expected.
                 lane.steps.insert(

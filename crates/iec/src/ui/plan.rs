@@ -44,7 +44,7 @@ pub fn changes(changes: &Changes, detail: Detail) -> String {
 
 fn phase_text(text: &mut String, phase: Phase, steps: &[&Change], detail: Detail) {
     let bold = style::STRONG;
-    let is_done = |change: &Change| matches!(change.action, Action::Keep | Action::Adopt);
+    let is_done = |change: &Change| !change.action.is_change();
     let shown: Vec<&&Change> = steps
         .iter()
         .filter(|change| detail == Detail::Everything || !is_done(change))
@@ -182,7 +182,7 @@ fn summary(changes: &Changes) -> String {
 fn longest_host(changes: &Changes) -> u64 {
     let mut seconds = std::collections::BTreeMap::<&str, u64>::new();
     for change in &changes.steps {
-        if !matches!(change.action, Action::Keep | Action::Adopt) {
+        if change.action.is_change() {
             *seconds.entry(&change.host).or_default() += u64::from(change.estimate_seconds);
         }
     }
