@@ -14,33 +14,22 @@ const MAY_STAY_OPEN: &str = "${iec_once-:}";
 /// What is wrong with a plan, a line for each thing.
 pub(crate) fn faults(plan: &Plan) -> Vec<String> {
     let mut found = Vec::new();
-    let all = || plan.hosts.iter().chain(&plan.after_joins);
-    for part in all() {
+    for part in plan.hosts.iter().chain(&plan.after_joins) {
         let lowered = part.lowered();
-        let rules = [
+        let mut of_part = [
             ids(part),
             phases(part),
             steps(&lowered),
             undo(part, &lowered),
             open_questions(&lowered),
             secrets(part),
-        ];
-        found.extend(
-            rules
-                .into_iter()
-                .flatten()
-                .map(|fault| format!("{}: {fault}", part.host)),
-        );
-    }
-    for part in plan.hosts.iter().filter(|part| part.whole) {
-        let lowered = part.lowered();
-        let rules = [content(part, &lowered), waits_before_questions(&lowered)];
-        found.extend(
-            rules
-                .into_iter()
-                .flatten()
-                .map(|fault| format!("{}: {fault}", part.host)),
-        );
+        ]
+        .concat();
+        if part.whole {
+            of_part.extend(content(part, &lowered));
+            of_part.extend(waits_before_questions(&lowered));
+        }
+        found.extend(of_part.into_iter().map(|fault| format!("{}: {fault}", part.host)));
     }
     found.extend(order_of_hosts(plan));
     found.extend(roles(plan));
