@@ -52,15 +52,15 @@ case "$*" in
 'delete node '*) rm -r "$cluster/nodes/$3" ;;
 'delete -n kube-system secret '*) rm -f "$cluster/secrets/$5" ;;
 'drain '* | 'delete pods '*) ;;
-'diff --server-side --force-conflicts --field-manager=iec '*)
+'diff --server-side --force-conflicts --field-manager=iec -f -'*)
   # As kubectl does: an object of another namespace than that which it is given is an error.
-  [ "${5-}" != -n ] || of=$6
-  : "${KUBECTL_EXTERNAL_DIFF:?is to leave replicas out}"
+  [ "${7-}" != -n ] || of=$8
+  : "${KUBECTL_EXTERNAL_DIFF:?is to show all lines around a difference}"
   while read -r key value; do
     case $key in
     namespace:) [ -z "${of-}" ] || [ "$value" = "$of" ] || exit 2; at=$value ;;
     name:) at=${of-default}; name=$value ;;
-    field:) test "$(cat "$cluster/objects/$at/$name" 2>&1)" = "$value" || { echo "< $name"; differs=yes; } ;;
+    field:) test "$(cat "$cluster/objects/$at/$name" 2>&1)" = "$value" || { printf 'diff -N a/%s b/%s\n@@ -1 +1 @@\n-field: x\n+field: %s\n' $name $name $value; differs=yes; } ;;
     esac
   done
   [ -z "${differs-}" ] || exit 1 ;;

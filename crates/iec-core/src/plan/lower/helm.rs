@@ -2,8 +2,8 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{ask_cluster, kubectl_admin, question, run};
-use super::objects::{FIELD_MANAGER, settled};
+use super::ask::{ask_cluster, question, run};
+use super::objects::{LINES, difference_in_full};
 use super::{HOME, Lowered, Undo};
 use crate::plan::op::HelmOp;
 
@@ -21,8 +21,10 @@ inside && /^ +[^ \t#]/ { match($0, /^ +/); if (!depth) depth = RLENGTH; if (RLEN
 END { flush() }
 "#;
 
-/// A program that compares and does not look at how many replicas there are: that is an autoscaler's and people's to change.
-const COMPARE: &str = "KUBECTL_EXTERNAL_DIFF=diff -N -I replicas -I generation";
+/// Whether there is no difference that counts; how many replicas there are is an autoscaler's and people's to change.
+const NO_DIFFERENCE: &str = "function say(words) { }\n\
+    function others(line) { return line ~ /^[-+] *replicas:/ }\n\
+    END { exit real + 0 }\n";
 
 /// Whether every object that Helm made for the release is there with each field as Helm made it, as the API server merges.
 /// What others have added is theirs. A difference is work to do; a manifest that no server-side merge takes (a chart may
@@ -30,20 +32,21 @@ const COMPARE: &str = "KUBECTL_EXTERNAL_DIFF=diff -N -I replicas -I generation";
 fn has_objects(name: &str, namespace: &str, says: u8) -> Expr {
     let manifest = helm().words(["get", "manifest", name, "-n", namespace]);
     let documents = Cmd::new(Program::Awk).word(format!("BEGIN {{ says = {says} }}\n{DOCUMENTS}"));
-    let kubectl = kubectl_admin().words(["diff", "--server-side", "--force-conflicts", FIELD_MANAGER]);
-    let kubectl = if says == 0 {
-        kubectl.words(["-n", namespace])
+    let difference = difference_in_full(["-"]);
+    let difference = if says == 0 {
+        difference.words(["-n", namespace])
     } else {
-        kubectl
+        difference
     };
-    let difference = kubectl.words(["-f", "-"]).with_environment([COMPARE]);
-    Expr::Pipe(vec![
+    let same = Expr::Pipe(vec![
         manifest.quiet_errors(),
         documents,
         difference.quiet_errors(),
-        Cmd::new(Program::Grep).words(["-q", "."]),
-    ])
-    .not()
+        Cmd::new(Program::Awk).word(format!("{LINES}{NO_DIFFERENCE}")),
+    ]);
+    // A controller may write between the two moments at which kubectl looks, as it does with all that is new.
+    let again = Expr::all([run(Program::Sleep, ["1"]), same.clone()]);
+    Expr::any([same, again])
 }
 
 pub(super) fn release(release: &HelmOp) -> Lowered {
@@ -68,8 +71,8 @@ pub(super) fn release(release: &HelmOp) -> Lowered {
             format!("release {name} is deployed as the site asks, and its objects are as Helm made them"),
             ask_cluster(Expr::all([
                 is_deployed,
-                settled(has_objects(name, namespace, 0)),
-                settled(has_objects(name, namespace, 1)),
+                has_objects(name, namespace, 0),
+                has_objects(name, namespace, 1),
             ])),
         )],
         keep: vec![],

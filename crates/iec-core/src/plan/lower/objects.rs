@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use iec_sh::{Cmd, Expr, Program, Question};
 
-use super::ask::{ask_cluster, kubectl_admin, question, run};
+use super::ask::{ask_cluster, kubectl_admin, question};
 use crate::plan::addons::{Addons, OWN_COREFILE};
 use crate::plan::calico::CONFIGURATION;
 use crate::plan::kubeadm::INIT_FILE;
 
 /// The name under which IEC owns fields of objects.
-pub(super) const FIELD_MANAGER: &str = "--field-manager=iec";
+const FIELD_MANAGER: &str = "--field-manager=iec";
 
 /// `kubectl diff` or `kubectl apply` by the API server's own merge, of what is in these files.
 pub(super) fn server_side<'a>(verb: &str, files: impl IntoIterator<Item = &'a str>) -> Cmd {
@@ -20,26 +20,22 @@ pub(super) fn server_side<'a>(verb: &str, files: impl IntoIterator<Item = &'a st
 }
 
 /// `kubectl diff` with every line of both objects around what differs.
-fn difference_in_full<'a>(files: impl IntoIterator<Item = &'a str>) -> Cmd {
+pub(super) fn difference_in_full<'a>(files: impl IntoIterator<Item = &'a str>) -> Cmd {
     server_side("diff", files).with_environment(["KUBECTL_EXTERNAL_DIFF=diff -N -U99999"])
 }
 
-/// A difference that is there a second time. `kubectl diff` reads an object and has it merged one after the other: where a
-/// controller writes its state in between, as it does with all that is new, that state differs.
-pub(super) fn settled(difference: Expr) -> Expr {
-    let again = Expr::all([run(Program::Sleep, ["1"]), difference.clone()]);
-    Expr::any([difference, again])
-}
-
 /// Goes through differences in full: what is in an object's status, and what only counts changes, is nobody's to set.
-/// It moves between the two moments at which `kubectl diff` looks.
-const LINES: &str = r#"/^diff / { n = split($NF, path, "/"); object = path[n]; absent = 0; status = 0; seen = 1; next }
+/// It moves between the two moments at which `kubectl diff` looks. Calls `say` for each line that counts, `others` to be told
+/// whether a line is somebody else's to change.
+pub(super) const LINES: &str = r#"/^diff / { n = split($NF, path, "/"); object = path[n]; absent = 0; status = 0; seen = 1; next }
 /^(---|\+\+\+) / { next }
 /^@@ / { absent = ($2 == "-0,0"); if (absent) { real = 1; say(object ": is not there") }; next }
 substr($0, 2) ~ /^[a-zA-Z]/ { status = (substr($0, 2, 7) == "status:") }
-/^[-+]/ && !absent && !status && !/^[-+] *(generation|resourceVersion|creationTimestamp|uid|deprecated.daemonset.template.generation):/ {
+/^[-+]/ && !absent && !status && !others($0) && !/^[-+] *(generation|resourceVersion|creationTimestamp|uid|deprecated.daemonset.template.generation):/ {
   real = 1; sign = substr($0, 1, 1); text = $0; sub(/^[-+] */, "", text); say(object ": " sign " " text) }
 "#;
+/// Every field that is named is IEC's.
+const ALL_OWN: &str = "function others(line) { return 0 }\n";
 /// Whether there was a difference, and none that counts.
 const NONE_COUNTS: &str = "function say(words) { }\nEND { exit !(seen && !real) }\n";
 /// Prints those that count, as far as a person reads them.
@@ -55,7 +51,7 @@ pub(super) fn has_objects(input: &[Cmd], files: &[&str]) -> Expr {
         Expr::Pipe(pipe)
     };
     let files = || files.iter().copied();
-    let counts = Cmd::new(Program::Awk).word(format!("{LINES}{NONE_COUNTS}"));
+    let counts = Cmd::new(Program::Awk).word(format!("{LINES}{ALL_OWN}{NONE_COUNTS}"));
     Expr::any([
         asks(vec![server_side("diff", files())]),
         asks(vec![difference_in_full(files()), counts]),
@@ -67,7 +63,7 @@ pub(super) fn has_objects(input: &[Cmd], files: &[&str]) -> Expr {
 pub(super) fn differences(input: &[Cmd], files: &[&str]) -> Expr {
     let mut pipe = input.to_vec();
     pipe.push(difference_in_full(files.iter().copied()));
-    pipe.push(Cmd::new(Program::Awk).word(format!("{LINES}{IN_WORDS}")));
+    pipe.push(Cmd::new(Program::Awk).word(format!("{LINES}{ALL_OWN}{IN_WORDS}")));
     ask_cluster(Expr::Pipe(pipe))
 }
 
