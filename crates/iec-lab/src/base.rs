@@ -8,6 +8,8 @@
 //!   kernel has it.
 //! - procps comes with openssh-server, which depends on it.
 
+mod outdated;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -47,6 +49,8 @@ const ESTIMATE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(900);
 
 const BUILDING: &str = "building-";
+/// The file in a base's folder that says what it was made from.
+const RECIPE: &str = "recipe.json";
 
 /// What is done at boot to make a container like a machine of its own.
 const BOOT_UNIT: &str = "\
@@ -126,6 +130,16 @@ impl Recipe {
 
     /// The folder's name in the cache.
     fn key(&self) -> String {
+        format!("{}{}", self.family(), self.short_digest())
+    }
+
+    /// What the names of all bases begin with that are of the same kind, distribution and architecture.
+    fn family(&self) -> String {
+        let kind = if self.boot.is_some() { "boot" } else { "base" };
+        format!("{kind}-{}-{}-", self.suite, self.architecture.uname())
+    }
+
+    fn short_digest(&self) -> String {
         let text = serde_json::to_vec(self).expect("a recipe has only keys that are strings");
         let masked = MASKED.join(" ");
         let mut inputs = vec![text.as_slice(), BOOT_UNIT.as_bytes(), masked.as_bytes()];
@@ -133,9 +147,7 @@ impl Recipe {
             inputs.push(CLOUD_INIT.as_bytes());
         }
         let digest = Sha256::digest(inputs.concat());
-        let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let kind = if self.boot.is_some() { "boot" } else { "base" };
-        format!("{kind}-{}-{}-{short}", self.suite, self.architecture.uname())
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -218,7 +230,7 @@ pub(crate) fn cached(
         .map_err(at("create a folder in", &places.cache))?;
     make(programs, &building.path().join("root"), on_event)?;
     let text = serde_json::to_vec_pretty(&recipe).expect("a recipe has only keys that are strings");
-    write_atomically(&building.path().join("recipe.json"), &text, 0o644)?;
+    write_atomically(&building.path().join(RECIPE), &text, 0o644)?;
     // On the disk before it has its name: a power cut must not leave a whole name with half a content.
     programs.must(
         "writing the base root to the disk",
@@ -230,6 +242,7 @@ pub(crate) fn cached(
         path: folder.clone(),
         took: start.elapsed(),
     });
+    outdated::remove(programs, places, recipe, on_event)?;
     Ok(folder)
 }
 

@@ -202,6 +202,22 @@ impl<'a> Podman<'a> {
         self.containers(format!("{LABEL_FOLDER}={}", folder.path.display()))
     }
 
+    /// The words by which the containers of all labs were made, one a line.
+    pub(crate) fn create_commands(&self) -> Result<String, LabError> {
+        let filter = format!("label={LABEL_NAME}");
+        let words = ["ps", "--all", "--quiet", "--filter", &filter];
+        let all = self.must("listing the labs' containers", words)?;
+        let all = String::from_utf8_lossy(&all).into_owned();
+        if all.trim().is_empty() {
+            return Ok(String::new());
+        }
+        let format = "{{range .Config.CreateCommand}}{{println .}}{{end}}";
+        let words = ["container", "inspect", "--format", format];
+        let words = words.into_iter().chain(all.split_whitespace());
+        let answer = self.must("asking how the labs' containers were made", words)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
     /// All networks on this machine that podman knows.
     pub(crate) fn networks(&self) -> Result<Vec<Network>, LabError> {
         read_networks(&self.must("listing podman's networks", ["network", "ls", "--format", "json"])?)
