@@ -20,6 +20,9 @@ const BYTES_PER_SECOND: u64 = 60_000_000;
 /// How much time passes between two events that only say how much was sent.
 const BETWEEN_EVENTS: Duration = Duration::from_millis(500);
 
+/// How often a reader of lines is told how much of its content a host has received.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
+
 /// How long a step may be at work before a reader of lines is told so; then again after twice that time, and so on.
 const LONG: Duration = Duration::from_secs(60);
 /// How often somebody looks for such steps.
@@ -35,7 +38,32 @@ pub(super) struct RunView<'ui> {
     lanes: BTreeMap<String, Lane>,
     /// What each host is at, where it is at something.
     at_work: BTreeMap<String, AtWork>,
+    /// What each host receives, where it receives something.
+    receiving: BTreeMap<String, Receiving>,
     told_to_stop: bool,
+}
+
+/// Content on its way to a host.
+struct Receiving {
+    sent: u64,
+    of: u64,
+    /// When it was told last, or began.
+    told: Instant,
+}
+
+impl Receiving {
+    fn text(&self) -> String {
+        format!("receives content, {} of {}", size(self.sent), size(self.of))
+    }
+
+    /// What is to be told now, if anything is.
+    fn due(&mut self, now: Instant) -> Option<String> {
+        if now.duration_since(self.told) < BETWEEN_LINES {
+            return None;
+        }
+        self.told = now;
+        Some(self.text())
+    }
 }
 
 /// A step that has begun and not ended.
@@ -92,6 +120,7 @@ impl<'ui> RunView<'ui> {
                 .collect(),
             lanes: BTreeMap::new(),
             at_work: BTreeMap::new(),
+            receiving: BTreeMap::new(),
             told_to_stop: false,
         };
         for change in &planned.changes.steps {
@@ -120,6 +149,7 @@ impl<'ui> RunView<'ui> {
             titles: BTreeMap::new(),
             lanes: BTreeMap::new(),
             at_work: BTreeMap::new(),
+            receiving: BTreeMap::new(),
             told_to_stop: false,
         }
     }
@@ -129,12 +159,17 @@ impl<'ui> RunView<'ui> {
         if self.is_worth_an_event(host, progress) {
             self.ui.event(Document::RunEvent, &progress_json(host, progress));
         }
+        if !matches!(progress, Progress::Sending { .. }) {
+            self.receiving.remove(host);
+        }
         match progress {
             Progress::Sending { sent, of } => {
-                self.board.busy(
-                    host,
-                    &format!("receives content, {} of {}", size(*sent), size(*of)),
-                );
+                let told = Instant::now();
+                let (sent, of) = (*sent, *of);
+                let receiving = self.receiving.entry(host.to_owned());
+                let receiving = receiving.or_insert(Receiving { sent, of, told });
+                (receiving.sent, receiving.of) = (sent, of);
+                self.board.busy(host, &receiving.text());
                 let lane = self.lanes.entry(host.to_owned()).or_default();
                 lane.sent = sent * 1000 / BYTES_PER_SECOND;
             }
@@ -216,9 +251,14 @@ impl<'ui> RunView<'ui> {
         }
     }
 
-    /// Says which steps are long at work: without moving lines nobody sees what is waited for.
+    /// Says which steps are long at work, and how much was sent: without moving lines nobody sees what is waited for.
     fn remind(&mut self) {
         let now = Instant::now();
+        for (host, receiving) in &mut self.receiving {
+            if let Some(text) = receiving.due(now) {
+                self.board.detail(Mark::Note, host, &text);
+            }
+        }
         for (host, at_work) in &mut self.at_work {
             if let Some(text) = at_work.due(now) {
                 self.board.detail(Mark::Note, host, &text);
@@ -309,6 +349,25 @@ pub(super) async fn watch<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_on_its_way_is_told_every_half_minute() {
+        let began = Instant::now();
+        let mut receiving = Receiving {
+            sent: 0,
+            of: 626_000_000,
+            told: began,
+        };
+        let mut told = Vec::new();
+        for second in (0..100).step_by(5) {
+            receiving.sent = second * 4_000_000;
+            told.extend(receiving.due(began + Duration::from_secs(second)));
+        }
+        assert_eq!(
+            told,
+            ["120 MB", "240 MB", "360 MB"].map(|sent| format!("receives content, {sent} of 626 MB"))
+        );
+    }
 
     #[test]
     fn what_takes_long_is_told_now_and_then() {
