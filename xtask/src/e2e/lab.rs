@@ -12,6 +12,23 @@ use super::machine::{Machine, answer};
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 
+/// How ssh behaves here: it asks nobody, and gives up a host that is silent, because one that reboots or has lost its
+/// power closes no connection.
+const SSH_OPTIONS: [&str; 12] = [
+    "-F",
+    "none",
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "IdentitiesOnly=yes",
+    "-o",
+    "ConnectTimeout=20",
+    "-o",
+    "ServerAliveInterval=15",
+    "-o",
+    "ServerAliveCountMax=4",
+];
+
 /// What `iec lab up -o json` says at its end.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -213,9 +230,8 @@ impl Lab {
     pub(crate) fn ssh_options(&self) -> Vec<String> {
         let known = format!("UserKnownHostsFile={}", self.known_hosts.display());
         let identity = self.identity.display().to_string();
-        let words = ["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"];
         let own = ["-o".to_owned(), known, "-i".to_owned(), identity];
-        words.map(str::to_owned).into_iter().chain(own).collect()
+        SSH_OPTIONS.map(str::to_owned).into_iter().chain(own).collect()
     }
 
     fn login(host: &Host) -> anyhow::Result<String> {
