@@ -1,5 +1,6 @@
 //! Makes a seed: a native containerd with a root of its own imports images for another platform, and its data is packed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -8,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use iec_core::architecture::Architecture;
 use iec_core::content::{Digest, ImageItem, Kind, OCI_LAYOUT, index_json};
 use iec_core::seed::{FOLDERS, LABEL_FILE, LONGEST_LABEL, Seed, SeedLabel};
@@ -29,6 +31,10 @@ const POLL: Duration = Duration::from_millis(50);
 const PREFIX: &str = "seed-";
 /// The namespace in which Kubernetes looks for images.
 const NAMESPACE: &str = "k8s.io";
+/// By what a seed is compressed: every Debian has gzip, and a host that is slow is slow at anything better.
+const COMPRESSION: &str = "--use-compress-program=gzip --no-name -3";
+/// Where containerd keeps the files of images, in its data.
+const CONTENT: &str = "io.containerd.content.v1.content/blobs/sha256";
 /// The longest end of a program's words that an error repeats, in bytes.
 const LONGEST_WORDS: usize = 2000;
 
@@ -183,7 +189,7 @@ pub fn make_seed(request: &SeedRequest<'_>, trust: &mut Trust) -> Result<Seed, S
     let unpacked = is_whole(&place, request, &images);
     runtime.stop();
     unpacked?;
-    pack(&place, request)
+    pack(&place, request, &images)
 }
 
 /// What a seed file says of itself, with its digest.
@@ -196,7 +202,7 @@ pub fn read_seed(path: &Path) -> Result<Seed, SeedError> {
         reason: reason.to_owned(),
     };
     let file = File::open(path).map_err(SeedError::io("read", path))?;
-    let mut archive = tar::Archive::new(io::BufReader::new(file));
+    let mut archive = tar::Archive::new(GzDecoder::new(io::BufReader::new(file)));
     let mut entries = archive.entries().map_err(SeedError::io("read", path))?;
     let first = entries.next().ok_or_else(|| no_seed("it is empty"))?;
     let first = first.map_err(|error| no_seed(&format!("it is no archive ({error})")))?;
@@ -534,8 +540,9 @@ fn chain_ids(diff_ids: &[&str]) -> Vec<String> {
     chain
 }
 
-/// Packs the label and containerd's data. The archive gets its name when it is whole, and the owner of its folder.
-fn pack(place: &Workplace<'_>, request: &SeedRequest<'_>) -> Result<Seed, SeedError> {
+/// Packs the label and containerd's data, without the files of the images: these are in the bundle, from which a host has
+/// them already. The archive gets its name when it is whole, and the owner of its folder.
+fn pack(place: &Workplace<'_>, request: &SeedRequest<'_>, images: &[ImageItem]) -> Result<Seed, SeedError> {
     let label = place.path(LABEL_FILE);
     fs::write(&label, request.label.to_json()).map_err(SeedError::io("write", &label))?;
     let out = request.out;
@@ -554,9 +561,20 @@ fn pack(place: &Workplace<'_>, request: &SeedRequest<'_>) -> Result<Seed, SeedEr
         "--xattrs",
         "--xattrs-include=*",
         "--sort=name",
-        "--file",
+        COMPRESSION,
     ]);
-    tar.arg(new.path())
+    let files: BTreeSet<Digest> = images
+        .iter()
+        .flat_map(ImageItem::blobs)
+        .map(|blob| blob.digest)
+        .collect();
+    tar.args(
+        files
+            .iter()
+            .map(|digest| format!("--exclude={CONTENT}/{}", digest.hex())),
+    );
+    tar.arg("--file")
+        .arg(new.path())
         .arg("--directory")
         .arg(place.folder)
         .arg(LABEL_FILE);
@@ -623,6 +641,9 @@ fn last_words(said: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     #[test]
@@ -642,14 +663,21 @@ mod tests {
             Err(SeedError::NoSeed { reason, .. }) => reason,
             other => panic!("{other:?}"),
         };
-        fs::write(&path, "").expect("written");
+        for no_archive in [String::new(), "x".repeat(2000)] {
+            fs::write(&path, no_archive).expect("written");
+            assert!(reason().starts_with("it is no archive"));
+        }
+        let compressed = |archive: tar::Builder<GzEncoder<Vec<u8>>>| {
+            let compressed = archive.into_inner().and_then(GzEncoder::finish);
+            fs::write(&path, compressed.expect("finished")).expect("written");
+        };
+        let new = || tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        compressed(new());
         assert_eq!(reason(), "it is empty");
-        fs::write(&path, "x".repeat(2000)).expect("written");
-        assert!(reason().starts_with("it is no archive"));
         let tar = |name: &str, text: &str| {
-            let mut archive = tar::Builder::new(Vec::new());
+            let mut archive = new();
             append(&mut archive, entry(text.len() as u64), name, text.as_bytes()).expect("written");
-            fs::write(&path, archive.into_inner().expect("finished")).expect("written");
+            compressed(archive);
         };
         tar("other", "{}");
         assert_eq!(reason(), "it does not begin with iec-seed.json");

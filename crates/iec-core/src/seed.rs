@@ -12,12 +12,13 @@ use crate::release::Release;
 use crate::site::Role;
 
 /// The version of the label that this program writes and reads.
-pub const SEED_SCHEMA: u32 = 1;
+pub const SEED_SCHEMA: u32 = 2;
 /// The label, first in a seed's archive.
 pub const LABEL_FILE: &str = "iec-seed.json";
 /// The longest label that is read, in bytes.
 pub const LONGEST_LABEL: u64 = 1 << 20;
-/// The folders of containerd's data that make a seed, beside its label. The last says what the others hold: where it is
+/// The folders of containerd's data that make a seed, beside its label; without the files of the images, which hosts get
+/// from the bundle in any case. The last says what the others hold: where it is
 /// missing, containerd takes nothing of them for its own.
 pub const FOLDERS: [&str; 3] = [
     "io.containerd.content.v1.content",
@@ -187,10 +188,10 @@ mod tests {
             let misfit = label.misfit(&other).expect("it does not fit").to_string();
             assert!(misfit.starts_with(words), "{misfit}");
         }
-        let newer = SeedLabel {
-            schema: 2,
+        let older = SeedLabel {
+            schema: 1,
             ..label.clone()
         };
-        assert_eq!(newer.misfit(&label), Some(Misfit::Schema(2)));
+        assert_eq!(older.misfit(&label), Some(Misfit::Schema(1)));
     }
 }

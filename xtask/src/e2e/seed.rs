@@ -27,7 +27,7 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
         let path = machine.logs.join(name);
         path.to_str().map(str::to_owned).context("a path of plain text")
     };
-    let (facts, seed) = (file("facts.json")?, file("seed.tar")?);
+    let (facts, seed) = (file("facts.json")?, file("seed.tar.gz")?);
     steps.run("the hosts say what they are", || {
         machine.iec_done("probe", &["check", site, "--probe", "--facts-out", &facts])
     })?;

@@ -149,7 +149,7 @@ pub(super) const ROWS: &[Explanation] = &[
         "the file is no seed",
         "A seed is the archive that `iec bundle seed` writes: its label comes first.",
         "Name the right file, or make it again.",
-        "iec bundle seed --host edge-3 --out edge-3.seed.tar",
+        "iec bundle seed --host edge-3 --out edge-3.seed.tar.gz",
     ),
     row(
         "IEC2901",
@@ -226,7 +226,7 @@ pub(super) const ROWS: &[Explanation] = &[
         "a seed cannot be made for this host",
         "The site has no such host, or nobody says which architecture it has: unpacked images are of use on one only.",
         "Let IEC ask the host, or write `assume` for it in the site file.",
-        "iec check --probe --facts-out facts.json && iec bundle seed --host edge-3 --facts facts.json --out edge-3.seed.tar",
+        "iec check --probe --facts-out facts.json && iec bundle seed --host edge-3 --facts facts.json --out edge-3.seed.tar.gz",
     ),
     row(
         "IEC2912",

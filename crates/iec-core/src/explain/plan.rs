@@ -58,7 +58,7 @@ pub(super) const ROWS: &[Explanation] = &[
         "a seed does not fit its host",
         "It was made for other hosts, for another architecture, by another version of containerd, or of other images than the bundle has now. Nothing of it is used.",
         "Make it again, or apply without it: the host then imports its images itself.",
-        "iec bundle seed --host edge-3 --out edge-3.seed.tar",
+        "iec bundle seed --host edge-3 --out edge-3.seed.tar.gz",
     ),
     row(
         "IEC3010",

@@ -337,6 +337,8 @@ pub struct SeedOp {
     pub label: String,
     /// What `uname -m` prints on a host that can run them.
     pub machine: String,
+    /// The files of the images, in order. They are in the store, and not in the archive.
+    pub files: Vec<Digest>,
 }
 
 /// A systemd unit.

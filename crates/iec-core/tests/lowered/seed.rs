@@ -12,6 +12,9 @@ use crate::pretend::Pretend;
 
 const LABEL: &str = r#"{"schema":1,"hosts":["edge-1"]}"#;
 
+/// A file of an image, which came to the store with the bundle.
+const LAYER: &[u8] = b"a layer";
+
 /// A seed's archive, in which each folder has one file.
 fn archive(label: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -22,12 +25,12 @@ fn archive(label: &str) -> Vec<u8> {
         std::fs::write(path(name).join("data"), name).expect("written");
     }
     let tar = Command::new("tar")
-        .args(["-c", "-f", "seed.tar", "iec-seed.json"])
+        .args(["-c", "-z", "-f", "seed.tar.gz", "iec-seed.json"])
         .args(FOLDERS)
         .current_dir(folder.path())
         .status();
     assert!(tar.expect("tar runs").success());
-    std::fs::read(path("seed.tar")).expect("written")
+    std::fs::read(path("seed.tar.gz")).expect("written")
 }
 
 fn op(bytes: &[u8]) -> Op {
@@ -35,6 +38,7 @@ fn op(bytes: &[u8]) -> Op {
         archive: Digest::of(bytes),
         label: LABEL.to_owned(),
         machine: "aarch64".to_owned(),
+        files: vec![Digest::of(LAYER)],
     })
 }
 
@@ -46,7 +50,12 @@ fn host(seed: &Op, bytes: &[u8]) -> Pretend {
     let path = host.path(&format!("/var/lib/iec/incoming/{}", seed.archive.hex()));
     std::fs::create_dir_all(path.parent().expect("a folder above it")).expect("a folder");
     std::fs::write(path, bytes).expect("written");
+    host.write(&in_folder("/var/lib/iec/store/blobs/sha256"), "a layer");
     host
+}
+
+fn in_folder(folder: &str) -> String {
+    format!("{folder}/{}", Digest::of(LAYER).hex())
 }
 
 fn data(host: &Pretend) -> Vec<Option<String>> {
@@ -74,6 +83,8 @@ fn what_was_unpacked_elsewhere_becomes_the_data_of_containerd() {
     );
     assert_eq!(host.apply("seed", op.clone()), "changed");
     assert_eq!(data(&host), whole());
+    let layer = in_folder("/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256");
+    assert_eq!(host.read(&layer).as_deref(), Some("a layer"));
     assert!(is_empty(&host.path("/var/lib/iec/incoming")), "it is used up");
     assert!(!host.path("/var/lib/containerd/.iec-seed").exists());
     // Without the archive, which nobody sends again.
@@ -98,7 +109,7 @@ fn containerds_own_data_stays_as_it_is() {
 fn what_does_not_fit_the_host_is_not_taken() {
     let bytes = archive(LABEL);
     let seed = op(&bytes);
-    let damaged = [&bytes[..1000], &[b'x'; 9]].concat();
+    let damaged = [&bytes[..bytes.len() / 2], &[b'x'; 9]].concat();
     let host_with_damage = host(&seed, &damaged);
     assert!(
         host_with_damage

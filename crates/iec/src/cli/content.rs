@@ -55,8 +55,8 @@ pub struct BundleBuild {
 /// the host's containerd data, unless there is some already. Takes root, and a bundle that is for this machine too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    iec bundle seed --host edge-3 --out edge-3.seed.tar && iec apply --seed edge-3.seed.tar\n  \
-    iec bundle seed shop/site.yaml --host edge-3 --facts facts.json --out edge-3.seed.tar")]
+    iec bundle seed --host edge-3 --out edge-3.seed.tar.gz && iec apply --seed edge-3.seed.tar.gz\n  \
+    iec bundle seed shop/site.yaml --host edge-3 --facts facts.json --out edge-3.seed.tar.gz")]
 pub struct BundleSeed {
     /// The site file
     #[command(flatten)]

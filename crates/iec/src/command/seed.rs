@@ -201,7 +201,7 @@ impl Places {
     /// The seed with this label in the cache, made where it is not there.
     fn have(&self, content: &Content, label: &SeedLabel, ui: &Ui) -> Result<(Seed, PathBuf), SeedError> {
         let name = Digest::of(label.to_json().as_bytes()).short();
-        let path = self.folder.join(format!("{name}.tar"));
+        let path = self.folder.join(format!("{name}.tar.gz"));
         if let Ok(seed) = read_seed(&path)
             && seed.label == *label
         {

@@ -5,8 +5,32 @@ use iec_sh::{Cmd, Expr, Program};
 use super::ask::{has_digest, question, run, test};
 use super::content::{BLOB_QUESTION, RUNTIME_DATA};
 use super::{HOME, Lowered, Undo};
+use crate::content::Digest;
 use crate::plan::op::SeedOp;
 use crate::seed::{FOLDERS, LABEL_FILE};
+
+/// Where containerd keeps files by their digest.
+const CONTENT: &str = "io.containerd.content.v1.content/blobs/sha256";
+
+/// Gives containerd the files of the images from the store: they came once, and not with the seed again.
+fn files(seed: &SeedOp, folder: &str) -> Vec<Expr> {
+    if seed.files.is_empty() {
+        return vec![];
+    }
+    let words = |directory: &str| -> Vec<String> {
+        let path = |digest: &Digest| format!("{directory}/{}", digest.hex());
+        seed.files.iter().map(path).collect()
+    };
+    vec![
+        run(Program::Mkdir, ["-p", folder]),
+        Cmd::new(Program::Cp)
+            .words(["--reflink=auto", "-t", folder])
+            .words(words(&format!("{HOME}/store/blobs/sha256")))
+            .into(),
+        // As containerd has them.
+        Cmd::new(Program::Chmod).word("0444").words(words(folder)).into(),
+    ]
+}
 
 pub(super) fn seed(seed: &SeedOp) -> Lowered {
     let hex = seed.archive.hex();
@@ -43,11 +67,12 @@ pub(super) fn seed(seed: &SeedOp) -> Lowered {
         run(Program::Rm, ["-rf", &new]),
         run(Program::Mkdir, ["-p", &new]),
         Cmd::new(Program::Tar)
-            .words(["-x", "-p", "--numeric-owner", "--xattrs", "--xattrs-include=*"])
-            .words(["-f", &incoming, "-C", &new])
+            .words(["-x", "-z", "-p", "--numeric-owner", "--xattrs"])
+            .words(["--xattrs-include=*", "-f", &incoming, "-C", &new])
             .into(),
         label.prints(seed.label.as_str()),
     ];
+    apply.extend(files(seed, &format!("{new}/{CONTENT}")));
     for folder in FOLDERS {
         let place = place(folder);
         apply.push(run(Program::Rm, ["-rf", &place]));

@@ -160,10 +160,19 @@ fn seed(part: &mut PartBuilder<'_>) -> bool {
         return false;
     }
     part.used_up(seed.digest, seed.size, "images that are unpacked");
+    let images = image_names(part.host.role()).into_iter();
+    let images = images.filter_map(|name| content.image(name, part.architecture));
+    let mut files: Vec<Digest> = images
+        .flat_map(|(_, image)| image.blobs())
+        .map(|blob| blob.digest)
+        .collect();
+    files.sort_unstable();
+    files.dedup();
     let op = Op::Seed(SeedOp {
         archive: seed.digest,
         label: seed.label.to_json(),
         machine: part.architecture.uname().to_owned(),
+        files,
     });
     let title = format!(
         "Take {} images that are unpacked already",
