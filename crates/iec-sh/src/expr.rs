@@ -32,7 +32,7 @@ pub enum Expr {
     Poll {
         /// The question.
         question: Box<Expr>,
-        /// Seconds between two questions.
+        /// Seconds between two questions on an ordinary host.
         every_seconds: u32,
         /// Seconds after which it gives up.
         deadline_seconds: u32,
@@ -289,6 +289,8 @@ fn if_text(condition: &Expr, then: &[Expr], otherwise: &[Expr]) -> String {
     )
 }
 
+/// The longest pause between two questions that slowness makes, in seconds: what has come must not wait long to be seen.
+const LONGEST_PAUSE: u32 = 15;
 /// Seconds without a unit after which nobody waits for it any more: a restart takes less.
 const DOWN_SECONDS: u32 = 45;
 /// So many restarts within [`RESTARTS_WITHIN_SECONDS`] are no accident: what ends a program ends it each time.
@@ -303,6 +305,10 @@ fn poll_text(
     slowness: u32,
 ) -> String {
     let question = question.grouped();
+    // A slow host would do nothing but answer: there a question takes the processor for seconds.
+    let pause = every_seconds
+        .saturating_mul(slowness)
+        .min(every_seconds.max(LONGEST_PAUSE));
     let watch = if units.is_empty() {
         String::new()
     } else {
@@ -312,7 +318,7 @@ fn poll_text(
         "(iec_end=$(($(date +%s) + {deadline_seconds})); iec_up=$(date +%s); iec_until=0; \
          until iec_said=$({question} 2>&1); do iec_time=$(date +%s); \
          test \"$iec_time\" -lt \"$iec_end\" || {{ printf '%s\\n' \"$iec_said\"; exit 1; }}; \
-         sleep {every_seconds}; {watch}done)"
+         sleep {pause}; {watch}done)"
     )
 }
 
@@ -375,6 +381,10 @@ mod tests {
             text.contains("$(date +%s) + 80)") && text.contains("-gt 360"),
             "{text}"
         );
+        // Nor is it asked as often: each question is work for the host.
+        assert!(text.contains("sleep 8; "), "{text}");
+        let slower = poll(test_file("/a")).slowed(64).statement("");
+        assert!(slower.contains("sleep 15; "), "{slower}");
         let other: Expr = Cmd::new(Program::Printf).word("--timeout=5s").into();
         assert_eq!(other.clone().slowed(8), other);
         let ordinary = poll(test_file("/a"));
