@@ -579,6 +579,26 @@ async fn what_cannot_be_reached_says_so() {
     };
     let (outcome, _) = run(&host(settings(), silent), "exit 0", Privilege::Login).await;
     assert_eq!(code(&outcome), ("IEC1003", true));
+    // A host that takes the connection at once, and needs longer for its first word than a connection may take.
+    let slow = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a port");
+    let port = slow.local_addr().expect("an address").port();
+    let server = sshd.target(User::Dash).port.expect("a port of its own");
+    let late = tokio::spawn(async move {
+        let (mut near, _) = slow.accept().await.expect("somebody connects");
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let far = tokio::net::TcpStream::connect(("127.0.0.1", server)).await;
+        // How it ends is the client's to say.
+        let _ = tokio::io::copy_bidirectional(&mut near, &mut far.expect("a server")).await;
+    });
+    let slow = SshTarget {
+        port: Some(port),
+        ..sshd.target(User::Dash)
+    };
+    let (outcome, _) = run(&host(settings(), slow), "exit 0", Privilege::Login).await;
+    assert!(matches!(outcome.ending, Ending::Exited(0)), "{outcome:?}");
+    late.abort();
     // A server that hangs up.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await

@@ -16,6 +16,9 @@ use super::client::SshSettings;
 use super::host_key::{HostKeyPolicy, fingerprint};
 use crate::error::HostError;
 
+/// How many times as long as for a connection is waited for a host's keys: one that is slow, or busy, takes a connection at
+/// once, and computes for long after.
+const HANDSHAKE_TIMES: u32 = 6;
 /// How long authentication may take: an agent may ask its owner to touch a key.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -118,7 +121,8 @@ impl Connection {
             notes: Arc::clone(&notes),
         };
         let limit = settings.connect_timeout;
-        let late = |doing| HostError::Timeout {
+        let handshake_limit = limit.saturating_mul(HANDSHAKE_TIMES);
+        let late = |doing, limit: Duration| HostError::Timeout {
             address: address.clone(),
             seconds: limit.as_secs(),
             doing,
@@ -127,16 +131,16 @@ impl Connection {
         let handshake = match &route.via {
             None => {
                 let stream = tcp(&route.hostname, route.port, &address, limit).await?;
-                timeout(limit, client::connect_stream(config, stream, gate)).await
+                timeout(handshake_limit, client::connect_stream(config, stream, gate)).await
             }
             Some(via) => {
                 let stream = timeout(limit, via.forward(&route.hostname, route.port, &address)).await;
-                let stream = stream.map_err(|_| late("connecting through the jump host"))??;
-                timeout(limit, client::connect_stream(config, stream, gate)).await
+                let stream = stream.map_err(|_| late("connecting through the jump host", limit))??;
+                timeout(handshake_limit, client::connect_stream(config, stream, gate)).await
             }
         };
         let mut handle = handshake
-            .map_err(|_| late("shaking hands"))?
+            .map_err(|_| late("shaking hands", handshake_limit))?
             .map_err(|stop| stop.into_error(&address))?;
         let authenticated = timeout(
             AUTHENTICATION_TIMEOUT,
