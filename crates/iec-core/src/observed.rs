@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::Digest;
 use crate::event::{MalformedLine, lines, text, words};
 use crate::journal::{Journal, Recorded};
-use crate::plan::{After, BLOB_QUESTION, HostPart, Phase, Plan, Shown, Step, StepId, lower};
+use crate::plan::{After, BLOB_QUESTION, HostPart, Phase, Plan, Shown, Step, StepId, is_done_once, lower};
 use crate::said::said;
 
 /// What a step's check said.
@@ -129,6 +129,16 @@ impl HostObserved {
                 line: "(the answer has no end)".to_owned(),
             })
         }
+    }
+
+    /// The same without leftovers of what is done once for the cluster, unless this part is whose host does it: another
+    /// control plane does it now, or still, and it stays.
+    #[must_use]
+    pub fn without_what_others_do(mut self, part: Option<&HostPart>) -> Self {
+        let does_it = part.is_some_and(HostPart::does_what_is_done_once);
+        self.leftovers
+            .retain(|recorded| does_it || !is_done_once(&recorded.step));
+        self
     }
 
     /// The leftovers that have something to take back, as the host's runner takes them; the first that fails stops it.

@@ -2,12 +2,14 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::journal::Recorded;
-use crate::observed::Observed;
-use crate::plan::Plan;
+use crate::observed::{Observed, State};
+use crate::plan::{HostPart, Plan};
 use crate::site::{Role, Site, SiteHost};
 
 /// The step whose undo takes a control plane away, and with it the data of etcd.
 const CONTROL_PLANE: &str = "control-plane.preflight";
+/// The step by which a control plane has the cluster's data.
+const MEMBER: &str = "control-plane.etcd";
 /// The step whose undo takes a worker's node away.
 const WORKER: &str = "join.preflight";
 
@@ -29,11 +31,27 @@ pub fn refuse(site: &Site, plan: &Plan, observed: &Observed) -> Diagnostics {
     }
     for host in site.hosts() {
         let recorded = observed.leaving.get(host.name().as_str());
-        if recorded.is_some_and(|recorded| has(recorded, CONTROL_PLANE)) {
+        let leaves = recorded.is_some_and(|recorded| has(recorded, CONTROL_PLANE));
+        if leaves && !stays(plan, observed) {
             problems.push(control_plane_leaves(host));
         }
     }
     problems
+}
+
+/// Whether the cluster stays without the control planes that leave: one that stays has all of its data.
+fn stays(plan: &Plan, observed: &Observed) -> bool {
+    let member = |part: &&HostPart| {
+        let found = observed.hosts.get(part.host.as_str());
+        let step = part.steps.iter().find(|step| step.id.as_str() == MEMBER);
+        step.is_some_and(|step| {
+            found.is_some_and(|found| {
+                let seen = found.steps.get(&step.id);
+                seen.is_some_and(|seen| seen.recorded || seen.state == State::Done)
+            })
+        })
+    };
+    plan.hosts.iter().any(|part| member(&part))
 }
 
 fn other_role(host: &SiteHost, role: Role) -> Diagnostic {
@@ -48,7 +66,7 @@ fn other_role(host: &SiteHost, role: Role) -> Diagnostic {
     .at(host.place());
     match role {
         Role::ControlPlane => problem.hint(format!(
-            "give {name} the role control-plane; the cluster and its data are on it, and only `iec reset` removes them"
+            "give {name} the role control-plane again; where others have the cluster too, let it leave first: `state: absent`, and `iec apply`; then give it its new role"
         )),
         Role::Worker => problem.hint(
             "let it leave first: role worker with `state: absent`, and `iec apply`; then give it its new role",
@@ -59,8 +77,11 @@ fn other_role(host: &SiteHost, role: Role) -> Diagnostic {
 fn control_plane_leaves(host: &SiteHost) -> Diagnostic {
     Diagnostic::error(
         "IEC3022",
-        format!("{} is a control plane of the cluster, and the site says that it is absent", host.name()),
+        format!(
+            "{} is the last control plane of the cluster, and the site says that it is absent",
+            host.name()
+        ),
     )
     .at(host.place())
-    .hint("remove `state: absent`; the cluster and its data are on this host, and only `iec reset` removes them")
+    .hint("remove `state: absent`; no other host has the cluster's data, and only `iec reset` removes them")
 }

@@ -8,8 +8,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::{Facts, Unit};
 use crate::journal::{Journal, Recorded};
 use crate::observed::Observed;
-use crate::plan::{HOME, Phase, StepId, delete_node, drain_node};
-use crate::site::{Role, Site};
+use crate::plan::{HOME, Phase, StepId, delete_node, drain_node, etcd_peer, remove_member};
+use crate::site::{Role, Site, SiteHost};
 
 /// Something that one host does in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ fn on_failure(step: &StepId) -> OnFailure {
     }
 }
 
-/// What the ids of steps by which a worker leaves begin with.
+/// What the ids of steps by which a host leaves begin with.
 const LEAVING: &str = "reset.";
 /// A taint of the control plane's node.
 const SCHEDULABLE: &str = "control-plane.schedulable";
@@ -154,7 +154,10 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
         }
     }
     for role in [Role::Worker, Role::ControlPlane] {
-        for host in site.hosts().iter().filter(|host| host.role() == role) {
+        let mut hosts: Vec<_> = site.hosts().iter().filter(|host| host.role() == role).collect();
+        // The one that is asked to let the others go is the last.
+        hosts.sort_by_key(|host| control_plane.as_deref() == Some(host.name().as_str()));
+        for host in hosts {
             let name = host.name().as_str();
             let steps: Vec<_> = undo(name)
                 .into_iter()
@@ -163,8 +166,8 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
             if steps.is_empty() {
                 continue;
             }
-            if let (Role::Worker, Some(control_plane)) = (role, &control_plane) {
-                stages.push(leave(control_plane, name));
+            if let Some(control_plane) = control_plane.as_deref().filter(|first| *first != name) {
+                stages.push(leave(control_plane, host));
             }
             stages.push(make_bare(name, steps));
         }
@@ -218,28 +221,35 @@ pub fn leaving(observed: &Observed) -> Vec<Stage> {
 /// Seconds that the pods of a node may take to end: their cluster ends soon after.
 const DRAIN_SECONDS: u32 = 30;
 
-/// A worker leaves the cluster: its pods go elsewhere or end, then the cluster forgets the node.
-fn leave(control_plane: &str, node: &str) -> Stage {
+/// A host leaves the cluster: its pods go elsewhere or end, its etcd is no voter any more, then the cluster forgets the node.
+fn leave(control_plane: &str, host: &SiteHost) -> Stage {
+    let node = host.name().as_str();
     let step = |name: &str, title: String, command: Expr| Recorded {
         step: StepId::from_record(&format!("{LEAVING}{name}")),
         title: Some(title),
         undo: command.statement(" || return") + "\n",
     };
+    let mut steps = vec![step(
+        &format!("drain-{node}"),
+        format!("Drain node {node}"),
+        drain_node(node, DRAIN_SECONDS).into(),
+    )];
+    if host.role() == Role::ControlPlane {
+        steps.push(step(
+            &format!("etcd-{node}"),
+            format!("Take the etcd of {node} out"),
+            Expr::all(remove_member(control_plane, &etcd_peer(host))),
+        ));
+    }
+    steps.push(step(
+        &format!("delete-{node}"),
+        format!("Delete node {node}"),
+        delete_node(node).into(),
+    ));
     Stage {
         host: control_plane.to_owned(),
         title: format!("Take {node} out of the cluster"),
-        steps: vec![
-            step(
-                &format!("drain-{node}"),
-                format!("Drain node {node}"),
-                drain_node(node, DRAIN_SECONDS).into(),
-            ),
-            step(
-                &format!("delete-{node}"),
-                format!("Delete node {node}"),
-                delete_node(node).into(),
-            ),
-        ],
+        steps,
         last: false,
     }
 }

@@ -8,7 +8,7 @@ use crate::journal::Recorded;
 use crate::name::HostName;
 use crate::observed::{HostObserved, Observed, State};
 use crate::plan::{HostPart, Op, Phase, Plan, Step, StepId};
-use crate::site::{Role, Site};
+use crate::site::{Role, Site, SiteHost};
 
 /// The hosts that a plan goes on without.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Held {
 const CALICO: [&str; 2] = ["network.calico-manifest", "network.calico"];
 /// Writes `/etc/kubernetes/admin.conf`: since then there is a cluster.
 const CLUSTER: &str = "control-plane.kubeconfigs";
+/// By it a control plane is a voter of etcd.
+const MEMBER: &str = "control-plane.etcd";
 /// Says that a worker has joined.
 const JOINED: &str = "join.preflight";
 /// Says that a node of the cluster is well.
@@ -73,6 +75,11 @@ pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, away: &Away) 
     let silence = Silence {
         away,
         control_planes: ControlPlanes::of(site, away),
+        first: First::of(site, plan, away),
+        silent_voter: site
+            .control_planes()
+            .map(SiteHost::name)
+            .find(|name| away.silent.contains(*name)),
     };
     let mut held = Vec::new();
     for part in &mut plan.hosts {
@@ -86,7 +93,13 @@ pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, away: &Away) 
         let reason = format!("{} may still have to join by it", names(&hosts));
         held.extend(after.steps.iter().map(|step| held_step(step, &reason)));
     }
-    if let Some(ControlPlanes { names, .. }) = &silence.control_planes {
+    let first = silence.first.as_ref().map(|first| first.name);
+    if let Some(names) = silence
+        .control_planes
+        .as_ref()
+        .map(|all| all.names.as_str())
+        .or(first)
+    {
         for (host, recorded) in std::mem::take(&mut observed.leaving) {
             let reason = format!("{host} leaves the cluster first, which {names} would have to do");
             let recorded = recorded.iter().filter(|recorded| recorded.leaves_something());
@@ -121,9 +134,31 @@ impl ControlPlanes {
     }
 }
 
+/// The control plane that does what is done once for the cluster, where it is away.
+struct First<'a> {
+    name: &'a str,
+    /// Why, as in `edge-1 does not answer`.
+    why: &'static str,
+}
+
+impl<'a> First<'a> {
+    fn of(site: &'a Site, plan: &Plan, away: &Away) -> Option<Self> {
+        if plan.hosts.iter().any(HostPart::does_what_is_done_once) {
+            return None;
+        }
+        site.control_planes().find_map(|host| {
+            let name = host.name().as_str();
+            away.why(name).map(|why| Self { name, why })
+        })
+    }
+}
+
 struct Silence<'a> {
     away: &'a Away,
     control_planes: Option<ControlPlanes>,
+    first: Option<First<'a>>,
+    /// A control plane that does not answer: whether its etcd votes, nobody knows.
+    silent_voter: Option<&'a HostName>,
 }
 
 impl Silence<'_> {
@@ -152,6 +187,7 @@ impl Silence<'_> {
                 Op::Leave {
                     node,
                     reachable: true,
+                    ..
                 },
                 ..,
             ) if let Some(why) = self.away.why(node) => Some(format!(
@@ -165,6 +201,20 @@ impl Silence<'_> {
                 "Calico's settings follow from what all hosts are, and {} did not say",
                 names(&self.away.hosts())
             )),
+            (Op::Leave { member: Some(_), .. }, ..) if self.silent_voter.is_some() => self.stands_still(),
+            (_, Role::ControlPlane, _) if matches!(step.phase, Phase::ControlPlane | Phase::Node) => {
+                match &self.first {
+                    Some(First { name, why }) if !is_done(MEMBER) => {
+                        Some(format!("there is nothing to join while {name} {why}"))
+                    }
+                    _ if step.id.as_str() == MEMBER => self.stands_still(),
+                    _ => None,
+                }
+            }
+            (_, Role::Worker, None) if step.phase == Phase::Join && !is_done(JOINED) => {
+                let First { name, why } = self.first.as_ref()?;
+                Some(format!("{name} lets hosts join, and it {why}"))
+            }
             (_, Role::Worker, Some(ControlPlanes { names, why, work })) => match step.phase {
                 Phase::Join | Phase::Node if !is_done(JOINED) => {
                     Some(format!("there is nothing to join while {names} {why}"))
@@ -176,6 +226,14 @@ impl Silence<'_> {
             },
             _ => None,
         }
+    }
+
+    /// Why no voter of etcd may be stopped or taken out.
+    fn stands_still(&self) -> Option<String> {
+        let voter = self.silent_voter?;
+        Some(format!(
+            "{voter} does not answer, and etcd stands still while too few of its members vote"
+        ))
     }
 
     /// Taints of hosts that are away, which the site no longer asks for.

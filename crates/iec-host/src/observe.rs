@@ -50,7 +50,9 @@ pub async fn observe(fleet: &Fleet, plan: &Plan) -> Observation {
             (
                 name.to_string(),
                 part.is_some(),
-                ask_state(host.as_ref(), script).await,
+                ask_state(host.as_ref(), script)
+                    .await
+                    .map(|found| found.without_what_others_do(part)),
             )
         })
         .await;
@@ -68,7 +70,8 @@ pub async fn observe(fleet: &Fleet, plan: &Plan) -> Observation {
 
 /// Asks one host for the state of its steps.
 pub(crate) async fn observe_host(host: &dyn Host, part: &HostPart) -> Result<HostObserved, HostError> {
-    ask_state(host, observe_script(part)).await
+    let found = ask_state(host, observe_script(part)).await?;
+    Ok(found.without_what_others_do(Some(part)))
 }
 
 fn observe_script(part: &HostPart) -> String {

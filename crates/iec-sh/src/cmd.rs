@@ -118,7 +118,10 @@ impl Cmd {
     /// The same on a host where everything takes so many times longer: the time-outs that it is given are as much longer.
     #[must_use]
     pub(crate) fn slowed(mut self, times: u32) -> Self {
-        if matches!(self.program, Program::Kubectl | Program::Helm | Program::Env) {
+        if matches!(
+            self.program,
+            Program::Kubectl | Program::Helm | Program::Env | Program::Xargs
+        ) {
             for word in &mut self.words {
                 if let Some(longer) = longer_time_out(word.as_str(), times) {
                     *word = Word::new(longer);

@@ -368,4 +368,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Write the values of /etc/iec/installed-with into the site file again, or reset the site with the file as it was and install it anew.",
         "cat /etc/iec/installed-with",
     ),
+    row(
+        "IEC1712",
+        "another control plane has the cluster already",
+        "The host would make the cluster, and another control plane of the site answers with its certificate: two clusters would take the same hosts. A script or a medium that was made before a control plane was replaced does so. Nothing was changed in the cluster.",
+        "Make the plan anew with what the hosts are: `iec apply`, or `iec render` with `--probe`.",
+        "",
+    ),
 ];

@@ -124,6 +124,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC0406",
+        "the endpoint is the address of one of several control planes",
+        "Every host would ask that one only, and none would find another when it is gone.",
+        "Remove `endpoint`: its default is a name, under which every host finds all control planes.",
+        "",
+    ),
+    row(
         "IEC0501",
         "unknown pod network",
         "IEC installs Calico.",

@@ -223,9 +223,9 @@ pub(super) const ROWS: &[Explanation] = &[
     ),
     row(
         "IEC0211",
-        "several control planes are not supported yet",
-        "This version of IEC installs one control plane. Its endpoint is a name from the first day, so that the site can grow later.",
-        "Make the other control planes workers.",
+        "too many control planes",
+        "Every change of the cluster waits until more than half of the control planes have written it down. Five survive the loss of two; more make the cluster slower than they make it safe.",
+        "Keep one, three or five control planes, and make the others workers.",
         "",
     ),
     row(
@@ -275,6 +275,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "a name that a certificate cannot have",
         "The names of the API server's certificate are DNS names and IPv4 addresses.",
         "Write the bare name or address, without scheme and port.",
+        "",
+    ),
+    row(
+        "IEC0220",
+        "Calico's own etcd has one member",
+        "With `datastore: etcd` Calico's data are in an etcd of its own on the control plane. With several control planes that one would still be the only member, and the network of the pods would end with it.",
+        "Remove `datastore: etcd`, so that Calico keeps its data in the cluster; or keep one control plane.",
         "",
     ),
 ];

@@ -14,6 +14,8 @@ use crate::site::{Role, SiteHost};
 
 /// kubeadm's configuration on the first control plane, without any secret.
 pub const INIT_FILE: &str = "/etc/iec/kubeadm.yaml";
+/// kubeadm's configuration by which a control plane joins the others, without any secret.
+pub const JOIN_FILE: &str = "/etc/iec/kubeadm-join.yaml";
 /// The folder of patches that make the kubelets' common configuration fit this host.
 pub const PATCHES: &str = "/etc/iec/kubeadm-patches";
 /// The name server file that pods inherit.
@@ -238,6 +240,27 @@ pub(super) fn join_configuration(subject: &Subject<'_>) -> Secret<String> {
             },
         })])
     })
+}
+
+/// The configuration by which a control plane joins the others' etcd: it has the cluster's authorities, so it needs no token.
+#[must_use]
+pub(super) fn control_plane_join_configuration(subject: &Subject<'_>) -> String {
+    let Subject {
+        inputs, host, facts, ..
+    } = *subject;
+    let port = inputs.site.control_plane().endpoint().port();
+    let mut join = json!({
+        "apiVersion": API,
+        "kind": "JoinConfiguration",
+        "controlPlane": {"localAPIEndpoint": {"advertiseAddress": host.node_address(), "bindPort": port}},
+        "discovery": {"file": {"kubeConfigPath": "/etc/kubernetes/admin.conf"}},
+        "nodeRegistration": node_registration(inputs, host, facts),
+        "patches": {"directory": PATCHES},
+    });
+    if !subject.pace.is_ordinary() {
+        join["timeouts"] = timeouts(subject.pace);
+    }
+    document::documents(&[join])
 }
 
 fn node_registration(inputs: &Inputs<'_>, host: &SiteHost, facts: &HostFacts) -> Value {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::facts::HostFacts;
 use crate::pace::Pace;
 use crate::plan::{Inputs, document, kubeadm};
+use crate::site::Site;
 
 /// The unit file.
 pub(super) const UNIT_FILE: &str = "/etc/systemd/system/kubelet.service";
@@ -32,7 +33,7 @@ WantedBy=multi-user.target
 ";
 
 /// kubeadm's addition: where it puts the kubelet's configuration, arguments and credentials.
-pub(super) const DROP_IN: &str = r#"# Written by IEC.
+const DROP_IN: &str = r#"# Written by IEC.
 [Service]
 Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
 Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
@@ -41,6 +42,21 @@ EnvironmentFile=-/etc/default/kubelet
 ExecStart=
 ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 "#;
+
+/// Where there are several control planes, a kubelet notices in ten seconds that the one it speaks with is gone. By itself
+/// it takes 45 (`readIdleTimeoutSeconds` and `pingTimeoutSeconds` of `k8s.io/apimachinery/pkg/util/net`), and after 50 its
+/// node counts as lost.
+const NOTICES_LOSS: &str = r#"Environment="HTTP2_READ_IDLE_TIMEOUT_SECONDS=5" "HTTP2_PING_TIMEOUT_SECONDS=5"
+"#;
+
+/// kubeadm's addition on the hosts of this site.
+pub(super) fn drop_in(site: &Site) -> String {
+    let mut text = DROP_IN.to_owned();
+    if site.control_planes().count() > 1 {
+        text.push_str(NOTICES_LOSS);
+    }
+    text
+}
 
 /// The kubelet's configuration. kubeadm writes one when a host joins; from then on it is IEC's.
 pub(super) const CONFIGURATION_FILE: &str = "/var/lib/kubelet/config.yaml";

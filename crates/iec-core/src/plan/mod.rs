@@ -13,6 +13,7 @@ pub(crate) mod marks;
 mod op;
 mod part;
 mod phase;
+mod role;
 mod service_network;
 mod static_pod;
 mod step;
@@ -27,15 +28,17 @@ pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
 pub use fixed::KEYS as FIXED_KEYS;
 pub use kubeadm::{InitPhase, JoinPhase};
 pub use lower::{After, HOME, Lowered, SECRETS, Shown, Undo, lower};
-pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node};
+pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node, remove_member};
 pub use op::{
-    CalicoSettings, FileContent, FileOp, HelmOp, Op, Program, ProgramOwner, ReleaseMark, Require, SecretName,
-    SeedOp, StoreBlob, Unit, Wait,
+    CalicoSettings, FileContent, FileOp, HelmOp, LeavingMember, Op, Program, ProgramOwner, ReleaseMark,
+    Require, SecretName, SeedOp, StoreBlob, Unit, Wait,
 };
 pub use part::{HostPart, journal_script};
 pub(crate) use phase::CLUSTER_CA_FILE;
 pub use phase::image_names;
-pub use static_pod::{Component, StaticPod};
+pub use role::{PlanRole, first_control_plane, is_done_once};
+pub(crate) use static_pod::etcd_peer;
+pub use static_pod::{Component, EtcdStart, StaticPod};
 pub use step::{Phase, Step, StepId};
 
 use crate::content::{Digest, Manifest};
@@ -45,7 +48,7 @@ use crate::facts::Facts;
 use crate::name::HostName;
 use crate::release::Release;
 use crate::seed::Seed;
-use crate::site::{ReleaseId, Role, Site, SiteHost};
+use crate::site::{ReleaseId, Site, SiteHost};
 use part::PartBuilder;
 
 /// Everything that a plan is made from. The same inputs give the same plan.
@@ -184,22 +187,24 @@ fn host_part(inputs: &Inputs<'_>, host: &SiteHost) -> Result<(HostPart, Option<H
     phase::system(&mut part);
     phase::runtime(&mut part);
     phase::kubernetes(&mut part);
-    match host.role() {
-        Role::ControlPlane => {
+    match part.role {
+        PlanRole::FirstControlPlane => {
             phase::control_plane(&mut part);
             phase::network(&mut part);
         }
-        Role::Worker => phase::join(&mut part),
+        PlanRole::ControlPlane => phase::control_plane(&mut part),
+        PlanRole::Worker => phase::join(&mut part),
     }
     phase::network_of_host(&mut part);
     phase::node(&mut part);
-    if host.role() == Role::ControlPlane {
+    let is_first = part.role == PlanRole::FirstControlPlane;
+    if is_first {
         phase::other_nodes(&mut part);
         phase::helm(&mut part);
     }
     phase::finish(&mut part);
     let part = part.build()?;
-    if host.role() == Role::Worker {
+    if !is_first {
         return Ok((part, None));
     }
     let mut after = builder()?;

@@ -130,6 +130,8 @@ pub enum Op {
         node: String,
         /// Whether its host answers, so that its pods can end there.
         reachable: bool,
+        /// What of a control plane leaves etcd first.
+        member: Option<LeavingMember>,
     },
     /// The control-plane taint taken off a node.
     Schedulable {
@@ -188,6 +190,15 @@ pub struct CalicoSettings {
     pub path: String,
     /// The prefix length of the blocks of the pool in it: one that runs with another length stays as it is.
     pub block_size: u8,
+}
+
+/// A member of etcd that leaves with its control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeavingMember {
+    /// The node whose etcd takes it out.
+    pub first: String,
+    /// Where the others reach it, as `https://10.0.0.12:2380`.
+    pub peer: String,
 }
 
 /// Something that must be true before anything is changed.

@@ -11,6 +11,7 @@ use crate::facts::HostFacts;
 use crate::name::HostName;
 use crate::pace::Pace;
 use crate::plan::op::{FileContent, FileOp, Op, Program, SecretName, StoreBlob};
+use crate::plan::role::{PlanRole, is_done_once};
 use crate::plan::step::{Phase, Step, StepId};
 use crate::plan::{HOME, Inputs, Lowered, kubeadm, lower};
 use crate::secret::Secret;
@@ -36,6 +37,12 @@ pub struct HostPart {
 }
 
 impl HostPart {
+    /// Whether it is the part of the control plane that does what is done once for the cluster.
+    #[must_use]
+    pub fn does_what_is_done_once(&self) -> bool {
+        self.steps.iter().any(|step| is_done_once(&step.id))
+    }
+
     /// Its steps, lowered, in order.
     #[must_use]
     pub fn lowered(&self) -> Vec<(&Step, Lowered)> {
@@ -135,6 +142,8 @@ pub(super) struct PartBuilder<'a> {
     pub(super) host: &'a SiteHost,
     pub(super) facts: &'a HostFacts,
     pub(super) architecture: Architecture,
+    /// What it is to the cluster.
+    pub(super) role: PlanRole,
     /// How slow the host is.
     pub(super) own_pace: Pace,
     /// How slow the host is, or the control plane that it waits for: by this everything is waited for.
@@ -184,6 +193,7 @@ impl<'a> PartBuilder<'a> {
             host,
             facts,
             architecture,
+            role: PlanRole::of(inputs, host),
             own_pace,
             pace: pace_of_control_planes(inputs).slower_of(own_pace),
             steps: Vec::new(),

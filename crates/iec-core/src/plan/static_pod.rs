@@ -1,6 +1,7 @@
 //! The components that a control plane runs as static pods.
 
 use crate::content::Digest;
+use crate::site::SiteHost;
 
 /// A component of the control plane, in the order in which they come up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,11 +54,38 @@ impl Component {
     }
 }
 
+/// Where etcd keeps what it knows, once it has started.
+pub(super) const ETCD_MEMBER: &str = "/var/lib/etcd/member";
+
 /// A static pod of the control plane as kubeadm makes it of its configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaticPod {
     /// The component.
     pub component: Component,
     /// The digest of all that kubeadm makes it from: when it changes, kubeadm writes it anew.
     pub configuration: Digest,
+    /// This host's own API server, as `https://10.0.0.11:6443`, where another one may answer under the endpoint's name.
+    pub server: Option<String>,
+    /// How its etcd finds others.
+    pub etcd: EtcdStart,
+}
+
+/// How a control plane's etcd starts for the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EtcdStart {
+    /// By itself: others join it.
+    Alone,
+    /// As a learner of the others' etcd, of which it becomes a voter when it has all of their data.
+    Joins {
+        /// The node of the first control plane, which is asked about members.
+        first: String,
+        /// Where other members reach this one, as `https://10.0.0.12:2380`.
+        peer: String,
+    },
+}
+
+/// Where the other members of etcd reach the one of this control plane.
+#[must_use]
+pub(crate) fn etcd_peer(host: &SiteHost) -> String {
+    format!("https://{}:2380", host.node_address())
 }

@@ -102,6 +102,9 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
         kubelet.as_ref(),
         problems,
     );
+    if let (Some(hosts), Some(network)) = (&hosts, &network) {
+        fleet::check_calico_etcd(&hosts.seen, network, hosts.place, problems);
+    }
     let given_endpoint = body
         .value
         .control_plane

@@ -181,7 +181,7 @@ fn following_a_hint_cures() {
 #[test]
 fn a_hint_about_the_number_of_control_planes_is_true_of_the_next_try() {
     let some = Regex::new("make ([0-9]+) of them workers").expect("an expression");
-    for count in 2..=7 {
+    for count in [2, 4, 6, 7, 8, 9] {
         let host = |number: usize, role: &str| {
             format!(
                 "    - {{name: edge-{number}, address: 10.0.0.{}, role: {role}}}",

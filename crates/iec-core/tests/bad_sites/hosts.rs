@@ -210,13 +210,13 @@ pub(crate) const CASES: &[Case] = &[
         &["9:7 IEC0210"],
     ),
     (
-        "three control planes",
+        "seven control planes",
         &[
             (7, "  hosts: &hosts"),
             (9, "    - {name: edge-2, address: 10.0.0.12, role: control-plane}"),
             (
                 10,
-                "    - {name: edge-3, address: 10.0.0.13, role: control-plane}",
+                "    - {name: edge-3, address: 10.0.0.13, role: control-plane}\n    - {name: edge-4, address: 10.0.0.14, role: control-plane}\n    - {name: edge-5, address: 10.0.0.15, role: control-plane}\n    - {name: edge-6, address: 10.0.0.16, role: control-plane}\n    - {name: edge-7, address: 10.0.0.17, role: control-plane}",
             ),
             (11, ""),
             (12, ""),

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use iec_core::content::Digest;
-use iec_core::plan::{Addons, Component, InitPhase, JoinPhase, Op, StaticPod};
+use iec_core::plan::{Addons, Component, EtcdStart, InitPhase, JoinPhase, Op, StaticPod};
 
 use crate::pretend::Pretend;
 
@@ -94,6 +94,8 @@ fn whatever_file_of_a_phase_is_lost_comes_back() {
         Op::StaticPod(StaticPod {
             component,
             configuration: Digest::of(b"configuration"),
+            server: None,
+            etcd: EtcdStart::Alone,
         })
     };
     let mut joined = kubelet();

@@ -59,6 +59,7 @@ fn ops() -> Vec<(&'static str, Op)> {
             Op::Leave {
                 node: node(),
                 reachable: true,
+                member: None,
             },
         ),
         (

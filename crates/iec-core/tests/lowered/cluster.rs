@@ -197,6 +197,7 @@ fn a_node_that_leaves_is_drained_only_where_it_can_be_reached() {
         let leave = Op::Leave {
             node: "edge-2".to_owned(),
             reachable,
+            member: None,
         };
         let (done, back) = there_and_back(&host, "leave", &leave);
         let mut expected: Vec<&str> = Vec::new();

@@ -1,7 +1,7 @@
 //! What a running program reads is changed, and is as it was before when the program does not accept it.
 
 use iec_core::content::Digest;
-use iec_core::plan::{Component, Op, StaticPod};
+use iec_core::plan::{Component, EtcdStart, Op, StaticPod};
 
 use crate::pretend::Pretend;
 
@@ -126,6 +126,8 @@ fn api_server(configuration: &str) -> Op {
     Op::StaticPod(StaticPod {
         component: Component::ApiServer,
         configuration: Digest::of(configuration.as_bytes()),
+        server: None,
+        etcd: EtcdStart::Alone,
     })
 }
 

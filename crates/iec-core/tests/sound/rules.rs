@@ -117,7 +117,9 @@ fn asks_the_cluster(question: &Expr) -> bool {
 /// A question to the cluster can stay open.
 fn open_questions(lowered: &[(&Step, Lowered)]) -> Vec<String> {
     let mut found = Vec::new();
-    for (step, lowered) in lowered.iter().filter(|(step, _)| !matches!(step.op, Op::Wait(_))) {
+    // A wait goes on, and what is required is required of the very silence of others.
+    let is_check = |step: &Step| !matches!(step.op, Op::Wait(_) | Op::Require(_));
+    for (step, lowered) in lowered.iter().filter(|(step, _)| is_check(step)) {
         for question in lowered
             .check
             .iter()

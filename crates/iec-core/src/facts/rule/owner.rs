@@ -18,8 +18,8 @@ const UNITS: [&str; 3] = [
 ];
 /// The drop-in of the kubelet's that IEC writes itself. It replaces what a file with an earlier name says.
 const KUBELET_DROP_IN: &str = "10-kubeadm.conf";
-/// How IEC knows its own line again.
-const OWN_LINE: &str = "# IEC: API server";
+/// How IEC knows its own lines again.
+const OWN_LINES: [&str; 2] = ["# IEC: API server", "# IEC: another API server"];
 
 /// A masked unit starts for nobody.
 pub(super) fn masked_units(subject: &Subject<'_>, problems: &mut Diagnostics) {
@@ -115,7 +115,7 @@ pub(super) fn endpoint_name(subject: &Subject<'_>, problems: &mut Diagnostics) {
         let content = line.split('#').next().unwrap_or_default();
         let mut words = content.split_whitespace();
         let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
-        !line.contains(OWN_LINE)
+        !OWN_LINES.iter().any(|own| line.contains(own))
             && address.is_some_and(|address| !addresses.contains(&address))
             && words.any(|word| word.trim_end_matches('.').eq_ignore_ascii_case(&name))
     };

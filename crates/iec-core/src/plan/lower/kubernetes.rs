@@ -3,10 +3,11 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_node, question, run, test};
+use super::etcd_member::remove_member;
 use super::folders::{note_folders, remove_empty_folders, was_absent};
 use super::last_words::KUBELET;
 use super::{Lowered, SECRETS, Undo};
-use crate::plan::op::{SecretName, Wait};
+use crate::plan::op::{LeavingMember, SecretName, Wait};
 
 /// Seconds that a kubelet may take to make its node: a slow board needs most of a minute.
 const REGISTRATION_SECONDS: u32 = 180;
@@ -117,10 +118,14 @@ fn has_none(kind: &[&str], name: &str) -> Expr {
 /// Seconds that the pods of a node may take to end elsewhere, where the site stays.
 const DRAIN_SECONDS: u32 = 300;
 
-pub(super) fn leave(node: &str, reachable: bool) -> Lowered {
+pub(super) fn leave(node: &str, reachable: bool, member: Option<&LeavingMember>) -> Lowered {
     let mut apply = Vec::new();
     if reachable {
         apply.push(drain_node(node, DRAIN_SECONDS).into());
+    }
+    // Before the host goes: a voter that is gone still counts, and fewer could be lost after it.
+    if let Some(LeavingMember { first, peer }) = member {
+        apply.extend(remove_member(first, peer));
     }
     apply.push(delete_node(node).into());
     // Nobody says any more that a pod there has ended. The cluster would count them for a minute (the quarantine of

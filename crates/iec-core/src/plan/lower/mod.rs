@@ -9,6 +9,7 @@ mod content;
 mod daemon;
 mod differences;
 mod edit;
+mod etcd_member;
 mod file;
 mod folders;
 mod gate;
@@ -26,6 +27,7 @@ mod undo;
 mod unit;
 
 pub(crate) use content::BLOB_QUESTION;
+pub(crate) use etcd_member::remove_member;
 use iec_sh::{Expr, Question, RunnerStep};
 pub(crate) use kubernetes::{delete_node, drain_node};
 pub(super) use static_pod::what_it_says as static_pod_log;
@@ -158,7 +160,11 @@ fn lower_op(step: &Step) -> Lowered {
             value,
             effect,
         } => kubernetes::taint(node, key, value, effect),
-        Op::Leave { node, reachable } => kubernetes::leave(node, *reachable),
+        Op::Leave {
+            node,
+            reachable,
+            member,
+        } => kubernetes::leave(node, *reachable, member.as_ref()),
         Op::Schedulable { node } => kubernetes::schedulable(node),
         Op::Token {
             id: token,

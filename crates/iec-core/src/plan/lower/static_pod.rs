@@ -3,11 +3,12 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{has_stamp, kubectl_admin, question, run, stamp, test};
+use super::etcd_member::remove_member;
 use super::gate::Gate;
 use super::last_words::{CONTAINERD, KUBELET};
 use super::{After, HOME, Lowered, Shown, Undo};
-use crate::plan::kubeadm::INIT_FILE;
-use crate::plan::static_pod::{Component, StaticPod};
+use crate::plan::kubeadm::{INIT_FILE, JOIN_FILE};
+use crate::plan::static_pod::{Component, ETCD_MEMBER, EtcdStart, StaticPod};
 
 /// Seconds in which a component that was changed must be at work: a slow board needs two minutes for the API server, others
 /// a quarter of one.
@@ -29,7 +30,7 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
     let path = component.file();
     let kept = format!("{HOME}/set/{}.yaml", component.name());
     let made_from = format!("{HOME}/set/{}", component.name());
-    let gate = gate(component, &path);
+    let gate = gate(pod, &path);
     let check = vec![
         question(format!("{path} is written"), test(["-s", &path])),
         question(
@@ -54,14 +55,10 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
         ),
         gate.question(),
     ];
-    let [phase, name] = component.words();
     let mut apply = gate.begin();
+    apply.push(remove_empty(&path));
+    apply.extend(write(pod, &made_from));
     apply.extend([
-        remove_empty(&path),
-        run(
-            Program::Kubeadm,
-            ["init", "phase", phase, name, "--config", INIT_FILE],
-        ),
         // kubeadm does not wait for the disk; a power cut must not leave an empty file that looks like done.
         run(Program::Sync, [&path]),
     ]);
@@ -89,6 +86,34 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
     }
 }
 
+/// Has kubeadm write the file. An etcd that joins others is announced to them first, and becomes a voter in the end: only
+/// then is it stamped as made, and is no more than a file from then on.
+fn write(pod: &StaticPod, made_from: &str) -> Vec<Expr> {
+    let [phase, name] = pod.component.words();
+    let init = run(
+        Program::Kubeadm,
+        ["init", "phase", phase, name, "--config", INIT_FILE],
+    );
+    let (Component::Etcd, EtcdStart::Joins { first, peer }) = (pod.component, &pod.etcd) else {
+        return vec![init];
+    };
+    // A member without its data must not come back as itself: it has promised the others what it does not know any more.
+    let mut join = vec![Expr::If {
+        condition: Box::new(test(["-d", ETCD_MEMBER])),
+        then: vec![],
+        otherwise: remove_member(first, peer).to_vec(),
+    }];
+    join.push(run(
+        Program::Kubeadm,
+        ["join", "phase", "etcd-join", "--config", JOIN_FILE],
+    ));
+    vec![Expr::If {
+        condition: Box::new(Expr::all([test(["-s", made_from]), test(["-d", ETCD_MEMBER])])),
+        then: vec![init],
+        otherwise: join,
+    }]
+}
+
 /// What a power cut may have left, and the kubelet would take for a pod.
 fn remove_empty(path: &str) -> Expr {
     Expr::If {
@@ -114,37 +139,37 @@ fn runs(path: &str) -> Expr {
     ])
 }
 
-fn gate(component: Component, path: &str) -> Gate<'_> {
+fn gate<'a>(pod: &StaticPod, path: &'a str) -> Gate<'a> {
+    let component = pod.component;
     Gate {
         path,
         name: component.name(),
         // The kubelet looks at its folder by itself.
         reload: vec![],
-        accepted: Expr::all([runs(path), is_at_work(component)]),
+        accepted: Expr::all([runs(path), is_at_work(pod)]),
         deadline_seconds: ACCEPTED_SECONDS,
         units: vec![CONTAINERD.into(), KUBELET.into()],
         evidence: vec![what_it_says(component)],
     }
 }
 
-/// What the component itself says of its work.
-fn is_at_work(component: Component) -> Expr {
-    let local = |port: &str| {
+/// What the component itself says of its work, on this host: another control plane may answer in its place.
+fn is_at_work(pod: &StaticPod) -> Expr {
+    let local = |server: &str, path: &str| {
         Cmd::new(Program::Kubectl)
             .words(["--kubeconfig=/dev/null", "--insecure-skip-tls-verify"])
             // Anybody may ask for this one; without credentials kubectl would ask for a user at a prompt.
             .words(["--username=anonymous", "--password=none"])
-            .words([
-                &format!("--server=https://127.0.0.1:{port}"),
-                "--request-timeout=5s",
-            ])
-            .words(["get", "--raw", "/healthz"])
+            .words([&format!("--server={server}"), "--request-timeout=5s"])
+            .words(["get", "--raw", path])
     };
-    match component {
-        Component::Etcd => kubectl_admin().words(["get", "--raw", "/readyz/etcd"]),
-        Component::ApiServer => kubectl_admin().words(["get", "--raw", "/readyz"]),
-        Component::ControllerManager => local("10257"),
-        Component::Scheduler => local("10259"),
+    match pod.component {
+        Component::Etcd => local("http://127.0.0.1:2381", "/readyz"),
+        Component::ApiServer => kubectl_admin()
+            .words(pod.server.iter().flat_map(|server| ["--server", server]))
+            .words(["get", "--raw", "/readyz"]),
+        Component::ControllerManager => local("https://127.0.0.1:10257", "/healthz"),
+        Component::Scheduler => local("https://127.0.0.1:10259", "/healthz"),
     }
     .into()
 }

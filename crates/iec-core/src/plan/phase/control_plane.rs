@@ -1,20 +1,24 @@
-//! The first control plane, phase by phase of `kubeadm init`.
+//! A control plane, phase by phase of `kubeadm init`: the first one makes the cluster, the others join its etcd.
 
-use iec_sh::{Cmd, Program};
+use iec_sh::{Cmd, Expr, Program};
 
 use super::admission::installed_with;
-use super::kubernetes::kubelet_configuration;
+use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
 use crate::content::Digest;
 use crate::plan::addons::Addons;
-use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
+use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, JOIN_FILE, PKI};
 use crate::plan::lower::{node_units, static_pod_log};
-use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
+use crate::plan::op::{FileContent, FileOp, Op, Require, SecretName, Wait};
 use crate::plan::part::PartBuilder;
-use crate::plan::static_pod::{Component, StaticPod};
+use crate::plan::role::{PlanRole, first_control_plane};
+use crate::plan::static_pod::{Component, ETCD_MEMBER, EtcdStart, StaticPod, etcd_peer};
 use crate::plan::step::Phase;
+use crate::site::SiteHost;
 
 /// Seconds until the API server must be ready.
 const DEADLINE_SECONDS: u32 = 600;
+/// Seconds that a control plane waits for the first one: a slow board needs some ten minutes for its own part.
+const JOIN_DEADLINE_SECONDS: u32 = 1800;
 
 pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     let configuration = kubeadm::init_configuration(&part.kubeadm());
@@ -29,6 +33,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     );
     let node = part.host.name().to_string();
 
+    no_other_cluster(part);
     init(part, InitPhase::Preflight);
     authorities(part);
     let names = kubeadm::certificate_names(part.inputs, part.host);
@@ -40,22 +45,23 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     );
     init(part, InitPhase::Kubeconfigs);
     installed_with(part, Phase::ControlPlane);
-    for component in Component::ALL {
-        static_pod(part, component);
+    if part.role == PlanRole::FirstControlPlane {
+        start(part);
+        init(
+            part,
+            InitPhase::UploadConfig {
+                configuration: Digest::of(configuration.as_bytes()),
+            },
+        );
+        init(part, InitPhase::MarkControlPlane { node: node.clone() });
+        init(part, InitPhase::BootstrapToken);
+        init(part, InitPhase::KubeletFinalize);
+        init(part, InitPhase::Addons(Addons::of(part.inputs)));
+    } else {
+        join(part);
+        init(part, InitPhase::MarkControlPlane { node: node.clone() });
+        init(part, InitPhase::KubeletFinalize);
     }
-    init(part, InitPhase::KubeletStart);
-    kubelet_configuration(part, Phase::ControlPlane);
-    wait(part);
-    init(
-        part,
-        InitPhase::UploadConfig {
-            configuration: Digest::of(configuration.as_bytes()),
-        },
-    );
-    init(part, InitPhase::MarkControlPlane { node: node.clone() });
-    init(part, InitPhase::BootstrapToken);
-    init(part, InitPhase::KubeletFinalize);
-    init(part, InitPhase::Addons(Addons::of(part.inputs)));
     no_super_admin(part);
     if part.inputs.site.control_plane().schedulable() {
         let why = "The site wants its control plane to run workloads too: edge sites are small.";
@@ -71,6 +77,108 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     }
     token(part);
     kubeconfig(part);
+}
+
+/// Whoever makes the cluster must be the only one who has it: this host may have been replaced since its plan was made.
+fn no_other_cluster(part: &mut PartBuilder<'_>) {
+    let site = part.inputs.site;
+    let others: Vec<_> = site
+        .control_planes()
+        .filter(|host| host.name() != part.host.name())
+        .collect();
+    if part.role != PlanRole::FirstControlPlane || others.is_empty() {
+        return;
+    }
+    let port = site.control_plane().endpoint().port();
+    let is_silent = |host: &SiteHost| {
+        Cmd::new(Program::Kubectl)
+            .words(["--server", &format!("https://{}:{port}", host.node_address())])
+            .words(["--certificate-authority", CLUSTER_CA_FILE, "--request-timeout=5s"])
+            // Anybody may ask for this one; without credentials kubectl would ask for a user at a prompt.
+            .words(["--username=anonymous", "--password=none"])
+            .words(["get", "--raw", "/version"])
+            .quiet()
+    };
+    let silent = others.iter().map(|host| Expr::from(is_silent(host)).not());
+    let has_it = Expr::from(Cmd::new(Program::Test).words(["-d", ETCD_MEMBER]));
+    let require = Require {
+        what: "IEC1712: no other control plane has the cluster already".to_owned(),
+        ask: Expr::any([has_it, Expr::all(silent)]),
+    };
+    let why =
+        "It is asked before a second cluster is made: a host that was replaced joins the one that there is.";
+    part.step(
+        Phase::ControlPlane,
+        "alone",
+        "Is there a cluster already?",
+        why,
+        0,
+        Op::Require(require),
+    );
+}
+
+/// The control plane comes up by itself: there is nobody yet whom it could ask.
+fn start(part: &mut PartBuilder<'_>) {
+    for component in Component::ALL {
+        static_pod(part, component);
+    }
+    init(part, InitPhase::KubeletStart);
+    kubelet_configuration(part, Phase::ControlPlane);
+    wait(part);
+}
+
+/// The control plane joins the others. Its etcd comes first: it is announced to the others when it can start at once, and
+/// its API server has nothing to say without it.
+fn join(part: &mut PartBuilder<'_>) {
+    wait_for_cluster(part);
+    let configuration = kubeadm::control_plane_join_configuration(&part.kubeadm());
+    let why = "By it kubeadm announces this control plane's etcd to the others.";
+    part.file(
+        Phase::ControlPlane,
+        "kubeadm-join-config",
+        JOIN_FILE,
+        0o600,
+        why,
+        configuration,
+    );
+    init(part, InitPhase::KubeletStart);
+    kubelet_configuration(part, Phase::ControlPlane);
+    for component in Component::ALL {
+        static_pod(part, component);
+    }
+    wait(part);
+}
+
+/// Until the first control plane has stored its configuration in the cluster, there is nothing to join.
+fn wait_for_cluster(part: &mut PartBuilder<'_>) {
+    let configuration = || {
+        Cmd::new(Program::Kubectl)
+            .words([
+                "--kubeconfig",
+                "/etc/kubernetes/admin.conf",
+                "--request-timeout=5s",
+            ])
+            .words(["get", "-n", "kube-system", "configmap/kubeadm-config"])
+    };
+    let has_joined = Cmd::new(Program::Test).words(["-s", &Component::ApiServer.file()]);
+    let wait = Wait {
+        what: "the first control plane has made the cluster".to_owned(),
+        ask: configuration().quiet().into(),
+        unless: Some(has_joined.into()),
+        every_seconds: 1,
+        deadline_seconds: JOIN_DEADLINE_SECONDS,
+        units: vec![],
+        explains: vec![configuration().into()],
+    };
+    let why = "Hosts may start at once and in any order; there is nothing to join before that. It gives up after half an hour.";
+    part.step(
+        Phase::ControlPlane,
+        "cluster",
+        "Wait for the first control plane",
+        why,
+        25,
+        Op::Wait(wait),
+    );
 }
 
 /// Adds a phase of `kubeadm init`: its name, what it does, why, and the seconds that it usually takes.
@@ -141,6 +249,7 @@ fn wait(part: &mut PartBuilder<'_>) {
             "/etc/kubernetes/admin.conf",
             "--request-timeout=5s",
         ])
+        .words(own_server(part).iter().flat_map(|server| ["--server", server]))
         .words(["get", "--raw", "/readyz"]);
     let wait = Wait {
         what: "the API server is ready".to_owned(),
@@ -164,6 +273,13 @@ fn wait(part: &mut PartBuilder<'_>) {
     );
 }
 
+/// The API server of this host by its own address, where another one may answer under the endpoint's name.
+fn own_server(part: &PartBuilder<'_>) -> Option<String> {
+    let site = part.inputs.site;
+    let port = site.control_plane().endpoint().port();
+    (site.control_planes().count() > 1).then(|| format!("https://{}:{port}", part.host.node_address()))
+}
+
 /// Adds a static pod: what it is for, and what kubeadm makes it from.
 fn static_pod(part: &mut PartBuilder<'_>, component: Component) {
     let why = match component {
@@ -177,9 +293,20 @@ fn static_pod(part: &mut PartBuilder<'_>, component: Component) {
     let program = part.binary("kubeadm", "").map(|program| program.digest.hex());
     let configuration = kubeadm::static_pod_is_made_from(component, part.inputs, part.host);
     let made_from = format!("{configuration}{}", program.unwrap_or_default());
+    let first = first_control_plane(part.inputs.site, part.inputs.facts);
+    let etcd = if part.role == PlanRole::FirstControlPlane {
+        EtcdStart::Alone
+    } else {
+        EtcdStart::Joins {
+            first: first.name().to_string(),
+            peer: etcd_peer(part.host),
+        }
+    };
     let op = Op::StaticPod(StaticPod {
         component,
         configuration: Digest::of(made_from.as_bytes()),
+        server: own_server(part),
+        etcd,
     });
     let name = component.name();
     part.step(

@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::document;
 use crate::plan::op::{FileContent, FileOp, HelmOp, Op, ProgramOwner, ReleaseMark, SecretName};
 use crate::plan::part::PartBuilder;
-use crate::plan::step::Phase;
+use crate::plan::step::{Phase, StepId};
 use crate::secret::Secret;
 use crate::site::HelmRelease;
 
@@ -47,6 +47,16 @@ impl Called {
             values: format!("{namespace}.{name}.values"),
             title,
         }
+    }
+}
+
+/// Whether this is the step of a release itself, rather than of its values or of Helm.
+pub(in crate::plan) fn is_release(step: &StepId) -> bool {
+    let parts: Vec<&str> = step.as_str().split('.').collect();
+    match parts.as_slice() {
+        ["helm", name] => *name != PROGRAM && !name.ends_with(VALUES),
+        ["helm", _, _] => true,
+        _ => false,
     }
 }
 

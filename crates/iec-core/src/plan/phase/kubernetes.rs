@@ -41,6 +41,7 @@ pub(in crate::plan) fn kubernetes(part: &mut PartBuilder<'_>) {
         why,
         kubelet::UNIT,
     );
+    let drop_in = kubelet::drop_in(part.inputs.site);
     let why = "Where kubeadm puts the kubelet's configuration, arguments and credentials.";
     part.file(
         Phase::Kubernetes,
@@ -48,10 +49,9 @@ pub(in crate::plan) fn kubernetes(part: &mut PartBuilder<'_>) {
         kubelet::DROP_IN_FILE,
         0o644,
         why,
-        kubelet::DROP_IN,
+        drop_in.as_str(),
     );
-    let configuration =
-        Digest::of(format!("{}{}{kubelet_program}", kubelet::UNIT, kubelet::DROP_IN).as_bytes());
+    let configuration = Digest::of(format!("{}{drop_in}{kubelet_program}", kubelet::UNIT).as_bytes());
     let op = Op::Unit(Unit {
         name: "kubelet.service".to_owned(),
         active: false,

@@ -14,7 +14,7 @@ mod system;
 pub(super) use admission::admission;
 use calico_etcd::{calico_etcd, calico_etcd_clients};
 pub(super) use control_plane::{after_joins, control_plane};
-pub(super) use helm::helm;
+pub(super) use helm::{helm, is_release};
 pub(super) use join::join;
 pub(crate) use kubernetes::CLUSTER_CA_FILE;
 pub(super) use kubernetes::kubernetes;

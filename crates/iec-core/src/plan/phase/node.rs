@@ -4,10 +4,11 @@ use iec_sh::{Cmd, Expr, Program};
 
 use crate::content::Digest;
 use crate::plan::lower::node_units;
-use crate::plan::op::{Op, Wait};
+use crate::plan::op::{LeavingMember, Op, Wait};
 use crate::plan::part::PartBuilder;
+use crate::plan::static_pod::etcd_peer;
 use crate::plan::step::Phase;
-use crate::site::{Role, SiteHost};
+use crate::site::Role;
 
 /// Seconds until a node must be Ready: a slow board needs some three minutes.
 const DEADLINE_SECONDS: u32 = 900;
@@ -98,10 +99,6 @@ fn wait_for_api(part: &mut PartBuilder<'_>) {
 /// may not change itself, and the end of nodes whose hosts leave.
 pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
     let site = part.inputs.site;
-    let is_first = site.control_planes().next().map(SiteHost::name) == Some(part.host.name());
-    if !is_first {
-        return;
-    }
     for host in site.present_hosts() {
         let node = host.name().to_string();
         for taint in host.taints() {
@@ -130,6 +127,10 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
             )
         };
         let why = "The site says that the host is absent.";
+        let member = (host.role() == Role::ControlPlane).then(|| LeavingMember {
+            first: part.host.name().to_string(),
+            peer: etcd_peer(host),
+        });
         let name = format!("leave.{node}");
         part.step(
             Phase::Node,
@@ -137,7 +138,11 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
             title,
             why,
             seconds,
-            Op::Leave { node, reachable },
+            Op::Leave {
+                node,
+                reachable,
+                member,
+            },
         );
     }
 }

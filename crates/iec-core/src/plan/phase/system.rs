@@ -1,5 +1,7 @@
 //! The host itself: names, kernel, swap, packages.
 
+use std::net::Ipv4Addr;
+
 use crate::content::Digest;
 use crate::plan::op::{Op, Unit};
 use crate::plan::part::PartBuilder;
@@ -68,43 +70,8 @@ fn pace(part: &mut PartBuilder<'_>) {
 }
 
 fn names(part: &mut PartBuilder<'_>) {
-    let control_plane = part
-        .inputs
-        .site
-        .control_planes()
-        .next()
-        .map(|host| host.node_address());
-    if let (EndpointHost::Name(name), Some(address)) =
-        (part.inputs.site.control_plane().endpoint().host(), control_plane)
-    {
-        let line = format!("{address} {name}");
-        let why =
-            "Every host finds the API server by this name, so that one control plane can become three later.";
-        let entry = |path: &str| Op::Line {
-            path: path.to_owned(),
-            line: line.clone(),
-            tag: "# IEC: API server".to_owned(),
-        };
-        part.step(
-            Phase::System,
-            "endpoint-name",
-            format!("Name the API server {name}"),
-            why,
-            0,
-            entry("/etc/hosts"),
-        );
-        if part.facts.environment.manages_hosts_file {
-            let why = "cloud-init writes /etc/hosts anew from this template at each boot.";
-            let op = entry("/etc/cloud/templates/hosts.debian.tmpl");
-            part.step(
-                Phase::System,
-                "endpoint-name-template",
-                "Name it in cloud-init's template too",
-                why,
-                0,
-                op,
-            );
-        }
+    if let EndpointHost::Name(name) = part.inputs.site.control_plane().endpoint().host() {
+        endpoint_name(part, &name.to_string());
     }
     let resolver = part.facts.pod_resolver_file().unwrap_or_else(|| {
         "# Written by IEC: this host has no name server that a pod could reach.\nnameserver 192.0.2.53\n"
@@ -119,6 +86,69 @@ fn names(part: &mut PartBuilder<'_>) {
         why,
         resolver,
     );
+}
+
+/// The lines by which this host finds every API server under the endpoint's name. Programs ask the first, and go on to the
+/// next where it does not answer (Go's dialer does, and so does curl).
+fn endpoint_name(part: &mut PartBuilder<'_>, name: &str) {
+    let control_planes = in_own_order(part);
+    for (index, (host, address)) in control_planes.iter().enumerate() {
+        let line = format!("{address} {name}");
+        let (step, tag, why) = if index == 0 {
+            let why = "Every host finds the API server by this name, so that one control plane can become three later.";
+            (String::new(), "# IEC: API server".to_owned(), why)
+        } else {
+            let why = "When one control plane is gone, the others are found under the same name, without a load balancer.";
+            (
+                format!("-{host}"),
+                format!("# IEC: another API server ({host})"),
+                why,
+            )
+        };
+        let entry = |path: &str| Op::Line {
+            path: path.to_owned(),
+            line: line.clone(),
+            tag: tag.clone(),
+        };
+        part.step(
+            Phase::System,
+            &format!("endpoint-name{step}"),
+            format!("Name the API server {name}"),
+            why,
+            0,
+            entry("/etc/hosts"),
+        );
+        if part.facts.environment.manages_hosts_file {
+            let why = "cloud-init writes /etc/hosts anew from this template at each boot.";
+            let op = entry("/etc/cloud/templates/hosts.debian.tmpl");
+            part.step(
+                Phase::System,
+                &format!("endpoint-name-template{step}"),
+                "Name it in cloud-init's template too",
+                why,
+                0,
+                op,
+            );
+        }
+    }
+}
+
+/// The control planes as this host asks them: itself first; other hosts begin with different ones, so that not all ask the
+/// same.
+fn in_own_order(part: &PartBuilder<'_>) -> Vec<(String, Ipv4Addr)> {
+    let site = part.inputs.site;
+    let mut order: Vec<_> = site
+        .control_planes()
+        .map(|host| (host.name().to_string(), host.node_address()))
+        .collect();
+    let own = part.host.name();
+    let workers_before = || site.workers().take_while(|host| host.name() != own).count();
+    let first = site
+        .control_planes()
+        .position(|host| host.name() == own)
+        .unwrap_or_else(|| workers_before() % order.len());
+    order.rotate_left(first);
+    order
 }
 
 fn kernel(part: &mut PartBuilder<'_>) {

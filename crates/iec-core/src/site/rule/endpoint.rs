@@ -153,6 +153,16 @@ fn check_address(given: &Spanned<String>, address: Ipv4Addr, hosts: &[Seen<'_>],
         refuse(given, "IEC0403", &cause, hint, problems);
         return;
     }
+    let control_planes = hosts
+        .iter()
+        .filter(|host| host.is_present() && host.role == Some(Role::ControlPlane));
+    if control_planes.count() > 1 {
+        let cause = format!("{address} is one control plane's, and the site would stop with it");
+        let hint =
+            "remove `endpoint`: the default is a name, under which every host finds all control planes";
+        refuse(given, "IEC0406", &cause, hint, problems);
+        return;
+    }
     let message =
         format!("`endpoint` is the address {address}: it ties every node to this one control plane");
     problems.push(

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::counted;
 use super::host::Seen;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::site::Role;
+use crate::site::{Network, Role};
 
 /// How many control planes this version of IEC can install.
-const SUPPORTED_CONTROL_PLANES: usize = 1;
+/// More voters make each change of the cluster slower, and five survive the loss of two
+/// (<https://etcd.io/docs/v3.6/faq/#what-is-maximum-cluster-size>).
+const SUPPORTED_CONTROL_PLANES: usize = 5;
 
 /// The port of an SSH server for which nobody names one.
 const USUAL_PORT: u16 = 22;
@@ -110,6 +112,28 @@ pub(in crate::site) fn check_quorum(
     }
 }
 
+/// Calico's own etcd has one member, on the only control plane.
+pub(in crate::site) fn check_calico_etcd(
+    hosts: &[Seen<'_>],
+    network: &Network,
+    place: &Place,
+    problems: &mut Diagnostics,
+) {
+    let control_planes = hosts
+        .iter()
+        .filter(|host| host.is_present() && host.role == Some(Role::ControlPlane));
+    if network.has_calico_etcd() && control_planes.count() > 1 {
+        problems.push(
+            Diagnostic::error(
+                "IEC0220",
+                "with several control planes Calico cannot have an etcd of its own: it has one member, and would end with it",
+            )
+            .at(place)
+            .hint("remove `datastore: etcd`: Calico then keeps its data in the cluster, which every control plane has"),
+        );
+    }
+}
+
 /// Whether a pod without tolerations finds a host, such as those of the cluster's DNS on a site that has no worker.
 fn check_room(hosts: &[Seen<'_>], schedulable: bool, place: &Place, problems: &mut Diagnostics) {
     let candidates = || {
@@ -186,7 +210,7 @@ pub fn refused_control_planes(control_planes: usize) -> Option<Diagnostic> {
                 counted(possible, "control plane")
             ),
             more => format!(
-                "make {more} of them workers: this version of IEC installs {}",
+                "make {more} of them workers: {} survive the loss of two",
                 counted(possible, "control plane")
             ),
         };
@@ -194,9 +218,14 @@ pub fn refused_control_planes(control_planes: usize) -> Option<Diagnostic> {
         return Some(Diagnostic::error("IEC0210", message).hint(hint));
     }
     if control_planes > SUPPORTED_CONTROL_PLANES {
-        let message =
-            format!("the site has {control_planes} control planes, this version of IEC installs one");
-        let hint = "make the others workers; the endpoint name of the site lets it grow later";
+        let message = format!(
+            "the site has {control_planes} control planes; with more than five, each change waits for too many"
+        );
+        let hint = format!(
+            "make {} of them workers: {} survive the loss of two",
+            control_planes - SUPPORTED_CONTROL_PLANES,
+            counted(SUPPORTED_CONTROL_PLANES, "control plane")
+        );
         return Some(Diagnostic::error("IEC0211", message).hint(hint));
     }
     None

@@ -1,0 +1,49 @@
+//! Members of the cluster's etcd: how one that is no host's any more is taken out.
+
+use iec_sh::{Cmd, Expr, Program};
+
+use super::ask::run;
+use super::file::parent;
+
+/// Where the list of members is while it is read. A pipe would take an answer that never came for an empty list.
+const MEMBERS: &str = "/var/lib/iec/incoming/etcd-members";
+
+/// The words of `etcdctl` in the etcd pod of a node, with the certificate by which kubeadm asks for its health, behind
+/// `kubectl`.
+fn etcdctl(node: &str) -> [String; 12] {
+    [
+        "--kubeconfig=/etc/kubernetes/admin.conf",
+        "--request-timeout=60s",
+        "--namespace=kube-system",
+        "exec",
+        &format!("etcd-{node}"),
+        "--container=etcd",
+        "--",
+        "etcdctl",
+        "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
+        "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt",
+        "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
+        "member",
+    ]
+    .map(str::to_owned)
+}
+
+/// Takes the member out that others reach at `peer`, where there is one; the etcd of `node` is asked.
+pub(crate) fn remove_member(node: &str, peer: &str) -> [Expr; 4] {
+    // A member a line: id, state, name, peer URLs, client URLs, whether it is a learner.
+    let id = format!("$4 == \"{peer}\" {{ print $1 }}");
+    let list = Cmd::new(Program::Kubectl).words(etcdctl(node)).word("list");
+    let remove = Cmd::new(Program::Xargs)
+        .words(["-r", "-n", "1", "kubectl"])
+        .words(etcdctl(node))
+        .word("remove");
+    [
+        run(Program::Mkdir, ["-p", parent(MEMBERS)]),
+        list.stdout_file(MEMBERS).into(),
+        Expr::Pipe(vec![
+            Cmd::new(Program::Awk).words(["-F", ", ", &id, MEMBERS]),
+            remove,
+        ]),
+        run(Program::Rm, ["-f", MEMBERS]),
+    ]
+}
