@@ -79,6 +79,9 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     kubeconfig(part);
 }
 
+/// By it a host asks others.
+const KUBECTL: &str = "/usr/local/bin/kubectl";
+
 /// Whoever makes the cluster must be the only one who has it: this host may have been replaced since its plan was made.
 fn no_other_cluster(part: &mut PartBuilder<'_>) {
     let site = part.inputs.site;
@@ -103,7 +106,12 @@ fn no_other_cluster(part: &mut PartBuilder<'_>) {
     let has_it = Expr::from(Cmd::new(Program::Test).words(["-d", ETCD_MEMBER]));
     let require = Require {
         what: "IEC1712: no other control plane has the cluster already".to_owned(),
-        ask: Expr::any([has_it, Expr::all(silent)]),
+        ask: Expr::If {
+            // A bare host cannot ask yet, and is asked again before it makes the cluster.
+            condition: Box::new(Cmd::new(Program::Test).words(["-x", KUBECTL]).into()),
+            then: vec![Expr::any([has_it, Expr::all(silent)])],
+            otherwise: vec![],
+        },
     };
     let why =
         "It is asked before a second cluster is made: a host that was replaced joins the one that there is.";
