@@ -200,6 +200,7 @@ fn host_part(inputs: &Inputs<'_>, host: &SiteHost) -> Result<(HostPart, Option<H
     let is_first = part.role == PlanRole::FirstControlPlane;
     if is_first {
         phase::other_nodes(&mut part);
+        phase::spread_dns(&mut part);
         phase::helm(&mut part);
     }
     phase::finish(&mut part);

@@ -67,7 +67,9 @@ pub fn is_done_once(step: &StepId) -> bool {
     match Phase::of(step) {
         Phase::Network => true,
         Phase::Helm => is_release(step),
-        Phase::Node => name.starts_with("node.taint.") || name.starts_with("node.leave."),
+        Phase::Node => {
+            name == "node.spread-dns" || name.starts_with("node.taint.") || name.starts_with("node.leave.")
+        }
         Phase::ControlPlane => ONCE.contains(&name),
         _ => false,
     }

@@ -22,6 +22,7 @@ mod last_words;
 mod network;
 mod objects;
 mod seed;
+mod spread;
 mod static_pod;
 mod undo;
 mod unit;
@@ -165,6 +166,7 @@ fn lower_op(step: &Step) -> Lowered {
             reachable,
             member,
         } => kubernetes::leave(node, *reachable, member.as_ref()),
+        Op::SpreadDns => spread::dns(),
         Op::Schedulable { node } => kubernetes::schedulable(node),
         Op::Token {
             id: token,

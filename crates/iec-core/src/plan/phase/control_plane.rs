@@ -1,24 +1,23 @@
 //! A control plane, phase by phase of `kubeadm init`: the first one makes the cluster, the others join its etcd.
 
-use iec_sh::{Cmd, Expr, Program};
+use iec_sh::{Cmd, Program};
 
 use super::admission::installed_with;
-use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
+use super::control_plane_join::{join, no_other_cluster};
+use super::joining::token;
+use super::kubernetes::kubelet_configuration;
 use crate::content::Digest;
 use crate::plan::addons::Addons;
-use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, JOIN_FILE, PKI};
+use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
 use crate::plan::lower::{node_units, static_pod_log};
-use crate::plan::op::{FileContent, FileOp, Op, Require, SecretName, Wait};
+use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::role::{PlanRole, first_control_plane};
-use crate::plan::static_pod::{Component, ETCD_MEMBER, EtcdStart, StaticPod, etcd_peer};
+use crate::plan::static_pod::{Component, EtcdStart, StaticPod, etcd_peer};
 use crate::plan::step::Phase;
-use crate::site::SiteHost;
 
 /// Seconds until the API server must be ready.
 const DEADLINE_SECONDS: u32 = 600;
-/// Seconds that a control plane waits for the first one: a slow board needs some ten minutes for its own part.
-const JOIN_DEADLINE_SECONDS: u32 = 1800;
 
 pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     let configuration = kubeadm::init_configuration(&part.kubeadm());
@@ -79,52 +78,6 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     kubeconfig(part);
 }
 
-/// By it a host asks others.
-const KUBECTL: &str = "/usr/local/bin/kubectl";
-
-/// Whoever makes the cluster must be the only one who has it: this host may have been replaced since its plan was made.
-fn no_other_cluster(part: &mut PartBuilder<'_>) {
-    let site = part.inputs.site;
-    let others: Vec<_> = site
-        .control_planes()
-        .filter(|host| host.name() != part.host.name())
-        .collect();
-    if part.role != PlanRole::FirstControlPlane || others.is_empty() {
-        return;
-    }
-    let port = site.control_plane().endpoint().port();
-    let is_silent = |host: &SiteHost| {
-        Cmd::new(Program::Kubectl)
-            .words(["--server", &format!("https://{}:{port}", host.node_address())])
-            .words(["--certificate-authority", CLUSTER_CA_FILE, "--request-timeout=5s"])
-            // Anybody may ask for this one; without credentials kubectl would ask for a user at a prompt.
-            .words(["--username=anonymous", "--password=none"])
-            .words(["get", "--raw", "/version"])
-            .quiet()
-    };
-    let silent = others.iter().map(|host| Expr::from(is_silent(host)).not());
-    let has_it = Expr::from(Cmd::new(Program::Test).words(["-d", ETCD_MEMBER]));
-    let require = Require {
-        what: "IEC1712: no other control plane has the cluster already".to_owned(),
-        ask: Expr::If {
-            // A bare host cannot ask yet, and is asked again before it makes the cluster.
-            condition: Box::new(Cmd::new(Program::Test).words(["-x", KUBECTL]).into()),
-            then: vec![Expr::any([has_it, Expr::all(silent)])],
-            otherwise: vec![],
-        },
-    };
-    let why =
-        "It is asked before a second cluster is made: a host that was replaced joins the one that there is.";
-    part.step(
-        Phase::ControlPlane,
-        "alone",
-        "Is there a cluster already?",
-        why,
-        0,
-        Op::Require(require),
-    );
-}
-
 /// The control plane comes up by itself: there is nobody yet whom it could ask.
 fn start(part: &mut PartBuilder<'_>) {
     for component in Component::ALL {
@@ -135,62 +88,8 @@ fn start(part: &mut PartBuilder<'_>) {
     wait(part);
 }
 
-/// The control plane joins the others. Its etcd comes first: it is announced to the others when it can start at once, and
-/// its API server has nothing to say without it.
-fn join(part: &mut PartBuilder<'_>) {
-    wait_for_cluster(part);
-    let configuration = kubeadm::control_plane_join_configuration(&part.kubeadm());
-    let why = "By it kubeadm announces this control plane's etcd to the others.";
-    part.file(
-        Phase::ControlPlane,
-        "kubeadm-join-config",
-        JOIN_FILE,
-        0o600,
-        why,
-        configuration,
-    );
-    init(part, InitPhase::KubeletStart);
-    kubelet_configuration(part, Phase::ControlPlane);
-    for component in Component::ALL {
-        static_pod(part, component);
-    }
-    wait(part);
-}
-
-/// Until the first control plane has stored its configuration in the cluster, there is nothing to join.
-fn wait_for_cluster(part: &mut PartBuilder<'_>) {
-    let configuration = || {
-        Cmd::new(Program::Kubectl)
-            .words([
-                "--kubeconfig",
-                "/etc/kubernetes/admin.conf",
-                "--request-timeout=5s",
-            ])
-            .words(["get", "-n", "kube-system", "configmap/kubeadm-config"])
-    };
-    let has_joined = Cmd::new(Program::Test).words(["-s", &Component::ApiServer.file()]);
-    let wait = Wait {
-        what: "the first control plane has made the cluster".to_owned(),
-        ask: configuration().quiet().into(),
-        unless: Some(has_joined.into()),
-        every_seconds: 1,
-        deadline_seconds: JOIN_DEADLINE_SECONDS,
-        units: vec![],
-        explains: vec![configuration().into()],
-    };
-    let why = "Hosts may start at once and in any order; there is nothing to join before that. It gives up after half an hour.";
-    part.step(
-        Phase::ControlPlane,
-        "cluster",
-        "Wait for the first control plane",
-        why,
-        25,
-        Op::Wait(wait),
-    );
-}
-
 /// Adds a phase of `kubeadm init`: its name, what it does, why, and the seconds that it usually takes.
-fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
+pub(super) fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
     let (name, title, why, seconds) = match &phase {
         InitPhase::Preflight => (
             "preflight",
@@ -250,7 +149,7 @@ fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
     part.step(Phase::ControlPlane, name, title, why, seconds, Op::Init(phase));
 }
 
-fn wait(part: &mut PartBuilder<'_>) {
+pub(super) fn wait(part: &mut PartBuilder<'_>) {
     let ready = Cmd::new(Program::Kubectl)
         .words([
             "--kubeconfig",
@@ -289,7 +188,7 @@ fn own_server(part: &PartBuilder<'_>) -> Option<String> {
 }
 
 /// Adds a static pod: what it is for, and what kubeadm makes it from.
-fn static_pod(part: &mut PartBuilder<'_>, component: Component) {
+pub(super) fn static_pod(part: &mut PartBuilder<'_>, component: Component) {
     let why = match component {
         Component::Etcd => "etcd holds the state of the cluster.",
         Component::ApiServer => {
@@ -400,59 +299,6 @@ fn no_super_admin(part: &mut PartBuilder<'_>) {
         0,
         Op::NoSuperAdmin,
     );
-}
-
-/// Whether the cluster is there already.
-fn is_initialised(part: &PartBuilder<'_>) -> bool {
-    let files = &part.facts.cluster.kubernetes_files;
-    files.iter().any(|file| file == "admin.conf")
-}
-
-/// Whether a host still has to join.
-fn is_awaiting(part: &PartBuilder<'_>) -> bool {
-    part.inputs.site.workers().any(|worker| {
-        part.inputs
-            .facts
-            .host(worker.name().as_str())
-            .is_some_and(|facts| facts.cluster.server.is_none())
-    })
-}
-
-/// A later run that brings hosts needs a token that is alive. One that brings none minds no token: scripts, which cannot
-/// know when the last host has joined, leave theirs to its end, and that is no drift.
-fn token(part: &mut PartBuilder<'_>) {
-    if !is_initialised(part) || !is_awaiting(part) {
-        return;
-    }
-    let why = "A host that still has to join needs a token that is alive.";
-    let op = Op::Token {
-        id: part.inputs.credentials.token_id.clone(),
-        remaining_seconds: (part.inputs.token_life.as_secs() / 2).min(ENOUGH_SECONDS),
-    };
-    part.step(
-        Phase::ControlPlane,
-        "token",
-        "Renew the bootstrap token",
-        why,
-        1,
-        op,
-    );
-}
-
-/// A token that lives so many seconds more need not be renewed: as long as a worker waits for its control plane.
-const ENOUGH_SECONDS: u64 = 1800;
-
-/// What the first control plane does when every host has joined, where one had to.
-pub(in crate::plan) fn after_joins(part: &mut PartBuilder<'_>) {
-    if is_initialised(part) && !is_awaiting(part) {
-        return;
-    }
-    let why = "No host has to join any more, and what opens the cluster to new hosts is better not there.";
-    let op = Op::NoToken {
-        id: part.inputs.credentials.token_id.clone(),
-    };
-    let title = "Remove the bootstrap token";
-    part.step(Phase::ControlPlane, "no-token", title, why, 0, op);
 }
 
 /// For root, and for the user who installs: what is there of their own stays.

@@ -3,8 +3,10 @@
 mod admission;
 mod calico_etcd;
 mod control_plane;
+mod control_plane_join;
 mod helm;
 mod join;
+mod joining;
 mod kubernetes;
 mod network;
 mod node;
@@ -13,9 +15,10 @@ mod system;
 
 pub(super) use admission::admission;
 use calico_etcd::{calico_etcd, calico_etcd_clients};
-pub(super) use control_plane::{after_joins, control_plane};
+pub(super) use control_plane::control_plane;
 pub(super) use helm::{helm, is_release};
 pub(super) use join::join;
+pub(super) use joining::{after_joins, spread_dns};
 pub(crate) use kubernetes::CLUSTER_CA_FILE;
 pub(super) use kubernetes::kubernetes;
 pub(super) use network::{network, network_of_host};
