@@ -91,7 +91,13 @@ pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, away: &Away) 
     }
     if let Some(after) = plan.after_joins.take() {
         let reason = format!("{} may still have to join by it", names(&hosts));
-        held.extend(after.steps.iter().map(|step| held_step(step, &reason)));
+        // What is asked once more when all have joined is done now as far as it can be.
+        let is_done_now = |step: &&Step| {
+            let part = plan.host(step.host.as_str());
+            part.is_some_and(|part| part.steps.iter().any(|other| other.id == step.id))
+        };
+        let left = after.steps.iter().filter(|step| !is_done_now(step));
+        held.extend(left.map(|step| held_step(step, &reason)));
     }
     let first = silence.first.as_ref().map(|first| first.name);
     if let Some(names) = silence

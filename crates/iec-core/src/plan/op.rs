@@ -133,6 +133,11 @@ pub enum Op {
         /// What of a control plane leaves etcd first.
         member: Option<LeavingMember>,
     },
+    /// The turn to change a control plane not left with this host.
+    TurnGivenBack {
+        /// Its node.
+        node: String,
+    },
     /// The pods of the cluster's DNS on more than one node, where there are several that may run them.
     SpreadDns,
     /// The control-plane taint taken off a node.

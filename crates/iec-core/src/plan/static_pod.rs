@@ -64,10 +64,21 @@ pub struct StaticPod {
     pub component: Component,
     /// The digest of all that kubeadm makes it from: when it changes, kubeadm writes it anew.
     pub configuration: Digest,
-    /// This host's own API server, as `https://10.0.0.11:6443`, where another one may answer under the endpoint's name.
-    pub server: Option<String>,
+    /// What there is to heed where there are other control planes.
+    pub among: Option<Among>,
     /// How its etcd finds others.
     pub etcd: EtcdStart,
+}
+
+/// A control plane among others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Among {
+    /// Its node.
+    pub node: String,
+    /// Its own API server, as `https://10.0.0.11:6443`: under the endpoint's name another one may answer.
+    pub server: String,
+    /// How many members of etcd must vote.
+    pub quorum: usize,
 }
 
 /// How a control plane's etcd starts for the first time.

@@ -94,7 +94,7 @@ fn whatever_file_of_a_phase_is_lost_comes_back() {
         Op::StaticPod(StaticPod {
             component,
             configuration: Digest::of(b"configuration"),
-            server: None,
+            among: None,
             etcd: EtcdStart::Alone,
         })
     };

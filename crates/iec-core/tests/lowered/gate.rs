@@ -126,7 +126,7 @@ fn api_server(configuration: &str) -> Op {
     Op::StaticPod(StaticPod {
         component: Component::ApiServer,
         configuration: Digest::of(configuration.as_bytes()),
-        server: None,
+        among: None,
         etcd: EtcdStart::Alone,
     })
 }

@@ -6,7 +6,7 @@ use super::ask::{ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_node, 
 use super::etcd_member::remove_member;
 use super::folders::{note_folders, remove_empty_folders, was_absent};
 use super::last_words::KUBELET;
-use super::{Lowered, SECRETS, Undo};
+use super::{Lowered, SECRETS, Undo, turn};
 use crate::plan::op::{LeavingMember, SecretName, Wait};
 
 /// Seconds that a kubelet may take to make its node: a slow board needs most of a minute.
@@ -126,6 +126,7 @@ pub(super) fn leave(node: &str, reachable: bool, member: Option<&LeavingMember>)
     // Before the host goes: a voter that is gone still counts, and fewer could be lost after it.
     if let Some(LeavingMember { first, peer }) = member {
         apply.extend(remove_member(first, peer));
+        apply.push(turn::give_back(node));
     }
     apply.push(delete_node(node).into());
     // Nobody says any more that a pod there has ended. The cluster would count them for a minute (the quarantine of

@@ -24,6 +24,7 @@ mod objects;
 mod seed;
 mod spread;
 mod static_pod;
+pub(super) mod turn;
 mod undo;
 mod unit;
 
@@ -167,6 +168,7 @@ fn lower_op(step: &Step) -> Lowered {
             member,
         } => kubernetes::leave(node, *reachable, member.as_ref()),
         Op::SpreadDns => spread::dns(),
+        Op::TurnGivenBack { node } => turn::given_back(node),
         Op::Schedulable { node } => kubernetes::schedulable(node),
         Op::Token {
             id: token,

@@ -6,7 +6,7 @@ use super::ask::{has_stamp, kubectl_admin, question, run, stamp, test};
 use super::etcd_member::remove_member;
 use super::gate::Gate;
 use super::last_words::{CONTAINERD, KUBELET};
-use super::{After, HOME, Lowered, Shown, Undo};
+use super::{After, HOME, Lowered, Shown, Undo, turn};
 use crate::plan::kubeadm::{INIT_FILE, JOIN_FILE};
 use crate::plan::static_pod::{Component, ETCD_MEMBER, EtcdStart, StaticPod};
 
@@ -55,7 +55,8 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
         ),
         gate.question(),
     ];
-    let mut apply = gate.begin();
+    let mut apply = turn(pod, &path);
+    apply.extend(gate.begin());
     apply.push(remove_empty(&path));
     apply.extend(write(pod, &made_from));
     apply.extend([
@@ -73,6 +74,13 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
         run(Program::Cp, ["-a", &path, &kept]),
         stamp(&made_from, pod.configuration),
     ]);
+    if let Some(among) = &pod.among {
+        apply.push(Expr::If {
+            condition: Box::new(is_kubelet_active()),
+            then: vec![turn::give_back(&among.node)],
+            otherwise: vec![],
+        });
+    }
     Lowered {
         check,
         keep: vec![],
@@ -84,6 +92,23 @@ pub(super) fn static_pod(pod: &StaticPod) -> Lowered {
         }],
         sensitive: false,
     }
+}
+
+/// Waits for this host's turn to stop a component that runs, where there are other control planes, and for etcd until the
+/// others can do without this one.
+fn turn(pod: &StaticPod, path: &str) -> Vec<Expr> {
+    let Some(among) = &pod.among else {
+        return vec![];
+    };
+    let mut take = turn::take(&among.node);
+    if pod.component == Component::Etcd {
+        take.push(turn::others_vote(&among.node, among.quorum));
+    }
+    vec![Expr::If {
+        condition: Box::new(turn::is_needed(path, KUBELET)),
+        then: take,
+        otherwise: vec![],
+    }]
 }
 
 /// Has kubeadm write the file. An etcd that joins others is announced to them first, and becomes a voter in the end: only
@@ -149,7 +174,9 @@ fn gate<'a>(pod: &StaticPod, path: &'a str) -> Gate<'a> {
         accepted: Expr::all([runs(path), is_at_work(pod)]),
         deadline_seconds: ACCEPTED_SECONDS,
         units: vec![CONTAINERD.into(), KUBELET.into()],
-        evidence: vec![what_it_says(component)],
+        evidence: std::iter::once(what_it_says(component))
+            .chain(pod.among.iter().map(|_| turn::fail(component.name())))
+            .collect(),
     }
 }
 
@@ -166,7 +193,7 @@ fn is_at_work(pod: &StaticPod) -> Expr {
     match pod.component {
         Component::Etcd => local("http://127.0.0.1:2381", "/readyz"),
         Component::ApiServer => kubectl_admin()
-            .words(pod.server.iter().flat_map(|server| ["--server", server]))
+            .words(pod.among.iter().flat_map(|among| ["--server", &among.server]))
             .words(["get", "--raw", "/readyz"]),
         Component::ControllerManager => local("https://127.0.0.1:10257", "/healthz"),
         Component::Scheduler => local("https://127.0.0.1:10259", "/healthz"),

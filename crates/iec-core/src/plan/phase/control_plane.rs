@@ -9,11 +9,11 @@ use super::kubernetes::kubelet_configuration;
 use crate::content::Digest;
 use crate::plan::addons::Addons;
 use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
-use crate::plan::lower::{node_units, static_pod_log};
+use crate::plan::lower::{node_units, static_pod_log, turn};
 use crate::plan::op::{FileContent, FileOp, Op, SecretName, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::role::{PlanRole, first_control_plane};
-use crate::plan::static_pod::{Component, EtcdStart, StaticPod, etcd_peer};
+use crate::plan::static_pod::{Among, Component, EtcdStart, StaticPod, etcd_peer};
 use crate::plan::step::Phase;
 
 /// Seconds until the API server must be ready.
@@ -43,6 +43,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
         },
     );
     init(part, InitPhase::Kubeconfigs);
+    turn(part);
     installed_with(part, Phase::ControlPlane);
     if part.role == PlanRole::FirstControlPlane {
         start(part);
@@ -61,6 +62,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
         init(part, InitPhase::MarkControlPlane { node: node.clone() });
         init(part, InitPhase::KubeletFinalize);
     }
+    turn_given_back(part);
     no_super_admin(part);
     if part.inputs.site.control_plane().schedulable() {
         let why = "The site wants its control plane to run workloads too: edge sites are small.";
@@ -76,6 +78,24 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     }
     token(part);
     kubeconfig(part);
+}
+
+/// Only one control plane at a time may be stopped by a change.
+fn turn(part: &mut PartBuilder<'_>) {
+    if let Some(among) = among(part) {
+        let why = "Control planes change one after the other: this is how this one takes its turn.";
+        let lease = turn::lease(&among.node);
+        part.file(Phase::ControlPlane, "turn", turn::FILE, 0o644, why, lease);
+    }
+}
+
+fn turn_given_back(part: &mut PartBuilder<'_>) {
+    if let Some(Among { node, .. }) = among(part) {
+        let why = "A host whose change failed keeps its turn, so that no other makes the same. Now all is well here.";
+        let title = "Leave the turn to change a control plane to others";
+        let op = Op::TurnGivenBack { node };
+        part.step(Phase::ControlPlane, "turn-given-back", title, why, 0, op);
+    }
 }
 
 /// The control plane comes up by itself: there is nobody yet whom it could ask.
@@ -156,7 +176,7 @@ pub(super) fn wait(part: &mut PartBuilder<'_>) {
             "/etc/kubernetes/admin.conf",
             "--request-timeout=5s",
         ])
-        .words(own_server(part).iter().flat_map(|server| ["--server", server]))
+        .words(among(part).iter().flat_map(|among| ["--server", &among.server]))
         .words(["get", "--raw", "/readyz"]);
     let wait = Wait {
         what: "the API server is ready".to_owned(),
@@ -180,11 +200,16 @@ pub(super) fn wait(part: &mut PartBuilder<'_>) {
     );
 }
 
-/// The API server of this host by its own address, where another one may answer under the endpoint's name.
-fn own_server(part: &PartBuilder<'_>) -> Option<String> {
+/// What a control plane heeds where there are others.
+fn among(part: &PartBuilder<'_>) -> Option<Among> {
     let site = part.inputs.site;
+    let count = site.control_planes().count();
     let port = site.control_plane().endpoint().port();
-    (site.control_planes().count() > 1).then(|| format!("https://{}:{port}", part.host.node_address()))
+    (count > 1).then(|| Among {
+        node: part.host.name().to_string(),
+        server: format!("https://{}:{port}", part.host.node_address()),
+        quorum: count / 2 + 1,
+    })
 }
 
 /// Adds a static pod: what it is for, and what kubeadm makes it from.
@@ -212,7 +237,7 @@ pub(super) fn static_pod(part: &mut PartBuilder<'_>, component: Component) {
     let op = Op::StaticPod(StaticPod {
         component,
         configuration: Digest::of(made_from.as_bytes()),
-        server: own_server(part),
+        among: among(part),
         etcd,
     });
     let name = component.name();

@@ -47,11 +47,11 @@ const ENOUGH_SECONDS: u64 = 1800;
 /// What the first control plane does when every host has joined, where one had to.
 pub(in crate::plan) fn after_joins(part: &mut PartBuilder<'_>) {
     let is_new = !is_initialised(part);
-    if is_new || is_awaiting(part, part.inputs.site.present_hosts()) {
-        spread_dns(part);
-    }
     if is_new || is_awaiting(part, part.inputs.site.workers()) {
         no_token(part);
+    }
+    if is_new || is_awaiting(part, part.inputs.site.present_hosts()) {
+        spread_dns(part);
     }
 }
 

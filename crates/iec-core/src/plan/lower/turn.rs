@@ -1,0 +1,156 @@
+//! Whose turn it is to stop a component of the control plane: a Lease in the cluster, which one host has at a time.
+//!
+//! A host that fails keeps it and says so in it: no other may make the same change. It gives it back when it is well again.
+
+use iec_sh::{Cmd, Expr, Program};
+
+use super::ask::{ask_cluster, kubectl_admin, question, run, test};
+use super::{Lowered, Undo};
+
+/// The file of the Lease as this host takes it.
+pub(in crate::plan) const FILE: &str = "/etc/iec/turn.yaml";
+const LEASE: &str = "lease/iec-turn";
+/// The annotation by which a host says that its change failed.
+const FAILED: &str = "iec.dev/failed";
+/// Seconds that a host waits for its turn: four others may each need a quarter of an hour before.
+const DEADLINE_SECONDS: u32 = 3600;
+/// Seconds in which an API server answers, or there is none.
+const ANSWER_SECONDS: u32 = 60;
+/// Seconds until enough other members of etcd are ready, once it is this host's turn.
+const VOTERS_SECONDS: u32 = 300;
+
+/// The Lease as `node` takes it.
+#[must_use]
+pub(in crate::plan) fn lease(node: &str) -> String {
+    format!(
+        "# Written by IEC: whose turn it is to restart a component of its control plane.\n\
+         apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {{name: iec-turn, namespace: kube-system}}\n\
+         spec: {{holderIdentity: {node}}}\n"
+    )
+}
+
+/// Waits until it is this host's turn, or another one has failed: then this one must not do the same.
+pub(super) fn take(node: &str) -> Vec<Expr> {
+    let create = kubectl_admin().words(["create", "-f", FILE]).quiet();
+    let somebody_failed = || {
+        let path = format!(
+            "jsonpath={{.metadata.annotations.{}}}",
+            FAILED.replace('.', "\\.")
+        );
+        Expr::Pipe(vec![get(&path), Cmd::new(Program::Grep).words(["-q", "."])])
+    };
+    let holder =
+        get("jsonpath={.spec.holderIdentity} has the turn to change its control plane, and failed: ");
+    let what = get(&format!(
+        "jsonpath={{.metadata.annotations.{}}}",
+        FAILED.replace('.', "\\.")
+    ));
+    vec![
+        Expr::Poll {
+            question: Box::new(Expr::any([has(node), create.into(), somebody_failed()])),
+            every_seconds: 2,
+            deadline_seconds: DEADLINE_SECONDS,
+            units: vec![],
+            slowness: 1,
+        },
+        Expr::If {
+            condition: Box::new(has(node)),
+            then: vec![],
+            otherwise: vec![
+                Expr::from(holder).ignore_failure(),
+                Expr::from(what).ignore_failure(),
+                Expr::any(Vec::<Expr>::new()),
+            ],
+        },
+    ]
+}
+
+/// Waits until so many members of etcd besides this host's are ready that it can do without this one.
+pub(super) fn others_vote(node: &str, quorum: usize) -> Expr {
+    let pods = kubectl_admin()
+        .words(["get", "pods", "-n", "kube-system", "-l", "component=etcd", "-o"])
+        .word("jsonpath={range .items[*]}{.spec.nodeName} {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}");
+    let enough = format!("$1 != \"{node}\" && $2 == \"True\" {{ ready++ }}\nEND {{ exit ready < {quorum} }}");
+    Expr::Poll {
+        question: Box::new(Expr::Pipe(vec![pods, Cmd::new(Program::Awk).word(enough)])),
+        every_seconds: 2,
+        deadline_seconds: VOTERS_SECONDS,
+        units: vec![],
+        slowness: 1,
+    }
+}
+
+/// Says in the Lease that the change of this component failed.
+pub(super) fn fail(component: &str) -> Expr {
+    let annotation = format!("{FAILED}={component}");
+    kubectl_admin()
+        .words(["annotate", "--overwrite", "-n", "kube-system", LEASE, &annotation])
+        .quiet()
+        .into()
+}
+
+/// Gives the turn back, where this host has it.
+pub(super) fn give_back(node: &str) -> Expr {
+    Expr::If {
+        condition: Box::new(has(node)),
+        then: vec![
+            kubectl_admin()
+                .words(["delete", "-n", "kube-system", LEASE, "--ignore-not-found"])
+                .quiet()
+                .into(),
+        ],
+        otherwise: vec![],
+    }
+}
+
+/// The step that sees that no turn of this host is left, once all of its control plane is well.
+pub(super) fn given_back(node: &str) -> Lowered {
+    // An answer that is no holder's name is none, and no turn either.
+    let free = Expr::Pipe(vec![
+        kubectl_admin()
+            .words(["get", "leases", "-n", "kube-system", "--field-selector"])
+            .words(["metadata.name=iec-turn", "-o"])
+            .word("jsonpath={range .items[*]}{.spec.holderIdentity}{\"\\n\"}{end}."),
+        Cmd::new(Program::Awk).word(format!(
+            "$0 == \"{node}\" {{ has = 1 }}\n$0 == \".\" {{ whole = 1 }}\nEND {{ exit has || !whole }}"
+        )),
+    ]);
+    Lowered {
+        check: vec![question(
+            "the turn to change a control plane is not left with this host",
+            ask_cluster(free),
+        )],
+        keep: vec![],
+        apply: vec![give_back(node)],
+        undo: Undo::Nothing,
+        shows: vec![],
+        sensitive: false,
+    }
+}
+
+fn has(node: &str) -> Expr {
+    Expr::from(get("jsonpath={.spec.holderIdentity}")).prints(node)
+}
+
+fn get(path: &str) -> Cmd {
+    kubectl_admin()
+        .words(["get", "-n", "kube-system", LEASE, "-o", path])
+        .quiet_errors()
+}
+
+/// Whether there is something of this component that a change would stop. Where no API server answers for a minute there is
+/// nothing to stop, and nobody to ask for a turn: what is to be done may be what it takes to have one again.
+pub(super) fn is_needed(path: &str, kubelet: &str) -> Expr {
+    let answers = Expr::Poll {
+        question: Box::new(kubectl_admin().words(["get", "--raw", "/readyz"]).quiet().into()),
+        every_seconds: 1,
+        deadline_seconds: ANSWER_SECONDS,
+        units: vec![],
+        slowness: 1,
+    };
+    Expr::all([
+        test(["-s", path]),
+        run(Program::Systemctl, ["is-active", "--quiet", kubelet]),
+        answers,
+    ])
+}
