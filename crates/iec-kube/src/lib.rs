@@ -4,6 +4,7 @@ mod calico;
 mod certificate;
 mod cluster;
 mod error;
+mod etcd;
 mod exec;
 mod expected;
 mod fetch;

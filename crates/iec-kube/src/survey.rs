@@ -14,12 +14,13 @@ use serde::de::DeserializeOwned;
 use crate::calico::CalicoData;
 use crate::check::{self, Check};
 use crate::cluster::within;
+use crate::etcd::EtcdData;
 use crate::expected::{Expected, ExpectedDns};
 use crate::helm;
 use crate::judge::{
     HelmRelease, judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
-    judge_dns_endpoints, judge_dns_settings, judge_felix, judge_helm_releases, judge_ip_pools, judge_nodes,
-    judge_system_pods,
+    judge_dns_endpoints, judge_dns_settings, judge_etcd_members, judge_etcd_voters, judge_felix,
+    judge_helm_releases, judge_ip_pools, judge_nodes, judge_system_pods,
 };
 use crate::recorder::Recorder;
 
@@ -41,6 +42,7 @@ pub(crate) struct Snapshot {
     pub(crate) calico: Read<CalicoData>,
     pub(crate) releases: Read<Vec<HelmRelease>>,
     pub(crate) dns_configuration: Read<Option<ConfigMap>>,
+    pub(crate) etcd: EtcdData,
     seconds: f64,
 }
 
@@ -50,7 +52,7 @@ impl Snapshot {
         let start = Instant::now();
         let all = ListParams::default();
         let dns = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
-        let (nodes, daemon_sets, deployments, pods, dns_slices, calico, releases, dns_configuration) = tokio::join!(
+        let (nodes, daemon_sets, deployments, pods, dns_slices, calico, releases, dns_configuration, etcd) = tokio::join!(
             list(Api::all(client.clone()), &all, "nodes", deadline),
             list(
                 Api::namespaced(client.clone(), SYSTEM),
@@ -74,6 +76,7 @@ impl Snapshot {
             CalicoData::read(client, expected, deadline),
             helm::read(client, expected, deadline),
             dns_configuration(client, deadline),
+            EtcdData::read(client, expected, deadline),
         );
         let seconds = start.elapsed().as_secs_f64();
         Self {
@@ -85,6 +88,7 @@ impl Snapshot {
             calico,
             releases,
             dns_configuration,
+            etcd,
             seconds,
         }
     }
@@ -102,6 +106,10 @@ impl Snapshot {
         rows.extend(either(&self.pods, &check::CONTROL_PLANE_PODS, |pods| {
             judge_control_plane_pods(expected, pods)
         }));
+        rows.extend(either(&self.etcd.members, &check::ETCD_MEMBERS, |members| {
+            vec![judge_etcd_members(expected, members, &self.etcd.statuses)]
+        }));
+        rows.extend(judge_etcd_voters(expected, &self.etcd.statuses));
         rows.extend(either(&self.pods, &check::SYSTEM_PODS, |pods| {
             vec![judge_system_pods(pods)]
         }));

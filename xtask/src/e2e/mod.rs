@@ -25,6 +25,7 @@ mod secrets;
 mod seed;
 mod silence;
 mod steps;
+mod three_control_planes;
 mod worker_leaves;
 
 use std::fs;

@@ -7,7 +7,7 @@ use super::main_job::Job;
 use super::steps::Steps;
 use super::{
     conditions, exports, machines, main_job, methods, power_cut, power_cuts, refusals, script_faults, seed,
-    worker_leaves,
+    three_control_planes, worker_leaves,
 };
 use crate::stage::Count;
 use crate::terminal;
@@ -23,7 +23,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// The scenarios that CI runs, the short ones first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self {
             name: exports::NAME,
             steps: exports::steps,
@@ -55,6 +55,10 @@ impl Scenario {
         Self {
             name: "worker-leaves",
             steps: worker_leaves::steps,
+        },
+        Self {
+            name: "three-control-planes",
+            steps: three_control_planes::steps,
         },
         Self {
             name: "methods",

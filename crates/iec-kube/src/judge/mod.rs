@@ -1,11 +1,13 @@
 //! Judging what was read: pure functions from the declared site and Kubernetes objects to rows.
 
+mod etcd;
 mod helm;
 mod network;
 mod node;
 mod pods;
 mod settings;
 
+pub use etcd::{EtcdHeader, EtcdMember, EtcdStatus, judge_etcd_members, judge_etcd_voters};
 pub use helm::{HelmRelease, judge_helm_releases};
 pub use network::{CalicoNode, IpPool, judge_calico_addresses, judge_dns_endpoints, judge_ip_pools};
 pub use node::{judge_node, judge_nodes};

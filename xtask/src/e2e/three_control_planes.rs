@@ -1,0 +1,224 @@
+//! Three control planes: installed at once, one lost and replaced, all cut at once, and down to one again. The cluster answers
+//! all the while.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+
+use super::lab::{Host, Lab};
+use super::machine::Machine;
+use super::main_job::{apply, compare, inventories, pending};
+use super::steps::Steps;
+
+/// How long a site may take to be well by itself after all of its hosts have started.
+const PATIENCE: Duration = Duration::from_secs(420);
+/// How long the API may be away for a client in the site when a control plane loses its power.
+const API_AWAY: Duration = Duration::from_secs(10);
+/// How long the others are watched then: a node counts as lost after 50 seconds.
+const WATCH_SECONDS: u32 = 70;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Asks the API server every half second, and prints the longest time in milliseconds without an answer, and every node but
+/// those of `$lost` that was ever not ready.
+const WATCH: &str = r#"
+ask() { kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=4s get nodes --no-headers 2>/dev/null; }
+last=$(date +%s%3N) longest=0 end=$(($(date +%s) + seconds))
+while [ "$(date +%s)" -lt "$end" ]; do
+  if nodes=$(ask); then
+    now=$(date +%s%3N)
+    if [ $((now - last)) -gt "$longest" ]; then longest=$((now - last)); fi
+    last=$now
+    printf '%s\n' "$nodes" | awk -v lost="$lost" '$1 != lost && $2 != "Ready" { print "not ready: " $1 }'
+  fi
+  sleep 0.5
+done
+now=$(date +%s%3N)
+if [ $((now - last)) -gt "$longest" ]; then longest=$((now - last)); fi
+echo "longest $longest"
+"#;
+
+/// All of it, in a lab of four hosts, the last of which is a spare.
+///
+/// # Errors
+/// Those of the first step that fails.
+pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
+    let lab = steps.run("bare hosts are up", || {
+        Lab::up_with(machine, "e2e-three-control-planes", 4, &["--control-planes", "3"])
+    })?;
+    let site = lab.site();
+    let file = SiteFile::of(&lab)?;
+    file.write(&[("edge-4", None)])?;
+    let verify = |log: &str| machine.iec_done(log, &["verify", site, "-o", "json"]);
+    let before = steps.run("what the hosts are is noted", || inventories(&lab))?;
+    steps.run("apply, all three at once", || apply(machine, "apply", site, true))?;
+    steps.run("verify", || verify("verify"))?;
+    steps.run("a second apply changes nothing", || {
+        apply(machine, "apply-again", site, false)
+    })?;
+
+    lose_and_replace(&lab, &file, machine, steps)?;
+    steps.run("verify with the new one", || verify("verify-replaced"))?;
+    steps.run("plan says that there is nothing to do", || {
+        pending(machine, "plan-replaced", site, Some(0))
+    })?;
+
+    let others = &lab.hosts[1..];
+    steps.run(
+        "all lose their power at once, and come back by themselves",
+        || {
+            others.iter().try_for_each(|host| lab.power_off(host))?;
+            others.iter().try_for_each(|host| lab.power_on(host))?;
+            well(machine, "verify-after-cut", site)
+        },
+    )?;
+
+    let absent = "state: absent,";
+    let given_up = "state: absent, unreachable: true,";
+    let one_is_left = [
+        ("edge-1", Some(given_up)),
+        ("edge-3", Some(absent)),
+        ("edge-4", Some(absent)),
+    ];
+    file.write(&one_is_left)?;
+    file.role("edge-4", "control-plane")?;
+    steps.run("two of three leave", || apply(machine, "apply-one", site, true))?;
+    steps.run("those that left are as they were", || {
+        compare(&lab, machine, lab.hosts.iter().zip(&before).skip(2))
+    })?;
+    steps.run("verify with one", || verify("verify-one"))?;
+    steps.run("reset", || {
+        machine.iec_done("reset", &["reset", site, "--yes", "-o", "json"])
+    })?;
+    steps.run("the last one is as it was", || {
+        compare(&lab, machine, lab.hosts.iter().zip(&before).skip(1).take(1))
+    })
+}
+
+/// The first control plane, which has made the cluster, loses its power for good, and a new host takes its place.
+fn lose_and_replace(
+    lab: &Lab,
+    file: &SiteFile<'_>,
+    machine: &Machine,
+    steps: &mut Steps,
+) -> anyhow::Result<()> {
+    let first = lab.host("edge-1")?;
+    let other = lab.host("edge-2")?;
+    steps.run(
+        "the first control plane loses its power, and nobody else misses it",
+        || {
+            lab.power_off(first)?;
+            watch(lab, other, &first.name)
+        },
+    )?;
+    steps.run("verify says which one does not answer", || {
+        let words = ["verify", lab.site(), "-o", "json"];
+        let ended = machine.iec("verify-lost", &words)?;
+        let named = ended.code.is_some_and(|code| code == 3 || code == 4) && ended.stdout.contains("edge-1");
+        ensure!(named, "{}", machine.failure("verify-lost", &words, &ended));
+        Ok(())
+    })?;
+    file.write(&[("edge-1", Some("state: absent, unreachable: true,"))])?;
+    file.role("edge-4", "control-plane")?;
+    steps.run("apply puts a new host in its place", || {
+        apply(machine, "apply-replace", lab.site(), true)
+    })?;
+    steps.run("etcd has three voters, and the lost one is none of them", || {
+        let script = "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-edge-2 -c etcd -- etcdctl \
+             --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt \
+             --key=/etc/kubernetes/pki/etcd/healthcheck-client.key member list";
+        let members = lab.run(other, script, "")?;
+        let voters: Vec<&str> = members
+            .lines()
+            .filter(|line| line.ends_with(", false"))
+            .filter_map(|line| line.split(", ").nth(2))
+            .collect();
+        let expected = ["edge-2", "edge-3", "edge-4"];
+        let right = voters.len() == 3 && expected.iter().all(|name| voters.contains(name));
+        ensure!(right, "the members are:\n{members}");
+        Ok(())
+    })
+}
+
+/// Watches from a host that stays how long the API is away, and which node is lost besides.
+fn watch(lab: &Lab, host: &Host, lost: &str) -> anyhow::Result<()> {
+    let said = lab.run(host, &format!("lost={lost} seconds={WATCH_SECONDS}\n{WATCH}"), "")?;
+    let longest = said.lines().find_map(|line| line.strip_prefix("longest "));
+    let longest: u64 = longest.context("the watch has no end")?.parse()?;
+    ensure!(
+        !said.contains("not ready"),
+        "nodes were lost that have their power:\n{said}"
+    );
+    ensure!(
+        Duration::from_millis(longest) <= API_AWAY,
+        "the API was away for {longest} ms"
+    );
+    Ok(())
+}
+
+/// Verifies until the site is well; nothing is done for it meanwhile.
+fn well(machine: &Machine, log: &str, site: &str) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let words = ["verify", site, "-o", "json"];
+    loop {
+        let ended = machine.iec_within(PATIENCE, log, &words)?;
+        if ended.succeeded() {
+            return Ok(());
+        }
+        ensure!(
+            began.elapsed() < PATIENCE,
+            "{}",
+            machine.failure(log, &words, &ended)
+        );
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The site file of the lab, from which hosts are left out, or given words more.
+struct SiteFile<'l> {
+    lab: &'l Lab,
+    whole: String,
+}
+
+impl<'l> SiteFile<'l> {
+    fn of(lab: &'l Lab) -> anyhow::Result<Self> {
+        let whole = fs::read_to_string(&lab.site)?;
+        Ok(Self { lab, whole })
+    }
+
+    /// Writes the file with these hosts changed: without those of `None`.
+    fn write(&self, hosts: &[(&str, Option<&str>)]) -> anyhow::Result<()> {
+        let mut text = String::new();
+        for line in self.whole.lines() {
+            let host = hosts
+                .iter()
+                .find(|(name, _)| line.contains(&format!("{{name: {name},")));
+            match host {
+                Some((_, None)) => {}
+                Some((name, Some(words))) => {
+                    let entry = format!("name: {name},");
+                    text.push_str(&line.replace(&entry, &format!("{entry} {words}")));
+                    text.push('\n');
+                }
+                None => {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+        fs::write(&self.lab.site, text).context("the site file cannot be written")
+    }
+
+    /// Gives a host of the file as it is now another role.
+    fn role(&self, host: &str, role: &str) -> anyhow::Result<()> {
+        let text = fs::read_to_string(&self.lab.site)?;
+        let mut changed = String::new();
+        for line in text.lines() {
+            let own = line.contains(&format!("{{name: {host},"));
+            let new = line.replace("role: worker", &format!("role: {role}"));
+            changed.push_str(if own { &new } else { line });
+            changed.push('\n');
+        }
+        fs::write(&self.lab.site, changed).context("the site file cannot be written")
+    }
+}
