@@ -16,7 +16,7 @@ esac
 "#;
 
 /// A clock that only goes on while somebody sleeps, a minute each time; `meanwhile` happens then.
-fn let_time_fly(host: &Pretend, meanwhile: &str) {
+pub(crate) fn let_time_fly(host: &Pretend, meanwhile: &str) {
     host.write("/run/clock", "1000");
     host.stand_in(
         "date",
@@ -105,7 +105,7 @@ case "$*" in *readyz*) ;; *) exit 1 ;; esac
 grep -q -- --ok /etc/kubernetes/manifests/kube-apiserver.yaml
 "#;
 
-fn control_plane() -> Pretend {
+pub(crate) fn control_plane() -> Pretend {
     let host = Pretend::new();
     host.stand_in("systemctl", SYSTEMCTL);
     // Each look at the API server is a chance for the kubelet to have started what its file says.

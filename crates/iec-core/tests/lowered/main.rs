@@ -21,6 +21,7 @@ mod pretend;
 mod seed;
 mod swap;
 mod sysctls;
+mod turn;
 mod unit_file;
 mod values;
 

@@ -1,0 +1,304 @@
+//! Several control planes: who does what is done once, what becomes of it when that one changes, and in which order they go.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test reads the committed example sites"
+)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iec_core::facts::{Facts, HostAnswer, ProbeFailure};
+use iec_core::journal::{Journal, Recorded};
+use iec_core::name::HostName;
+use iec_core::observed::{HostObserved, Observed, State, StepObserved};
+use iec_core::plan::{HostPart, Op, Plan, StepId, first_control_plane, is_done_once};
+use iec_core::removal::refuse;
+use iec_core::reset::stages;
+use iec_core::silence::{Away, Held, hold};
+use iec_core::site::Site;
+use support::{facts, parse, plain_host, plan_of, site, site_names};
+
+/// Facts of a site of which these control planes have the cluster, and these hosts do not answer.
+fn facts_of(site: &Site, has_the_cluster: &[&str], silent: &[&str]) -> Facts {
+    let mut facts = facts(site, plain_host);
+    for name in has_the_cluster {
+        let mut host = facts.host(name).expect("a host").clone();
+        host.cluster.value_mut().etcd_data = true;
+        facts.insert(*name, HostAnswer::Known(Box::new(host)));
+    }
+    for name in silent {
+        let failure = ProbeFailure {
+            code: "IEC1003".to_owned(),
+            cause: "it did not answer".to_owned(),
+            evidence: String::new(),
+            next: String::new(),
+        };
+        facts.insert(*name, HostAnswer::Failed(failure));
+    }
+    facts
+}
+
+fn three() -> Site {
+    site("three-control-planes")
+}
+
+#[test]
+fn the_first_is_one_that_has_the_cluster_or_may_have_it() {
+    let table: [(&[&str], &[&str], &str); 7] = [
+        (&[], &[], "edge-1"),
+        (&["edge-1", "edge-2", "edge-3"], &[], "edge-1"),
+        // It was replaced: it joins the others.
+        (&["edge-2", "edge-3"], &[], "edge-2"),
+        (&["edge-3"], &[], "edge-3"),
+        // Nobody knows: what it has done once stays its own.
+        (&["edge-2", "edge-3"], &["edge-1"], "edge-1"),
+        (&["edge-3"], &["edge-2"], "edge-2"),
+        (&[], &["edge-1"], "edge-1"),
+    ];
+    for (has_the_cluster, silent, first) in table {
+        let site = three();
+        let facts = facts_of(&site, has_the_cluster, silent);
+        let found = first_control_plane(&site, &facts).name().to_string();
+        assert_eq!(found, first, "{has_the_cluster:?} {silent:?}");
+    }
+}
+
+fn ids(plan: &Plan, host: &str) -> BTreeSet<String> {
+    let part = plan.host(host).expect("a host");
+    part.steps.iter().map(|step| step.id.to_string()).collect()
+}
+
+#[test]
+fn what_the_first_alone_does_is_done_once_and_nothing_else_is() {
+    let site = three();
+    let plan = plan_of(&site, &facts_of(&site, &["edge-1", "edge-2", "edge-3"], &[]));
+    let (first, other) = (ids(&plan, "edge-1"), ids(&plan, "edge-2"));
+    // What it has of its own: the question whether it is alone, and Helm.
+    let own = ["control-plane.alone", "helm.program"];
+    for id in first.difference(&other).filter(|id| !own.contains(&id.as_str())) {
+        let is_line = id.starts_with("system.endpoint-name");
+        assert!(is_line || is_done_once(&StepId::from_record(id)), "{id}");
+    }
+    for id in &other {
+        assert!(!is_done_once(&StepId::from_record(id)), "{id}");
+    }
+}
+
+#[test]
+fn in_every_site_one_host_does_what_is_done_once() {
+    for name in site_names() {
+        let site = site(&name);
+        let plan = plan_of(&site, &facts(&site, plain_host));
+        let first = plan.hosts.iter().filter(|part| part.does_what_is_done_once());
+        assert_eq!(first.count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_release_is_done_once_and_its_values_are_of_the_host() {
+    for (id, once) in [
+        ("helm.program", false),
+        ("helm.shop", true),
+        ("helm.shop-values", false),
+        ("helm.default.program", true),
+        ("helm.default.program.values", false),
+        ("helm.store.values", true),
+        ("node.label.disk", false),
+        ("node.taint.edge-4.radio-noschedule", true),
+    ] {
+        assert_eq!(is_done_once(&StepId::from_record(id)), once, "{id}");
+    }
+}
+
+#[test]
+fn every_host_finds_all_control_planes_and_itself_first() {
+    let site = three();
+    let plan = plan_of(&site, &facts(&site, plain_host));
+    let lines = |host: &str| -> Vec<String> {
+        let steps = plan.host(host).expect("a host").steps.iter();
+        let lines = steps.filter_map(|step| match &step.op {
+            Op::Line { line, .. } => line.split(' ').next().map(str::to_owned),
+            _ => None,
+        });
+        lines.collect()
+    };
+    assert_eq!(lines("edge-1"), ["10.0.7.11", "10.0.7.12", "10.0.7.13"]);
+    assert_eq!(lines("edge-3"), ["10.0.7.13", "10.0.7.11", "10.0.7.12"]);
+    assert_eq!(lines("edge-4").len(), 3);
+}
+
+fn recorded(id: &str) -> Recorded {
+    Recorded {
+        step: StepId::from_record(id),
+        title: None,
+        undo: "true\n".to_owned(),
+    }
+}
+
+#[test]
+fn what_was_done_once_stays_when_another_one_does_it_now() {
+    let site = three();
+    let plan = plan_of(&site, &facts_of(&site, &["edge-1", "edge-2", "edge-3"], &[]));
+    let left = HostObserved {
+        leftovers: ["helm.shop", "node.taint.edge-4.x", "system.old"]
+            .map(recorded)
+            .to_vec(),
+        ..HostObserved::default()
+    };
+    let remaining = |part: Option<&HostPart>| -> Vec<String> {
+        let found = left.clone().without_what_others_do(part);
+        found.leftovers.iter().map(|one| one.step.to_string()).collect()
+    };
+    assert_eq!(remaining(plan.host("edge-1")).len(), 3);
+    assert_eq!(remaining(plan.host("edge-2")), ["system.old"]);
+    assert_eq!(remaining(None), ["system.old"]);
+}
+
+/// Every step of these hosts in this state.
+fn observed(plan: &Plan, state: impl Fn(&str, &str) -> State) -> Observed {
+    let hosts = plan.hosts.iter().map(|part| {
+        let steps = part.steps.iter().map(|step| {
+            let found = StepObserved {
+                state: state(part.host.as_str(), step.id.as_str()),
+                recorded: false,
+                missing: vec![],
+                present: BTreeMap::new(),
+                differences: vec![],
+            };
+            (step.id.clone(), found)
+        });
+        let found = HostObserved {
+            steps: steps.collect(),
+            leftovers: vec![],
+        };
+        (part.host.to_string(), found)
+    });
+    Observed {
+        hosts: hosts.collect(),
+        leaving: BTreeMap::new(),
+    }
+}
+
+fn held(silent: &[&str], members: &[&str], needed: &str) -> (Plan, Vec<Held>) {
+    let site = three();
+    let mut plan = plan_of(&site, &facts_of(&site, members, silent));
+    let mut found = observed(&plan, |host, id| {
+        let is_member = members.contains(&host) && !id.starts_with(needed);
+        if is_member { State::Done } else { State::Needed }
+    });
+    let away = Away {
+        silent: silent
+            .iter()
+            .map(|name| HostName::new(*name).expect("a name"))
+            .collect(),
+        left_out: BTreeSet::new(),
+    };
+    let held = hold(&site, &mut plan, &mut found, &away);
+    (plan, held)
+}
+
+#[test]
+fn without_the_first_nobody_joins_and_the_others_do_their_own() {
+    let (plan, held) = held(&["edge-1"], &["edge-2"], "kubernetes.kubelet");
+    let joins: Vec<&Held> = held.iter().filter(|held| held.host == "edge-3").collect();
+    assert!(!joins.is_empty());
+    for one in joins {
+        assert_eq!(
+            one.reason,
+            "there is nothing to join while edge-1 does not answer"
+        );
+    }
+    assert!(
+        held.iter()
+            .any(|one| one.host == "edge-4" && one.reason == "edge-1 lets hosts join, and it does not answer")
+    );
+    assert!(!held.iter().any(|one| one.host == "edge-2"), "{held:?}");
+    assert!(ids(&plan, "edge-2").contains("kubernetes.kubelet"));
+}
+
+#[test]
+fn no_voter_is_stopped_while_another_one_is_silent() {
+    let (_, held) = held(&["edge-3"], &["edge-1", "edge-2"], "control-plane.");
+    let etcd: Vec<&Held> = held
+        .iter()
+        .filter(|held| held.step.as_str() == "control-plane.etcd")
+        .collect();
+    assert_eq!(etcd.len(), 2, "{held:?}");
+    for one in etcd {
+        assert!(
+            one.reason
+                .starts_with("edge-3 does not answer, and etcd stands still"),
+            "{one:?}"
+        );
+    }
+    assert!(
+        !held
+            .iter()
+            .any(|held| held.step.as_str() == "control-plane.kube-apiserver")
+    );
+}
+
+#[test]
+fn a_control_plane_leaves_where_another_one_has_the_cluster() {
+    let text = std::fs::read_to_string("../../sites/three-control-planes/site.yaml").expect("a site");
+    let leaving = text
+        .replace("{name: edge-2,", "{name: edge-2, state: absent,")
+        .replace("{name: edge-3,", "{name: edge-3, state: absent,");
+    let site = parse(&leaving);
+    let plan = plan_of(&site, &facts_of(&site, &["edge-1", "edge-2", "edge-3"], &[]));
+    let leaves: Vec<&Op> = plan
+        .steps()
+        .map(|step| &step.op)
+        .filter(|op| matches!(op, Op::Leave { member: Some(member), .. } if member.first == "edge-1"))
+        .collect();
+    assert_eq!(leaves.len(), 2);
+    for (state, refused) in [(State::Done, false), (State::Needed, true)] {
+        let mut found = observed(&plan, |_, _| state);
+        for host in ["edge-2", "edge-3"] {
+            found
+                .leaving
+                .insert(host.to_owned(), vec![recorded("control-plane.preflight")]);
+        }
+        let problems = refuse(&site, &plan, &found);
+        assert_eq!(!problems.is_empty(), refused, "{problems}");
+    }
+}
+
+#[test]
+fn a_reset_keeps_the_control_plane_that_lets_the_others_go_until_the_end() {
+    let site = three();
+    let journal = |step: &str| {
+        Journal::parse(&format!(
+            "{{\"v\":1,\"time\":\"\",\"run\":\"a\",\"step\":\"{step}\",\"digest\":\"1\",\"intent\":\"apply\",\"undo\":\"true\\n\"}}\n"
+        ))
+    };
+    let journals: BTreeMap<String, Journal> = [
+        ("edge-1", "control-plane.preflight"),
+        ("edge-2", "control-plane.preflight"),
+        ("edge-3", "control-plane.preflight"),
+        ("edge-4", "join.preflight"),
+    ]
+    .into_iter()
+    .map(|(host, step)| (host.to_owned(), journal(step)))
+    .collect();
+    let order: Vec<(String, bool)> = stages(&site, &journals)
+        .into_iter()
+        .map(|stage| (format!("{}: {}", stage.host, stage.title), stage.last))
+        .collect();
+    let expected = [
+        ("edge-1: Take edge-4 out of the cluster", false),
+        ("edge-4: Make edge-4 bare", true),
+        ("edge-1: Take edge-2 out of the cluster", false),
+        ("edge-2: Make edge-2 bare", true),
+        ("edge-1: Take edge-3 out of the cluster", false),
+        ("edge-3: Make edge-3 bare", true),
+        ("edge-1: Make edge-1 bare", true),
+    ];
+    let order: Vec<(&str, bool)> = order
+        .iter()
+        .map(|(stage, last)| (stage.as_str(), *last))
+        .collect();
+    assert_eq!(order, expected);
+}
