@@ -33,7 +33,7 @@ pub use network::{Calico, Cni, Datastore, Destination, Encapsulation, Felix, Net
 
 pub use rule::addressing::{outside_networks, repeated_mac};
 pub use rule::facility::Inside;
-pub use rule::fleet::refused_control_planes;
+pub use rule::fleet::{fitting_control_planes, refused_control_planes};
 pub use rule::hardware::is_size;
 pub use rule::network::{free_network, overlap, parse_network, special_range};
 pub use rule::{printable, tamed};

@@ -3,7 +3,7 @@
 use iec_core::diagnostic::{Diagnostic, Diagnostics, Place};
 use iec_core::site::printable;
 use iec_core::site::unwritten::{self, Origins};
-use iec_core::site::{Example, ExampleHost, Role, example};
+use iec_core::site::{Example, ExampleHost, Role, example, fitting_control_planes};
 use serde_json::{Map, Value, json};
 
 use super::agreed;
@@ -134,13 +134,15 @@ fn of_site<'i>(
     hosts.find_map(|host| layers.text(host, names))
 }
 
-/// The hosts of the site, and which of them is the control plane.
+/// The hosts of the site, and which of them are control planes.
 struct Cluster<'i> {
     hosts: Vec<&'i Host>,
     /// What they are called in the site.
     names: Vec<String>,
-    /// The index of the control plane.
+    /// The index of the first control plane, whose settings count for the site.
     control_plane: usize,
+    /// The indices of all control planes.
+    control_planes: Vec<usize>,
     /// The indices of those that would be control planes too.
     others: Vec<usize>,
     /// The hosts of the inventory that are left out, and those of them that Ansible does not reach over SSH, with how it does.
@@ -176,12 +178,15 @@ impl<'i> Cluster<'i> {
         let names = naming::site_names(&given, problems);
         check_choices(inventory, &names, wanted, problems);
         let leading = leading(&hosts, &names, &roles, wanted);
-        let Some((control_plane, others)) = leading.split_first() else {
+        let fitting = fitting_control_planes(leading.len()).min(leading.len());
+        let (control_planes, others) = leading.split_at(fitting);
+        let Some(control_plane) = control_planes.first() else {
             problems.push(no_control_plane(inventory, &elsewhere));
             return None;
         };
         Some(Self {
             control_plane: *control_plane,
+            control_planes: control_planes.to_vec(),
             others: others.to_vec(),
             without,
             elsewhere,
@@ -199,18 +204,18 @@ impl<'i> Cluster<'i> {
         wanted: &Wanted<'_>,
         problems: &mut Diagnostics,
     ) {
-        let others: Vec<&str> = self
-            .others
-            .iter()
-            .map(|index| self.names[*index].as_str())
-            .collect();
-        told::tell_of_others(&self.names[self.control_plane], &others, problems);
+        let (chosen, others) = (self.named(&self.control_planes), self.named(&self.others));
+        told::tell_of_others(&chosen, &others, problems);
         told::tell_without(&self.without, &self.roles.unused, &self.elsewhere, problems);
         told::tell(inventory, layers, &self.roles.control_planes, problems);
         let mut decided: Vec<&str> = connection::of_address().collect();
         decided.extend(wanted.user.iter().flat_map(|_| USER));
         decided.extend(wanted.identity.iter().flat_map(|_| IDENTITY));
         told::tell_unknown(&self.hosts, layers, &decided, problems);
+    }
+
+    fn named(&self, indices: &[usize]) -> Vec<&str> {
+        indices.iter().map(|index| self.names[*index].as_str()).collect()
     }
 
     fn schedulable(&self, inventory: &Inventory) -> bool {
@@ -332,7 +337,7 @@ fn choose(
     if let Some(port) = connection::port(layers, host, problems) {
         further.insert("port".to_owned(), json!(port));
     }
-    let role = if index == cluster.control_plane {
+    let role = if cluster.control_planes.contains(&index) {
         Role::ControlPlane
     } else {
         Role::Worker

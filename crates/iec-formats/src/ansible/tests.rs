@@ -251,19 +251,31 @@ fn control_planes_of_kubespray_run_workloads_where_they_are_nodes() {
 }
 
 #[test]
-fn the_first_of_three_control_planes_stays_one() {
-    let text = "[kube_control_plane]\nn[1:3]\n[kube_node]\nn[1:4]\n[all]\nn1 ansible_host=10.0.0.1\nn2 ansible_host=10.0.0.2\nn3 ansible_host=10.0.0.3\nn4 ansible_host=10.0.0.4\n";
-    let (site, warnings) = site(text, "hosts.ini");
-    let roles: Vec<Role> = site.hosts().iter().map(iec_core::site::SiteHost::role).collect();
-    assert_eq!(
-        roles,
-        [Role::ControlPlane, Role::Worker, Role::Worker, Role::Worker]
-    );
-    let warnings = warnings.to_string();
-    assert!(
-        warnings.contains("n1 is the control plane, n2, n3 become workers"),
-        "{warnings}"
-    );
+fn as_many_control_planes_stay_as_make_sense() {
+    for (count, kept, said) in [
+        (2, 1, "n1 is the control plane, n2 becomes a worker"),
+        (3, 3, ""),
+        (4, 3, "n1, n2, n3 are the control planes, n4 becomes a worker"),
+        (
+            7,
+            5,
+            "n1, n2, n3, n4, n5 are the control planes, n6, n7 become workers",
+        ),
+    ] {
+        let hosts: String = (1..=count)
+            .map(|number| format!("n{number} ansible_host=10.0.0.{number}\n"))
+            .collect();
+        let text = format!("[kube_control_plane]\nn[1:{count}]\n[kube_node]\nn[1:{count}]\n[all]\n{hosts}");
+        let (site, warnings) = site(&text, "hosts.ini");
+        assert_eq!(site.control_planes().count(), kept, "{count}");
+        let warnings = warnings.to_string();
+        assert!(warnings.contains(said), "{count}: {warnings}");
+        assert_eq!(
+            warnings.contains("IEC0819"),
+            !said.is_empty(),
+            "{count}: {warnings}"
+        );
+    }
 }
 
 #[test]

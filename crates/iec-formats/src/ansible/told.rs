@@ -172,12 +172,17 @@ pub(super) fn tell_unknown(
     }
 }
 
-/// Says of which names several hosts are control planes, that only one becomes one.
-pub(super) fn tell_of_others(chosen: &str, others: &[&str], problems: &mut Diagnostics) {
+/// Says which hosts that would be control planes become workers.
+pub(super) fn tell_of_others(chosen: &[&str], others: &[&str], problems: &mut Diagnostics) {
     if others.is_empty() {
         return;
     }
-    let count = others.len() + 1;
+    let count = others.len() + chosen.len();
+    let are_chosen = if chosen.len() == 1 {
+        "is the control plane"
+    } else {
+        "are the control planes"
+    };
     let become_ = if others.len() == 1 {
         "becomes a worker"
     } else {
@@ -186,12 +191,12 @@ pub(super) fn tell_of_others(chosen: &str, others: &[&str], problems: &mut Diagn
     problems.push(
         Diagnostic::warning(
             "IEC0819",
-            format!("{chosen} is the control plane, {} {become_}", named(others)),
+            format!("{} {are_chosen}, {} {become_}", named(chosen), named(others)),
         )
         .evidence(format!(
-            "{count} hosts of the inventory are control planes, IEC installs one"
+            "{count} hosts of the inventory are control planes, IEC installs one, three or five"
         ))
-        .hint("change `role` in the site file to choose another one"),
+        .hint("change `role` in the site file to choose others"),
     );
 }
 

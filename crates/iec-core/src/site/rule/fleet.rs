@@ -185,6 +185,13 @@ fn count_problem(control_planes: usize, hosts: &[Seen<'_>]) -> Option<Diagnostic
     })
 }
 
+/// How many control planes a site gets where somebody has so many: etcd gains nothing by an even one, nor by more than five.
+#[must_use]
+pub fn fitting_control_planes(wanted: usize) -> usize {
+    let odd = wanted.saturating_sub(usize::from(wanted.is_multiple_of(2)));
+    odd.clamp(1, SUPPORTED_CONTROL_PLANES)
+}
+
 /// Why a site with so many control planes is refused; `None` when it is not.
 #[must_use]
 pub fn refused_control_planes(control_planes: usize) -> Option<Diagnostic> {

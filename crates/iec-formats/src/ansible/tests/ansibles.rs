@@ -292,7 +292,7 @@ fn groups_and_ports_are_those_of_ansible() {
         reached(&made),
         ["a edge@10.0.0.1:22", "b edge@10.0.0.2:1222", "c edge@10.0.0.3:2"]
     );
-    // Of several control planes the first of the group stays.
+    // Of two control planes the first of the group stays.
     let text = "n[1:3] ansible_user=core\n[kube_control_plane]\nn3\nn1\n[kube_node]\nn2\n[all]\nn1 ansible_host=10.0.0.1\nn2 ansible_host=10.0.0.2\nn3 ansible_host=10.0.0.3\n";
     let (made, warnings) = site(text, "hosts.ini");
     let control_plane = made.control_planes().next().expect("one").name().to_string();
