@@ -387,6 +387,7 @@ mod tests {
     fn a_lab_whose_site_would_be_refused_is_not_made() {
         for (control_planes, code) in [(2, "IEC0210"), (7, "IEC0211")] {
             let request = UpRequest {
+                hosts: 7,
                 control_planes,
                 ..UpRequest::new("demo")
             };

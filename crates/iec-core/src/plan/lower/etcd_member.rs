@@ -8,6 +8,9 @@ use super::file::parent;
 /// Where the list of members is while it is read. A pipe would take an answer that never came for an empty list.
 const MEMBERS: &str = "/var/lib/iec/incoming/etcd-members";
 
+/// Seconds until the etcd that is asked must answer.
+const ANSWER_SECONDS: u32 = 120;
+
 /// The words of `etcdctl` in the etcd pod of a node, with the certificate by which kubeadm asks for its health, behind
 /// `kubectl`.
 fn etcdctl(node: &str) -> [String; 12] {
@@ -39,7 +42,14 @@ pub(crate) fn remove_member(node: &str, peer: &str) -> [Expr; 4] {
         .word("remove");
     [
         run(Program::Mkdir, ["-p", parent(MEMBERS)]),
-        list.stdout_file(MEMBERS).into(),
+        // The kubelet through which it is asked may just start again.
+        Expr::Poll {
+            question: Box::new(list.stdout_file(MEMBERS).into()),
+            every_seconds: 2,
+            deadline_seconds: ANSWER_SECONDS,
+            units: vec![],
+            slowness: 1,
+        },
         Expr::Pipe(vec![
             Cmd::new(Program::Awk).words(["-F", ", ", &id, MEMBERS]),
             remove,
