@@ -200,14 +200,6 @@ checks! {
         "etcd, API server, controller manager and scheduler run on the control plane",
         next: "On that host, see `crictl ps -a` and `/var/log/pods/kube-system_*` for the one that does not run.",
         about: "The static pods of each control plane exist and are ready: four, and Calico's etcd where the site has one.";
-    ETCD_MEMBERS = "etcd.members", "IEC5221", settles: true,
-        "etcd's members are the control planes, and each has a vote",
-        next: "Run `iec apply`: it lets a control plane join that is no member. One that is no host of the site any more leaves with `state: absent, unreachable: true`.",
-        about: "One member tells all that it knows: each control plane is a voter, none still learns, and nobody else is among them. The row's note has how many answer, and how many more may fail before the cluster stands still.";
-    ETCD_VOTER = "etcd.voter", "IEC5222", settles: true,
-        "etcd on the control plane follows a leader, votes, and has no alarm",
-        next: "See the log of etcd in `/var/log/pods/kube-system_etcd-*`, and whether the other control planes reach 2380/tcp of that host. With NOSPACE its data are full: `etcdctl defrag`, then `etcdctl alarm disarm`.",
-        about: "The etcd of each control plane is asked about itself: whether it follows a leader and has a vote, its alarms, and how far it is behind the others. The row's note has the size of its data.";
     CALICO_DAEMONSET = "calico.daemonset", "IEC5202", settles: true,
         "calico-node runs on every node in its present version",
         next: "See `kubectl -n kube-system describe pods -l k8s-app=calico-node` and the log of the one that is not ready.",
@@ -252,6 +244,14 @@ checks! {
         "the Helm releases of the site are deployed and whole",
         next: "See `helm status NAME -n NAMESPACE` and `kubectl describe` for what the evidence names; `iec apply` makes again what is gone.",
         about: "For each release of the site file the newest revision that Helm keeps is `deployed`, each object of its manifest exists, and its Deployments, StatefulSets and DaemonSets have all their pods ready. A site without releases has no such row.";
+    ETCD_MEMBERS = "etcd.members", "IEC5221", settles: true,
+        "etcd's members are the control planes, and each has a vote",
+        next: "Run `iec apply`: it lets a control plane join that is no member. One that is no host of the site any more leaves with `state: absent, unreachable: true`.",
+        about: "One member tells all that it knows: each control plane is a voter, none still learns, and nobody else is among them. The row's note has how many answer, and how many more may fail before the cluster stands still.";
+    ETCD_VOTER = "etcd.voter", "IEC5222", settles: true,
+        "etcd on the control plane follows a leader, votes, and has no alarm",
+        next: "See the log of etcd in `/var/log/pods/kube-system_etcd-*`, and whether the other control planes reach 2380/tcp of that host. With NOSPACE its data are full: `etcdctl defrag`, then `etcdctl alarm disarm`.",
+        about: "The etcd of each control plane is asked about itself: whether it follows a leader and has a vote, its alarms, and how far it is behind the others. The row's note has the size of its data.";
     CLEANUP_LEFTOVERS = "cleanup.leftovers", "IEC5301", settles: false,
         "nothing is left of an earlier verification",
         next: "See `kubectl get namespaces -l app.kubernetes.io/managed-by=iec-verify -o yaml` for what holds them.",
