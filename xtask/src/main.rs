@@ -30,7 +30,7 @@ const TASKS: &[(&str, &str)] = &[
     ("test fast", "the same without real hosts"),
     (
         "e2e [NAME…]",
-        "run scenarios on real hosts: exports (which needs none), refusals, power-cut, script-faults, three-hosts, one-host, worker-leaves, methods",
+        "run scenarios on real hosts: exports (which needs none), refusals, power-cut, script-faults, three-hosts, seed, worker-leaves, three-control-planes, methods",
     ),
     ("e2e --keep", "leave the hosts for inspection"),
     (

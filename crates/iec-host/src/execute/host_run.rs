@@ -9,8 +9,8 @@ use iec_core::plan::{HostPart, Op, StepId, StoreBlob};
 use iec_sh::{Mode, UndoStep};
 use tokio::sync::watch;
 
+use super::awaited::Awaited;
 use super::backoff::Backoff;
-use super::hope::Hope;
 use super::received::received;
 use super::runner::{RUN, Runner, RunnerEnd};
 use super::tally::Tally;
@@ -26,7 +26,7 @@ pub(super) struct HostRun<'a> {
     execution: &'a Execution<'a>,
     part: &'a HostPart,
     host: &'a dyn Host,
-    hope: &'a Hope,
+    awaited: &'a Awaited,
     sink: &'a (dyn Fn(&str, Progress) + Sync),
     tally: Tally,
     sent: u64,
@@ -48,14 +48,14 @@ impl<'a> HostRun<'a> {
         execution: &'a Execution<'a>,
         part: &'a HostPart,
         host: &'a dyn Host,
-        hope: &'a Hope,
+        awaited: &'a Awaited,
         sink: &'a (dyn Fn(&str, Progress) + Sync),
     ) -> Self {
         Self {
             execution,
             part,
             host,
-            hope,
+            awaited,
             sink,
             tally: Tally::default(),
             sent: 0,
@@ -252,7 +252,7 @@ impl<'a> HostRun<'a> {
         let script = self.part.script_taking_back(removals, owner, run, Mode::Apply);
         let runner = self.runner();
         let patience = self.execution.patience.in_vain;
-        let in_vain = waits_in_vain(self.hope, self.waits.subscribe(), patience);
+        let in_vain = waits_in_vain(self.awaited, self.waits.subscribe(), patience);
         let end = {
             let mut note = |event: Event| {
                 *heard = true;
@@ -285,8 +285,8 @@ impl<'a> HostRun<'a> {
 }
 
 /// Ends when the host has waited for so long although nobody is left to wait for.
-async fn waits_in_vain(hope: &Hope, mut waits: watch::Receiver<bool>, patience: Duration) {
-    hope.gone.cancelled().await;
+async fn waits_in_vain(awaited: &Awaited, mut waits: watch::Receiver<bool>, patience: Duration) {
+    awaited.gone.cancelled().await;
     loop {
         // The other end is held by who awaits this.
         if waits.wait_for(|waits| *waits).await.is_err() {

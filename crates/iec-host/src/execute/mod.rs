@@ -4,8 +4,8 @@
 //! brings a host to the same end from a USB stick. What is here is the way there and back: what a host lacks is sent
 //! once, and after a lost connection the host is waited for, asked again, and its part goes on.
 
+mod awaited;
 mod backoff;
-mod hope;
 mod host_run;
 mod received;
 mod result;
@@ -24,7 +24,7 @@ use iec_core::site::Role;
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::Fleet;
-use hope::Hope;
+use awaited::Awaited;
 use host_run::HostRun;
 
 pub use result::{HostResult, HostSummary, Summary};
@@ -142,18 +142,18 @@ pub async fn execute(execution: &Execution<'_>, sink: &(dyn Fn(&str, Progress) +
     let mut parts: Vec<&HostPart> = execution.plan.hosts.iter().collect();
     // A worker waits for a control plane: it must never be in the way of what it waits for.
     parts.sort_by_key(|part| part.role != Role::ControlPlane);
-    let hope = Hope::of(&parts);
+    let awaited = Awaited::among(&parts);
     let runs = parts.into_iter().filter_map(|part| {
         let host = execution.fleet.host(part.host.as_str())?;
-        Some((part, HostRun::new(execution, part, host.as_ref(), &hope, sink)))
+        Some((part, HostRun::new(execution, part, host.as_ref(), &awaited, sink)))
     });
     let hosts = execution
         .fleet
         .each(runs, |(part, run)| {
-            let hope = &hope;
+            let awaited = &awaited;
             async move {
                 let summary = run.finish().await;
-                hope.note(part.role, &summary.result);
+                awaited.note(part, &summary.result);
                 (part.host.to_string(), summary)
             }
         })

@@ -31,6 +31,16 @@ fn etcdctl(node: &str) -> [String; 12] {
     .map(str::to_owned)
 }
 
+/// Whether etcd has no member that others reach at `peer`. No answer is no.
+pub(super) fn has_no_member(node: &str, peer: &str) -> Expr {
+    let list = Cmd::new(Program::Kubectl)
+        .words(etcdctl(node))
+        .word("list")
+        .quiet_errors();
+    let none = format!("$4 == \"{peer}\" {{ has = 1 }}\nEND {{ exit has || NR == 0 }}");
+    Expr::Pipe(vec![list, Cmd::new(Program::Awk).words(["-F", ", ", &none])])
+}
+
 /// Takes the member out that others reach at `peer`, where there is one; the etcd of `node` is asked.
 pub(crate) fn remove_member(node: &str, peer: &str) -> [Expr; 4] {
     // A member a line: id, state, name, peer URLs, client URLs, whether it is a learner.

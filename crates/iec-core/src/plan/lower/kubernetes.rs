@@ -3,7 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_node, question, run, test};
-use super::etcd_member::remove_member;
+use super::etcd_member::{has_no_member, remove_member};
 use super::folders::{note_folders, remove_empty_folders, was_absent};
 use super::last_words::KUBELET;
 use super::{Lowered, SECRETS, Undo, turn};
@@ -132,11 +132,18 @@ pub(super) fn leave(node: &str, reachable: bool, member: Option<&LeavingMember>)
     // Nobody says any more that a pod there has ended. The cluster would count them for a minute (the quarantine of
     // its pod garbage collector), and what counts pods, such as a DaemonSet, with it.
     apply.push(forget_pods(node).into());
+    let mut check = vec![question(
+        format!("the cluster has no node {node}"),
+        has_none(&["nodes"], node),
+    )];
+    if let Some(LeavingMember { first, peer }) = member {
+        check.push(question(
+            format!("etcd has no member of {node}"),
+            ask_cluster(has_no_member(first, peer)),
+        ));
+    }
     Lowered {
-        check: vec![question(
-            format!("the cluster has no node {node}"),
-            has_none(&["nodes"], node),
-        )],
+        check,
         keep: vec![],
         apply,
         undo: Undo::Irreversible("a host that has left joins again when the site asks for it"),

@@ -71,7 +71,7 @@ fn pace(part: &mut PartBuilder<'_>) {
 
 fn names(part: &mut PartBuilder<'_>) {
     if let EndpointHost::Name(name) = part.inputs.site.control_plane().endpoint().host() {
-        endpoint_name(part, &name.to_string());
+        endpoint_name(part, name.as_ref());
     }
     let resolver = part.facts.pod_resolver_file().unwrap_or_else(|| {
         "# Written by IEC: this host has no name server that a pod could reach.\nnameserver 192.0.2.53\n"
