@@ -111,11 +111,11 @@ fn lose_and_replace(
             watch(lab, other, &first.name)
         },
     )?;
-    steps.run("verify says which one does not answer", || {
-        let words = ["verify", lab.site(), "-o", "json"];
-        let ended = machine.iec("verify-lost", &words)?;
-        let named = ended.code.is_some_and(|code| code == 3 || code == 4) && ended.stdout.contains("edge-1");
-        ensure!(named, "{}", machine.failure("verify-lost", &words, &ended));
+    steps.run("plan says which one does not answer", || {
+        let words = ["plan", lab.site(), "-o", "json"];
+        let ended = machine.iec("plan-lost", &words)?;
+        let named = ended.code == Some(4) && ended.stdout.contains("edge-1");
+        ensure!(named, "{}", machine.failure("plan-lost", &words, &ended));
         Ok(())
     })?;
     file.write(&[("edge-1", Some("state: absent, unreachable: true,"))])?;
