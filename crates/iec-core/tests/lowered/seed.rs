@@ -106,6 +106,27 @@ fn containerds_own_data_stays_as_it_is() {
 }
 
 #[test]
+fn what_came_with_a_seed_goes_with_a_reset() {
+    for before in [None, Some("/var/lib/containerd/somebody")] {
+        let bytes = archive(LABEL);
+        let op = op(&bytes);
+        let host = host(&op, &bytes);
+        if let Some(file) = before {
+            host.write(file, "theirs");
+        }
+        assert_eq!(host.apply("seed", op), "changed");
+        assert_eq!(data(&host), whole());
+        assert_eq!(host.undo(), "undone");
+        assert_eq!(data(&host), vec![None; FOLDERS.len()]);
+        let folder = host.path("/var/lib/containerd");
+        match before {
+            None => assert!(!folder.exists()),
+            Some(file) => assert_eq!(host.read(file).as_deref(), Some("theirs")),
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_the_host_is_not_taken() {
     let bytes = archive(LABEL);
     let seed = op(&bytes);

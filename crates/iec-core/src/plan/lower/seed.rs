@@ -4,6 +4,7 @@ use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{has_digest, question, run, test};
 use super::content::{BLOB_QUESTION, RUNTIME_DATA};
+use super::folders::{note_contents, remove_contents};
 use super::{HOME, Lowered, Undo};
 use crate::content::Digest;
 use crate::plan::op::SeedOp;
@@ -32,7 +33,7 @@ fn files(seed: &SeedOp, folder: &str) -> Vec<Expr> {
     ]
 }
 
-pub(super) fn seed(seed: &SeedOp) -> Lowered {
+pub(super) fn seed(id: &str, seed: &SeedOp) -> Lowered {
     let hex = seed.archive.hex();
     let incoming = format!("{HOME}/incoming/{hex}");
     // While it is there, what containerd seems to have may be half of a seed.
@@ -85,9 +86,10 @@ pub(super) fn seed(seed: &SeedOp) -> Lowered {
     ]);
     Lowered {
         check,
-        keep: vec![],
+        // When containerd starts, what it notes as there before is the seed already.
+        keep: note_contents(id, &[RUNTIME_DATA]),
         apply,
-        undo: Undo::CoveredBy("runtime.containerd"),
+        undo: Undo::Commands(remove_contents(id, &[RUNTIME_DATA])),
         shows: vec![],
         sensitive: false,
     }
