@@ -14,16 +14,19 @@ use kube::config::AuthInfo;
 use kube::{Api, Client, Config};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower::util::MapResponseLayer;
 
-use crate::error::KubeError;
+use crate::error::{KubeError, Reach, reach_of};
 use crate::expected::Expected;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(4);
 /// How long an ordinary request may take, on a host of ordinary speed.
 const CALL: Duration = Duration::from_secs(10);
+/// How often an API server that is not ready is asked again, and how long after the answer before.
+const ASKED_AGAIN: usize = 3;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What is needed to speak with a cluster whose endpoint name the operator's machine cannot resolve.
 #[derive(Debug, Clone)]
@@ -106,8 +109,22 @@ impl Cluster {
         self.patient(CALL)
     }
 
-    /// Asks one server whether it is ready.
+    /// Asks one server whether it is ready. One that says no is asked again for a moment: it says so in passing when its
+    /// etcd waited for the disk.
     pub(crate) async fn ready(&self, server: &Server) -> Result<(), KubeError> {
+        let mut answer = self.ask_ready(server).await;
+        for _ in 0..ASKED_AGAIN {
+            let says_no = |error: &KubeError| matches!(reach_of(error), Reach::Wrong(_));
+            if !answer.as_ref().is_err_and(says_no) {
+                break;
+            }
+            sleep(self.patient(PAUSE)).await;
+            answer = self.ask_ready(server).await;
+        }
+        answer
+    }
+
+    async fn ask_ready(&self, server: &Server) -> Result<(), KubeError> {
         let what = format!("asking {} for /readyz", server.address);
         let answer = server.client.request_text(http_get("/readyz"));
         within(self.patient(CONNECT + CALL / 2), what, answer)

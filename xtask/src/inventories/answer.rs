@@ -47,7 +47,7 @@ pub(super) struct Reached {
     /// Nobody where Ansible leaves it to ssh.
     pub(super) user: Option<String>,
     pub(super) port: u16,
-    /// That of the control plane only: workers are all others.
+    /// That of control planes only: workers are all others.
     pub(super) role: Option<Role>,
 }
 

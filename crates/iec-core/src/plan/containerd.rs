@@ -2,6 +2,17 @@
 
 use crate::facts::{CgroupDriver, HostFacts};
 
+/// The step that starts it, by whose undo everything that it made goes.
+pub(super) const START: &str = "runtime.containerd";
+/// What it makes while it runs.
+pub(super) const CREATES: [&str; 6] = [
+    "/var/lib/containerd",
+    "/run/containerd",
+    "/opt/containerd",
+    "/run/nri",
+    "/etc/cni/net.d",
+    "/etc/cni",
+];
 /// The configuration file.
 pub(super) const CONFIG_FILE: &str = "/etc/containerd/config.toml";
 /// The unit file.

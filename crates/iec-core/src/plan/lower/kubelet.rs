@@ -2,12 +2,15 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{question, run};
+use super::ask::{question, run, test};
 use super::gate::Gate;
 use super::last_words::KUBELET;
 use super::{HOME, Lowered, Undo, file};
 use crate::plan::kubelet::CONFIGURATION_FILE;
 use crate::plan::op::{FileContent, FileOp};
+
+/// Where a kubelet looks for static pods. A worker has none, and without the folder its kubelet complains all the time.
+const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 
 /// Seconds in which a kubelet that was started again must be at work: a slow board needs half a minute.
 const ACCEPTED_SECONDS: u32 = 180;
@@ -40,11 +43,16 @@ pub(super) fn configuration(id: &str, text: &str) -> Lowered {
     );
     let mut check = written.check;
     check.push(question(
+        format!("there is a folder {STATIC_PODS}"),
+        test(["-d", STATIC_PODS]),
+    ));
+    check.push(question(
         "the kubelet was started with its present configuration",
         starts_after_file().prints(""),
     ));
     check.push(gate.question());
-    let mut apply = gate.begin();
+    let mut apply = vec![run(Program::Mkdir, ["-p", STATIC_PODS])];
+    apply.extend(gate.begin());
     apply.extend(written.apply);
     apply.extend(gate.end());
     Lowered {

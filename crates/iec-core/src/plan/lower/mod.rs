@@ -139,7 +139,7 @@ fn lower_op(step: &Step) -> Lowered {
         Op::Store { blobs } => content::store(blobs),
         Op::Tree { blob, into } => content::tree(*blob, into),
         Op::Images(images) => content::images(images),
-        Op::Seed(seed) => seed::seed(id, seed),
+        Op::Seed(seed) => seed::seed(seed),
         Op::SwapOff => kernel::swap_off(id),
         Op::Modules(modules) => kernel::modules(modules),
         Op::Sysctls(entries) => kernel::sysctls(id, entries),

@@ -4,9 +4,11 @@ use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{has_digest, question, run, test};
 use super::content::{BLOB_QUESTION, RUNTIME_DATA};
-use super::folders::{note_contents, remove_contents};
+use super::folders::note_contents;
+use super::undo::on_disk;
 use super::{HOME, Lowered, Undo};
 use crate::content::Digest;
+use crate::plan::containerd::{CREATES, START};
 use crate::plan::op::SeedOp;
 use crate::seed::{FOLDERS, LABEL_FILE};
 
@@ -33,7 +35,7 @@ fn files(seed: &SeedOp, folder: &str) -> Vec<Expr> {
     ]
 }
 
-pub(super) fn seed(id: &str, seed: &SeedOp) -> Lowered {
+pub(super) fn seed(seed: &SeedOp) -> Lowered {
     let hex = seed.archive.hex();
     let incoming = format!("{HOME}/incoming/{hex}");
     // While it is there, what containerd seems to have may be half of a seed.
@@ -86,10 +88,11 @@ pub(super) fn seed(id: &str, seed: &SeedOp) -> Lowered {
     ]);
     Lowered {
         check,
-        // When containerd starts, what it notes as there before is the seed already.
-        keep: note_contents(id, &[RUNTIME_DATA]),
+        // When containerd starts it would note the seed as what was there before. So its notes are made now, and it takes the
+        // seed back with its own data: a later run, whose plan has no seed, has nothing of this step to take back.
+        keep: on_disk(START, note_contents(START, &CREATES)),
         apply,
-        undo: Undo::Commands(remove_contents(id, &[RUNTIME_DATA])),
+        undo: Undo::CoveredBy(START),
         shows: vec![],
         sensitive: false,
     }

@@ -99,16 +99,7 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
         why,
         configuration,
     );
-    let creates = [
-        "/var/lib/containerd",
-        "/run/containerd",
-        "/opt/containerd",
-        "/run/nri",
-        "/etc/cni/net.d",
-        "/etc/cni",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let creates = containerd::CREATES.map(str::to_owned).to_vec();
     let seeded = seed(part);
     let op = Op::Unit(Unit {
         name: "containerd.service".to_owned(),
