@@ -37,7 +37,8 @@ case "$*" in
   mkdir -p /var/lib/kubelet; echo configuration >/var/lib/kubelet/config.yaml; echo flags >/var/lib/kubelet/kubeadm-flags.env; : >/run/active ;;
 *join\ phase\ kubelet-start*)
   [ ! -e /run/active ] || { echo 'a Node of this name is Ready already' >&2; exit 1; }
-  mkdir -p /var/lib/kubelet /etc/kubernetes
+  mkdir -p /var/lib/kubelet/pki /etc/kubernetes
+  echo certificate >/var/lib/kubelet/pki/kubelet-client-current.pem
   echo configuration >/var/lib/kubelet/config.yaml; echo flags >/var/lib/kubelet/kubeadm-flags.env
   echo credentials >/etc/kubernetes/kubelet.conf; : >/run/active ;;
 *phase\ addon\ all* | *phase\ addon*--config*)
@@ -100,6 +101,8 @@ fn whatever_file_of_a_phase_is_lost_comes_back() {
     };
     let mut joined = kubelet();
     joined.push("/etc/kubernetes/kubelet.conf".to_owned());
+    // The kubelet writes its kubeconfig before it has the certificate to which that points.
+    joined.push("/var/lib/kubelet/pki/kubelet-client-current.pem".to_owned());
     let table = [
         (
             init(InitPhase::Certificates {

@@ -116,7 +116,7 @@ pub(super) fn init(id: &str, phase: &InitPhase) -> Lowered {
             apply.push(kubeadm(phase.words()));
             apply.push(set_mode("go-rwx", files_in(KUBERNETES, "*.conf")));
         }
-        InitPhase::KubeletStart => apply.push(start_or(kubeadm(phase.words()))),
+        InitPhase::KubeletStart => apply.push(start_or(&JOINED[..1], kubeadm(phase.words()))),
         InitPhase::Addons(addons) => apply.extend(super::objects::addons(addons)),
         InitPhase::UploadConfig { configuration } => apply.extend([
             kubeadm(phase.words()),
@@ -349,6 +349,13 @@ pub(super) fn no_super_admin() -> Lowered {
     }
 }
 
+/// What a kubelet has once it has joined. It writes its kubeconfig, which only points to its certificate, before it asks for
+/// that (`buildKubeletClientConfig` of `cmd/kubelet/app/server.go`): until it has both it needs the token.
+pub(in crate::plan) const JOINED: [&str; 2] = [
+    "/etc/kubernetes/kubelet.conf",
+    "/var/lib/kubelet/pki/kubelet-client-current.pem",
+];
+
 /// How long a kubelet may take to get its first certificate, as kubeadm lets it.
 const TLS_BOOTSTRAP_SECONDS: u32 = 300;
 
@@ -357,7 +364,7 @@ pub(super) fn join(id: &str, phase: &JoinPhase) -> Lowered {
     let kubeadm: Expr = Cmd::new(Program::Kubeadm)
         .words(["join", "phase", phase.word(), "--config", &config])
         .into();
-    let joined = test(["-s", "/etc/kubernetes/kubelet.conf"]);
+    let joined = Expr::all(JOINED.map(|path| test(["-s", path])));
     let bootstrap = "/etc/kubernetes/bootstrap-kubelet.conf";
     let (check, undo) = match phase {
         JoinPhase::Preflight => (vec![preflight_passed()], Undo::Commands(remove_node(id))),
@@ -444,7 +451,7 @@ fn join_kubelet(kubeadm: Expr) -> Vec<Expr> {
             vec![run(Program::Cp, ["-a", &from, &to])],
         )
     };
-    let joined = test(["-s", "/etc/kubernetes/kubelet.conf"]);
+    let joined = Expr::all(JOINED.map(|path| test(["-s", path])));
     let mut commands = vec![when(
         joined,
         KUBELET_FILES
@@ -453,7 +460,7 @@ fn join_kubelet(kubeadm: Expr) -> Vec<Expr> {
             .collect(),
     )];
     // The kubelet of a host that has joined before may still answer for a node that kubeadm would refuse to make again.
-    commands.push(start_or(Expr::If {
+    let join = Expr::If {
         condition: Box::new(test(["-d", KEPT_KUBELET])),
         then: vec![
             run(Program::Systemctl, ["stop", "kubelet.service"]),
@@ -466,7 +473,8 @@ fn join_kubelet(kubeadm: Expr) -> Vec<Expr> {
             },
         ],
         otherwise: vec![kubeadm],
-    }));
+    };
+    commands.push(start_or(&JOINED, join));
     commands.push(run(Program::Rm, ["-rf", KEPT_KUBELET]));
     commands.push(run(Program::Mkdir, ["-p", KEPT_KUBELET]));
     commands.extend(
@@ -478,12 +486,12 @@ fn join_kubelet(kubeadm: Expr) -> Vec<Expr> {
 }
 
 /// A kubelet that is configured and merely stopped is started; kubeadm would refuse to join a node a second time.
-fn start_or(kubeadm: Expr) -> Expr {
-    let configured = [
-        "/etc/kubernetes/kubelet.conf",
+fn start_or(credentials: &[&str], kubeadm: Expr) -> Expr {
+    let configuration = [
         "/var/lib/kubelet/config.yaml",
         "/var/lib/kubelet/kubeadm-flags.env",
     ];
+    let configured = credentials.iter().chain(&configuration);
     Expr::If {
         condition: Box::new(Expr::all(configured.map(|path| test(["-s", path])))),
         then: vec![run(Program::Systemctl, ["start", "kubelet.service"])],

@@ -31,6 +31,7 @@ mod unit;
 pub(crate) use content::BLOB_QUESTION;
 pub(crate) use etcd_member::remove_member;
 use iec_sh::{Expr, Question, RunnerStep};
+pub(super) use kubeadm::JOINED;
 pub(crate) use kubernetes::{delete_node, drain_node};
 pub(super) use static_pod::what_it_says as static_pod_log;
 

@@ -5,6 +5,7 @@ use iec_sh::{Cmd, Expr, Program};
 use super::admission::installed_with;
 use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
 use crate::plan::kubeadm::JoinPhase;
+use crate::plan::lower::JOINED;
 use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
@@ -37,7 +38,7 @@ pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
         cluster_info().quiet_errors(),
         Cmd::new(Program::Grep).words(["-q", &signature]),
     ]);
-    let joined = Expr::from(Cmd::new(Program::Test).words(["-s", "/etc/kubernetes/kubelet.conf"]));
+    let joined = Expr::all(JOINED.map(|path| Cmd::new(Program::Test).words(["-s", path])));
     let wait = Wait {
         what: "the control plane lets hosts join by the token of this run".to_owned(),
         ask,
