@@ -116,3 +116,16 @@ fn who_fails_keeps_the_turn_until_all_is_well() {
     assert_eq!(host.apply("turn", given_back()), "changed");
     assert_eq!(host.read("/run/lease"), None);
 }
+
+#[test]
+fn who_has_no_turn_and_fails_says_nothing_in_that_of_another_one() {
+    let host = control_plane();
+    host.stand_in("kubectl", KUBECTL);
+    // Its first start, for which nobody has to wait: there is nothing yet that it could stop.
+    host.write("/run/kubelet", "");
+    host.write("/run/lease", "edge-3\n");
+    host.write("/etc/iec/kubeadm.yaml", "--bad=1");
+    let word = host.apply("api", api_server("bad"));
+    assert!(word.starts_with("failed command"), "{word}");
+    assert_eq!(host.read("/run/lease").as_deref(), Some("edge-3\n"));
+}

@@ -105,7 +105,11 @@ fn turn(pod: &StaticPod, path: &str) -> Vec<Expr> {
         take.push(turn::others_vote(&among.node, among.quorum));
     }
     vec![Expr::If {
-        condition: Box::new(turn::is_needed(path, KUBELET)),
+        condition: Box::new(Expr::all([
+            test(["-s", path]),
+            is_kubelet_active(),
+            turn::somebody_answers(),
+        ])),
         then: take,
         otherwise: vec![],
     }]
@@ -175,7 +179,11 @@ fn gate<'a>(pod: &StaticPod, path: &'a str) -> Gate<'a> {
         deadline_seconds: ACCEPTED_SECONDS,
         units: vec![CONTAINERD.into(), KUBELET.into()],
         evidence: std::iter::once(what_it_says(component))
-            .chain(pod.among.iter().map(|_| turn::fail(component.name())))
+            .chain(
+                pod.among
+                    .iter()
+                    .map(|among| turn::fail(&among.node, component.name())),
+            )
             .collect(),
     }
 }

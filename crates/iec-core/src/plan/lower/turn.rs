@@ -4,7 +4,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{ask_cluster, kubectl_admin, question, run, test};
+use super::ask::{ask_cluster, kubectl_admin, question};
 use super::{Lowered, Undo};
 
 /// The file of the Lease as this host takes it.
@@ -32,22 +32,16 @@ pub(in crate::plan) fn lease(node: &str) -> String {
 /// Waits until it is this host's turn, or another one has failed: then this one must not do the same.
 pub(super) fn take(node: &str) -> Vec<Expr> {
     let create = kubectl_admin().words(["create", "-f", FILE]).quiet();
-    let somebody_failed = || {
-        let path = format!(
-            "jsonpath={{.metadata.annotations.{}}}",
-            FAILED.replace('.', "\\.")
-        );
-        Expr::Pipe(vec![get(&path), Cmd::new(Program::Grep).words(["-q", "."])])
-    };
-    let holder =
-        get("jsonpath={.spec.holderIdentity} has the turn to change its control plane, and failed: ");
     let what = get(&format!(
         "jsonpath={{.metadata.annotations.{}}}",
         FAILED.replace('.', "\\.")
     ));
+    let somebody_failed = Expr::Pipe(vec![what.clone(), Cmd::new(Program::Grep).words(["-q", "."])]);
+    let holder =
+        get("jsonpath={.spec.holderIdentity} has the turn to change its control plane, and failed: ");
     vec![
         Expr::Poll {
-            question: Box::new(Expr::any([has(node), create.into(), somebody_failed()])),
+            question: Box::new(Expr::any([has(node), create.into(), somebody_failed])),
             every_seconds: 2,
             deadline_seconds: DEADLINE_SECONDS,
             units: vec![],
@@ -80,25 +74,27 @@ pub(super) fn others_vote(node: &str, quorum: usize) -> Expr {
     }
 }
 
-/// Says in the Lease that the change of this component failed.
-pub(super) fn fail(component: &str) -> Expr {
+/// Says in the Lease that the change of this component failed, where this host has it: one that joins has none.
+pub(super) fn fail(node: &str, component: &str) -> Expr {
     let annotation = format!("{FAILED}={component}");
-    kubectl_admin()
-        .words(["annotate", "--overwrite", "-n", "kube-system", LEASE, &annotation])
-        .quiet()
-        .into()
+    while_it_has(
+        node,
+        kubectl_admin().words(["annotate", "--overwrite", "-n", "kube-system", LEASE, &annotation]),
+    )
 }
 
 /// Gives the turn back, where this host has it.
 pub(super) fn give_back(node: &str) -> Expr {
+    while_it_has(
+        node,
+        kubectl_admin().words(["delete", "-n", "kube-system", LEASE, "--ignore-not-found"]),
+    )
+}
+
+fn while_it_has(node: &str, command: Cmd) -> Expr {
     Expr::If {
         condition: Box::new(has(node)),
-        then: vec![
-            kubectl_admin()
-                .words(["delete", "-n", "kube-system", LEASE, "--ignore-not-found"])
-                .quiet()
-                .into(),
-        ],
+        then: vec![command.quiet().into()],
         otherwise: vec![],
     }
 }
@@ -138,19 +134,14 @@ fn get(path: &str) -> Cmd {
         .quiet_errors()
 }
 
-/// Whether there is something of this component that a change would stop. Where no API server answers for a minute there is
-/// nothing to stop, and nobody to ask for a turn: what is to be done may be what it takes to have one again.
-pub(super) fn is_needed(path: &str, kubelet: &str) -> Expr {
-    let answers = Expr::Poll {
+/// Whether an API server answers. Where none does for a minute there is nothing that a change could stop, and nobody to ask
+/// for a turn: what is to be done may be what it takes to have one again.
+pub(super) fn somebody_answers() -> Expr {
+    Expr::Poll {
         question: Box::new(kubectl_admin().words(["get", "--raw", "/readyz"]).quiet().into()),
         every_seconds: 1,
         deadline_seconds: ANSWER_SECONDS,
         units: vec![],
         slowness: 1,
-    };
-    Expr::all([
-        test(["-s", path]),
-        run(Program::Systemctl, ["is-active", "--quiet", kubelet]),
-        answers,
-    ])
+    }
 }
