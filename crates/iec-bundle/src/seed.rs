@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use flate2::read::GzDecoder;
 use iec_core::architecture::Architecture;
 use iec_core::content::{Digest, ImageItem, Kind, OCI_LAYOUT, index_json};
-use iec_core::seed::{FOLDERS, LABEL_FILE, LONGEST_LABEL, Seed, SeedLabel};
+use iec_core::seed::{CONTENT, FOLDERS, LABEL_FILE, LONGEST_LABEL, Seed, SeedLabel};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -33,8 +33,6 @@ const PREFIX: &str = "seed-";
 const NAMESPACE: &str = "k8s.io";
 /// By what a seed is compressed: every Debian has gzip, and a host that is slow is slow at anything better.
 const COMPRESSION: &str = "--use-compress-program=gzip --no-name -3";
-/// Where containerd keeps the files of images, in its data.
-const CONTENT: &str = "io.containerd.content.v1.content/blobs/sha256";
 /// The longest end of a program's words that an error repeats, in bytes.
 const LONGEST_WORDS: usize = 2000;
 

@@ -26,6 +26,9 @@ pub const FOLDERS: [&str; 3] = [
     "io.containerd.metadata.v1.bolt",
 ];
 
+/// Where containerd keeps files by their digest, in its data.
+pub const CONTENT: &str = "io.containerd.content.v1.content/blobs/sha256";
+
 /// What a seed says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -5,14 +5,17 @@
     reason = "a test reads the committed example sites"
 )]
 
+#[path = "support/answers.rs"]
+mod answers;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iec_core::facts::{Facts, HostAnswer, ProbeFailure};
+use answers::{forget, found};
+use iec_core::facts::{Facts, HostAnswer};
 use iec_core::journal::{Journal, Recorded};
 use iec_core::name::HostName;
-use iec_core::observed::{HostObserved, Observed, State, StepObserved};
+use iec_core::observed::{HostObserved, Observed, State};
 use iec_core::plan::{HostPart, Op, Plan, StepId, first_control_plane, is_done_once};
 use iec_core::removal::refuse;
 use iec_core::reset::stages;
@@ -29,13 +32,7 @@ fn facts_of(site: &Site, has_the_cluster: &[&str], silent: &[&str]) -> Facts {
         facts.insert(*name, HostAnswer::Known(Box::new(host)));
     }
     for name in silent {
-        let failure = ProbeFailure {
-            code: "IEC1003".to_owned(),
-            cause: "it did not answer".to_owned(),
-            evidence: String::new(),
-            next: String::new(),
-        };
-        facts.insert(*name, HostAnswer::Failed(failure));
+        forget(&mut facts, name);
     }
     facts
 }
@@ -156,24 +153,11 @@ fn what_was_done_once_stays_when_another_one_does_it_now() {
     assert_eq!(remaining(None), ["system.old"]);
 }
 
-/// Every step of these hosts in this state.
+/// What was found on the hosts, none of which has a journal: a state for each host and step.
 fn observed(plan: &Plan, state: impl Fn(&str, &str) -> State) -> Observed {
     let hosts = plan.hosts.iter().map(|part| {
-        let steps = part.steps.iter().map(|step| {
-            let found = StepObserved {
-                state: state(part.host.as_str(), step.id.as_str()),
-                recorded: false,
-                missing: vec![],
-                present: BTreeMap::new(),
-                differences: vec![],
-            };
-            (step.id.clone(), found)
-        });
-        let found = HostObserved {
-            steps: steps.collect(),
-            leftovers: vec![],
-        };
-        (part.host.to_string(), found)
+        let host = part.host.as_str();
+        (host.to_owned(), found(part, false, |id| state(host, id)))
     });
     Observed {
         hosts: hosts.collect(),

@@ -5,16 +5,19 @@
     reason = "a test reads the committed example sites"
 )]
 
+#[path = "support/answers.rs"]
+mod answers;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use answers::{forget, found};
 use iec_core::diagnostic::{Diagnostics, Severity};
-use iec_core::facts::{Facts, HostAnswer, ProbeFailure, Reference, preflight, preflight_of_answers};
+use iec_core::facts::{Facts, Reference, preflight, preflight_of_answers};
 use iec_core::journal::Recorded;
 use iec_core::name::HostName;
-use iec_core::observed::{HostObserved, Observed, State, StepObserved};
-use iec_core::plan::{HostPart, Plan, StepId};
+use iec_core::observed::{Observed, State};
+use iec_core::plan::{Plan, StepId};
 use iec_core::silence::{Away, Held, hold};
 use iec_core::site::{Role, Site};
 use support::{facts, parse, plain_host, plan_of, site, site_names};
@@ -43,32 +46,9 @@ fn silent(names: &[&str]) -> BTreeSet<HostName> {
 fn facts_without(site: &Site, silent: &BTreeSet<HostName>) -> Facts {
     let mut facts = facts(site, plain_host);
     for host in silent {
-        let failure = ProbeFailure {
-            code: "IEC1003".to_owned(),
-            cause: "it did not answer".to_owned(),
-            evidence: String::new(),
-            next: String::new(),
-        };
-        facts.insert(host.as_str(), HostAnswer::Failed(failure));
+        forget(&mut facts, host.as_str());
     }
     facts
-}
-
-fn found(part: &HostPart, state: impl Fn(&str) -> State) -> HostObserved {
-    let steps = part.steps.iter().map(|step| {
-        let found = StepObserved {
-            state: state(step.id.as_str()),
-            recorded: true,
-            missing: Vec::new(),
-            present: BTreeMap::new(),
-            differences: Vec::new(),
-        };
-        (step.id.clone(), found)
-    });
-    HostObserved {
-        steps: steps.collect(),
-        leftovers: Vec::new(),
-    }
 }
 
 /// The plan without these hosts, where the steps of the others are in this state, and what is held.
@@ -83,7 +63,7 @@ fn planned(
     let hosts = plan
         .hosts
         .iter()
-        .map(|part| (part.host.to_string(), found(part, &state)));
+        .map(|part| (part.host.to_string(), found(part, true, &state)));
     let mut observed = Observed {
         hosts: hosts.collect(),
         leaving: BTreeMap::new(),
@@ -107,7 +87,7 @@ fn a_host_that_is_left_out_is_well_and_does_nothing() {
         let part = plan
             .hosts
             .iter()
-            .map(|part| (part.host.to_string(), found(part, state)));
+            .map(|part| (part.host.to_string(), found(part, true, state)));
         let mut observed = Observed {
             hosts: part.collect(),
             leaving: BTreeMap::new(),

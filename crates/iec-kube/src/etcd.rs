@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
+use iec_core::plan::ETCDCTL;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
@@ -16,16 +17,8 @@ use crate::expected::Expected;
 use crate::judge::{EtcdMember, EtcdStatus, is_pod_ready};
 use crate::survey::{Read, SYSTEM};
 
-/// `etcdctl` in a pod of etcd, with the certificate by which kubeadm asks for its health.
-const ETCDCTL: [&str; 7] = [
-    "etcdctl",
-    "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
-    "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt",
-    "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
-    "--command-timeout=5s",
-    "-w",
-    "json",
-];
+/// How `etcdctl` is asked.
+const OPTIONS: [&str; 3] = ["--command-timeout=5s", "-w", "json"];
 
 /// What etcd says.
 pub(crate) struct EtcdData {
@@ -100,7 +93,12 @@ impl EtcdData {
 }
 
 async fn ask<T: DeserializeOwned>(pods: &Api<Pod>, pod: &str, words: &[&str], deadline: Duration) -> Read<T> {
-    let command: Vec<String> = ETCDCTL.iter().chain(words).map(|&word| word.to_owned()).collect();
+    let command: Vec<String> = ETCDCTL
+        .iter()
+        .chain(&OPTIONS)
+        .chain(words)
+        .map(|&word| word.to_owned())
+        .collect();
     let said = exec::run(pods, pod, &command, deadline).await;
     let said = said.map_err(|error| error.chain())?;
     serde_json::from_str(&said)

@@ -80,14 +80,14 @@ fn all(
     })?;
     steps.run("all hosts reboot", || reboot(&lab))?;
     steps.run("the site comes back by itself", || {
-        well(machine, "after-reboot", site)
+        well(machine, "after-reboot", site, PATIENCE)
     })?;
     steps.run("plan says that there is nothing to do after the reboot", || {
         pending(machine, "plan-after-reboot", site, Some(0))
     })?;
     steps.run("all hosts lose their power", || power_cut(&lab))?;
     steps.run("the site comes back by itself again", || {
-        well(machine, "after-cut", site)
+        well(machine, "after-cut", site, PATIENCE)
     })?;
     steps.run(
         "plan says that there is nothing to do after the power cut",
@@ -184,16 +184,16 @@ fn power_cut(lab: &Lab) -> anyhow::Result<()> {
 }
 
 /// Verifies until the site is well; nothing is done for it meanwhile.
-fn well(machine: &Machine, log: &str, site: &str) -> anyhow::Result<()> {
+pub(super) fn well(machine: &Machine, log: &str, site: &str, patience: Duration) -> anyhow::Result<()> {
     let began = Instant::now();
     let words = ["verify", site, "-o", "json"];
     loop {
-        let left = PATIENCE.saturating_sub(began.elapsed()).max(ONE_CALL);
+        let left = patience.saturating_sub(began.elapsed()).max(ONE_CALL);
         let ended = machine.iec_within(left, log, &words)?;
         if ended.succeeded() {
             return Ok(());
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > patience {
             bail!("{}", machine.failure(log, &words, &ended));
         }
         std::thread::sleep(PAUSE);

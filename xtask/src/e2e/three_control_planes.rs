@@ -2,13 +2,15 @@
 //! all the while.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use iec_core::plan::ETCDCTL;
 
 use super::inventory::{Inventory, Mask};
 use super::lab::{Host, Lab};
 use super::machine::Machine;
+use super::machines::well;
 use super::main_job::{apply, compare_but, inventories, pending};
 use super::steps::Steps;
 
@@ -18,7 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(420);
 const API_AWAY: Duration = Duration::from_secs(10);
 /// How long the others are watched then: a node counts as lost after 50 seconds.
 const WATCH_SECONDS: u32 = 70;
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// Asks the API server every half second, and prints the longest time in milliseconds without an answer, and every node but
 /// those of `$lost` that was ever not ready.
@@ -70,7 +71,7 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
         || {
             others.iter().try_for_each(|host| lab.power_off(host))?;
             others.iter().try_for_each(|host| lab.power_on(host))?;
-            well(machine, "verify-after-cut", site)
+            well(machine, "verify-after-cut", site, PATIENCE)
         },
     )?;
 
@@ -136,10 +137,11 @@ fn lose_and_replace(
         apply(machine, "apply-replace", lab.site(), true)
     })?;
     steps.run("etcd has three voters, and the lost one is none of them", || {
-        let script = "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-edge-2 -c etcd -- etcdctl \
-             --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt \
-             --key=/etc/kubernetes/pki/etcd/healthcheck-client.key member list";
-        let members = lab.run(other, script, "")?;
+        let script = format!(
+            "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-edge-2 -c etcd -- {} member list",
+            ETCDCTL.join(" ")
+        );
+        let members = lab.run(other, &script, "")?;
         let voters: Vec<&str> = members
             .lines()
             .filter(|line| line.ends_with(", false"))
@@ -166,24 +168,6 @@ fn watch(lab: &Lab, host: &Host, lost: &str) -> anyhow::Result<()> {
         "the API was away for {longest} ms"
     );
     Ok(())
-}
-
-/// Verifies until the site is well; nothing is done for it meanwhile.
-fn well(machine: &Machine, log: &str, site: &str) -> anyhow::Result<()> {
-    let began = Instant::now();
-    let words = ["verify", site, "-o", "json"];
-    loop {
-        let ended = machine.iec_within(PATIENCE, log, &words)?;
-        if ended.succeeded() {
-            return Ok(());
-        }
-        ensure!(
-            began.elapsed() < PATIENCE,
-            "{}",
-            machine.failure(log, &words, &ended)
-        );
-        std::thread::sleep(PAUSE);
-    }
 }
 
 /// The site file of the lab, from which hosts are left out, or given words more.

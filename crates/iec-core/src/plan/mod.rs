@@ -38,7 +38,7 @@ pub(crate) use phase::CLUSTER_CA_FILE;
 pub use phase::image_names;
 pub use role::{PlanRole, first_control_plane, is_done_once};
 pub(crate) use static_pod::etcd_peer;
-pub use static_pod::{Among, Component, EtcdStart, StaticPod};
+pub use static_pod::{Among, Component, ETCDCTL, EtcdStart, StaticPod};
 pub use step::{Phase, Step, StepId};
 
 use crate::content::{Digest, Manifest};

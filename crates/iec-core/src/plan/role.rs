@@ -26,12 +26,6 @@ impl PlanRole {
             Role::ControlPlane => Self::ControlPlane,
         }
     }
-
-    /// Whether it is a control plane.
-    #[must_use]
-    pub const fn is_control_plane(self) -> bool {
-        !matches!(self, Self::Worker)
-    }
 }
 
 /// The control plane that does what is done once for the cluster: the first of the site file that can have the cluster.

@@ -95,6 +95,14 @@ pub enum EtcdStart {
     },
 }
 
+/// `etcdctl` in a pod of etcd, with the certificate by which kubeadm asks for its health.
+pub const ETCDCTL: [&str; 4] = [
+    "etcdctl",
+    "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
+    "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt",
+    "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
+];
+
 /// Where the other members of etcd reach the one of this control plane.
 #[must_use]
 pub(crate) fn etcd_peer(host: &SiteHost) -> String {

@@ -2,8 +2,9 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::run;
+use super::ask::{ADMIN, run};
 use super::file::parent;
+use crate::plan::static_pod::ETCDCTL;
 
 /// Where the list of members is while it is read. A pipe would take an answer that never came for an empty list.
 const MEMBERS: &str = "/var/lib/iec/incoming/etcd-members";
@@ -11,30 +12,27 @@ const MEMBERS: &str = "/var/lib/iec/incoming/etcd-members";
 /// Seconds until the etcd that is asked must answer.
 const ANSWER_SECONDS: u32 = 120;
 
-/// The words of `etcdctl` in the etcd pod of a node, with the certificate by which kubeadm asks for its health, behind
-/// `kubectl`.
-fn etcdctl(node: &str) -> [String; 12] {
-    [
-        "--kubeconfig=/etc/kubernetes/admin.conf",
+/// The words of `etcdctl member` in the etcd pod of a node, behind `kubectl`.
+fn members(node: &str) -> Vec<String> {
+    let pod = format!("etcd-{node}");
+    let exec = [
+        "--kubeconfig",
+        ADMIN,
         "--request-timeout=60s",
         "--namespace=kube-system",
         "exec",
-        &format!("etcd-{node}"),
+        &pod,
         "--container=etcd",
         "--",
-        "etcdctl",
-        "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
-        "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt",
-        "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
-        "member",
-    ]
-    .map(str::to_owned)
+    ];
+    let words = exec.into_iter().chain(ETCDCTL).chain(["member"]);
+    words.map(str::to_owned).collect()
 }
 
 /// Whether etcd has no member that others reach at `peer`. No answer is no.
 pub(super) fn has_no_member(node: &str, peer: &str) -> Expr {
     let list = Cmd::new(Program::Kubectl)
-        .words(etcdctl(node))
+        .words(members(node))
         .word("list")
         .quiet_errors();
     let none = format!("$4 == \"{peer}\" {{ has = 1 }}\nEND {{ exit has || NR == 0 }}");
@@ -45,10 +43,10 @@ pub(super) fn has_no_member(node: &str, peer: &str) -> Expr {
 pub(crate) fn remove_member(node: &str, peer: &str) -> [Expr; 4] {
     // A member a line: id, state, name, peer URLs, client URLs, whether it is a learner.
     let id = format!("$4 == \"{peer}\" {{ print $1 }}");
-    let list = Cmd::new(Program::Kubectl).words(etcdctl(node)).word("list");
+    let list = Cmd::new(Program::Kubectl).words(members(node)).word("list");
     let remove = Cmd::new(Program::Xargs)
         .words(["-r", "-n", "1", "kubectl"])
-        .words(etcdctl(node))
+        .words(members(node))
         .word("remove");
     [
         run(Program::Mkdir, ["-p", parent(MEMBERS)]),

@@ -10,10 +10,7 @@ use super::{HOME, Lowered, Undo};
 use crate::content::Digest;
 use crate::plan::containerd::{CREATES, START};
 use crate::plan::op::SeedOp;
-use crate::seed::{FOLDERS, LABEL_FILE};
-
-/// Where containerd keeps files by their digest.
-const CONTENT: &str = "io.containerd.content.v1.content/blobs/sha256";
+use crate::seed::{CONTENT, FOLDERS, LABEL_FILE};
 
 /// Gives containerd the files of the images from the store: they came once, and not with the seed again.
 fn files(seed: &SeedOp, folder: &str) -> Vec<Expr> {

@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{ask_cluster, kubectl_admin, question};
+use super::ask::{ADMIN, ask_cluster, kubectl_admin, question};
 use super::{Lowered, Undo};
 
 /// Seconds until a pod must have started elsewhere.
@@ -37,13 +37,7 @@ pub(super) fn dns() -> Lowered {
     let several = Expr::Pipe(vec![nodes(), awk(SEVERAL)]);
     let to_do = Expr::all([several, together]);
     let delete = Cmd::new(Program::Xargs)
-        .words([
-            "-r",
-            "-n",
-            "1",
-            "kubectl",
-            "--kubeconfig=/etc/kubernetes/admin.conf",
-        ])
+        .words(["-r", "-n", "1", "kubectl", "--kubeconfig", ADMIN])
         .words([
             "--request-timeout=20s",
             "delete",

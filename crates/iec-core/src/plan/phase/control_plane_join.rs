@@ -3,6 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::control_plane::{init, static_pod, wait};
+use super::join::DEADLINE_SECONDS;
 use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
 use crate::plan::kubeadm::{self, InitPhase, JOIN_FILE};
 use crate::plan::op::{Op, Require, Wait};
@@ -11,9 +12,6 @@ use crate::plan::role::PlanRole;
 use crate::plan::static_pod::{Component, ETCD_MEMBER};
 use crate::plan::step::Phase;
 use crate::site::SiteHost;
-
-/// Seconds that a control plane waits for the first one: a slow board needs some ten minutes for its own part.
-const JOIN_DEADLINE_SECONDS: u32 = 1800;
 
 /// The control plane joins the others. Its etcd comes first: it is announced to the others when it can start at once, and
 /// its API server has nothing to say without it.
@@ -54,7 +52,7 @@ fn wait_for_cluster(part: &mut PartBuilder<'_>) {
         ask: configuration().quiet().into(),
         unless: Some(has_joined.into()),
         every_seconds: 1,
-        deadline_seconds: JOIN_DEADLINE_SECONDS,
+        deadline_seconds: DEADLINE_SECONDS,
         units: vec![],
         explains: vec![configuration().into()],
     };

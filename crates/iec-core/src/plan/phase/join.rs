@@ -10,8 +10,8 @@ use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
 
-/// Seconds that a host waits for the control plane: a slow board needs some ten minutes for its own part.
-const DEADLINE_SECONDS: u32 = 1800;
+/// Seconds that a host waits for the first control plane: a slow board needs some ten minutes for its own part.
+pub(super) const DEADLINE_SECONDS: u32 = 1800;
 
 pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
     let server = format!("https://{}", part.inputs.site.control_plane().endpoint());

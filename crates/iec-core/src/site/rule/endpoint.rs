@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::fleet::present;
 use super::host::Seen;
 use super::{network, printable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -153,10 +154,7 @@ fn check_address(given: &Spanned<String>, address: Ipv4Addr, hosts: &[Seen<'_>],
         refuse(given, "IEC0403", &cause, hint, problems);
         return;
     }
-    let control_planes = hosts
-        .iter()
-        .filter(|host| host.is_present() && host.role == Some(Role::ControlPlane));
-    if control_planes.count() > 1 {
+    if present(hosts, Role::ControlPlane).count() > 1 {
         let cause = format!("{address} is one control plane's, and the site would stop with it");
         let hint =
             "remove `endpoint`: the default is a name, under which every host finds all control planes";

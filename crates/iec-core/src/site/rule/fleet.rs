@@ -94,14 +94,9 @@ pub(in crate::site) fn check_quorum(
         problems.push(problem.hint("add at least one host with `role: control-plane`"));
         return;
     }
-    let present = |role| {
-        hosts
-            .iter()
-            .filter(move |host| host.is_present() && host.role == Some(role))
-    };
-    let control_planes = present(Role::ControlPlane).count();
+    let control_planes = present(hosts, Role::ControlPlane).count();
     if let Some(problem) = count_problem(control_planes, hosts) {
-        let second = present(Role::ControlPlane)
+        let second = present(hosts, Role::ControlPlane)
             .nth(1)
             .map_or_else(|| place.head(), |host| host.place.clone());
         problems.push(problem.at(&second));
@@ -112,6 +107,13 @@ pub(in crate::site) fn check_quorum(
     }
 }
 
+/// The hosts of this role that should be part of the cluster.
+pub(super) fn present<'h, 's>(hosts: &'h [Seen<'s>], role: Role) -> impl Iterator<Item = &'h Seen<'s>> {
+    hosts
+        .iter()
+        .filter(move |host| host.is_present() && host.role == Some(role))
+}
+
 /// Calico's own etcd has one member, on the only control plane.
 pub(in crate::site) fn check_calico_etcd(
     hosts: &[Seen<'_>],
@@ -119,10 +121,7 @@ pub(in crate::site) fn check_calico_etcd(
     place: &Place,
     problems: &mut Diagnostics,
 ) {
-    let control_planes = hosts
-        .iter()
-        .filter(|host| host.is_present() && host.role == Some(Role::ControlPlane));
-    if network.has_calico_etcd() && control_planes.count() > 1 {
+    if network.has_calico_etcd() && present(hosts, Role::ControlPlane).count() > 1 {
         problems.push(
             Diagnostic::error(
                 "IEC0220",
