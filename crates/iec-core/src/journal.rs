@@ -50,6 +50,20 @@ pub struct Record {
     /// What takes it back, as shell text; with an intent, or with the outcome `adopted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<String>,
+    /// The commands of the step, as shell text that may be shortened; with an intent.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said::read_some"
+    )]
+    pub commands: Option<String>,
+    /// Whose run it is; with the first record that each start of the runner writes.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said::read_some"
+    )]
+    pub by: Option<String>,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u64>,

@@ -33,7 +33,7 @@ pub use fleet::Fleet;
 pub use host::{Bounds, Host, Script};
 pub use local::LocalHost;
 pub use medium_key::MediumKey;
-pub use observe::{Observation, journals, observe};
+pub use observe::{Observation, journals, observe, outputs};
 pub use outcome::{Ending, Outcome, Privilege, Signal};
 pub use payload::{INCOMING, Payload};
 pub use probe::{Probed, probe};

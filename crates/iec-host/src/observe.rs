@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use iec_core::journal::Journal;
 use iec_core::observed::{HostObserved, Observed};
-use iec_core::plan::{HOME, HostPart, Plan, journal_script};
-use iec_sh::{Cmd, Expr, Mode, Program};
+use iec_core::output::{KeptOutput, kept_output};
+use iec_core::plan::{HOME, HostPart, Plan, StepId, journal_script};
+use iec_sh::{Cmd, Expr, Mode, OutputQuestion, Program};
 
 use crate::ask::ask;
 use crate::error::HostError;
@@ -26,6 +27,14 @@ const JOURNAL: Bounds = Bounds {
     bytes: 32 << 20,
     time: Duration::from_secs(300),
 };
+/// Of an output the end is enough; there are three of a step.
+const OUTPUT: Bounds = Bounds {
+    question: "what a step has printed",
+    bytes: 1 << 20,
+    time: Duration::from_secs(60),
+};
+/// How much of the end of an output is read, in bytes.
+const OUTPUT_END: usize = 64 << 10;
 
 /// What observing gave.
 #[derive(Debug, Default)]
@@ -111,4 +120,28 @@ async fn journal(host: &dyn Host) -> Result<Journal, HostError> {
         text.push('\n');
     }
     Ok(Journal::parse(&text))
+}
+
+/// Reads what the hosts of this fleet have kept of what a step said.
+pub async fn outputs(fleet: &Fleet, step: &StepId) -> BTreeMap<String, Result<Vec<KeptOutput>, HostError>> {
+    let outputs = fleet.each(fleet.all(), |(name, host)| async move {
+        (name.to_owned(), outputs_of(host.as_ref(), step).await)
+    });
+    outputs.await.into_iter().collect()
+}
+
+async fn outputs_of(host: &dyn Host, step: &StepId) -> Result<Vec<KeptOutput>, HostError> {
+    let question = OutputQuestion {
+        home: HOME,
+        step: step.as_str(),
+        most: OUTPUT_END,
+    };
+    let answer = ask(host, &Script::new(question.text(), OUTPUT), Privilege::Root).await?;
+    let answer = answer.expect_success(OUTPUT.question)?;
+    let outputs = answer
+        .lines
+        .iter()
+        .filter_map(|line| kept_output(line).transpose());
+    let outputs: Result<Vec<KeptOutput>, _> = outputs.collect();
+    outputs.map_err(|error| HostError::Answer { evidence: error.line })
 }

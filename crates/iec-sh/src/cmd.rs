@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use crate::layout::layout;
 use crate::{Program, Word};
 
+/// The longest text on standard input that is shown to a person who wants to know what a command does, in bytes.
+const LONGEST_SHOWN: usize = 300;
+
 /// What a command reads on its standard input.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Input {
@@ -131,6 +134,17 @@ impl Cmd {
         self
     }
 
+    /// The same, where of a long text on standard input only the length is left.
+    #[must_use]
+    pub(crate) fn abridged(mut self) -> Self {
+        if let Input::Text(text) = &self.input
+            && text.len() > LONGEST_SHOWN
+        {
+            self.input = Input::Text(format!("({} bytes)\n", text.len()));
+        }
+        self
+    }
+
     /// The program that it calls.
     #[must_use]
     pub fn program(&self) -> Program {
@@ -243,6 +257,13 @@ mod tests {
     fn a_text_without_a_last_newline_stays_exact() {
         let cmd = Cmd::new(Program::Cat).stdin_text("a'b");
         assert_eq!(cmd.statement(""), r"printf '%s' 'a'\''b' | cat");
+    }
+
+    #[test]
+    fn of_a_long_text_the_length_is_shown() {
+        let cmd = |text: &str| Cmd::new(Program::Cat).stdin_text(text).abridged().statement("");
+        assert_eq!(cmd("a\n"), "cat <<'EOF'\na\nEOF");
+        assert_eq!(cmd(&"a".repeat(301)), "cat <<'EOF'\n(301 bytes)\nEOF");
     }
 
     #[test]

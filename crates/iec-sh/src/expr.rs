@@ -100,11 +100,25 @@ impl Expr {
         if times <= 1 {
             return self;
         }
-        let each = |parts: Vec<Self>| parts.into_iter().map(|part| part.slowed(times)).collect();
-        let one = |part: Box<Self>| Box::new(part.slowed(times));
+        self.with(times, &|cmd| cmd.slowed(times))
+    }
+
+    /// The same for a person who wants to know what it does: of long texts on standard input only their lengths are left.
+    #[must_use]
+    pub(crate) fn abridged(self) -> Self {
+        self.with(1, &Cmd::abridged)
+    }
+
+    /// The same with other commands in it, and with so many times the patience.
+    fn with(self, times: u32, change: &dyn Fn(Cmd) -> Cmd) -> Self {
+        let each = |parts: Vec<Self>| {
+            let parts = parts.into_iter();
+            parts.map(|part| part.with(times, change)).collect()
+        };
+        let one = |part: Box<Self>| Box::new(part.with(times, change));
         match self {
-            Self::Run(cmd) => Self::Run(cmd.slowed(times)),
-            Self::Pipe(cmds) => Self::Pipe(cmds.into_iter().map(|cmd| cmd.slowed(times)).collect()),
+            Self::Run(cmd) => Self::Run(change(cmd)),
+            Self::Pipe(cmds) => Self::Pipe(cmds.into_iter().map(change).collect()),
             Self::All(parts) => Self::All(each(parts)),
             Self::Any(parts) => Self::Any(each(parts)),
             Self::Not(part) => Self::Not(one(part)),
@@ -122,7 +136,7 @@ impl Expr {
             },
             Self::AskAbsent { question, answers } => Self::AskAbsent {
                 question: one(question),
-                answers: Box::new(answers.slowed(times)),
+                answers: Box::new(change(*answers)),
             },
             Self::Poll {
                 question,

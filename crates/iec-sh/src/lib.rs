@@ -8,6 +8,7 @@ mod carried;
 mod cmd;
 mod expr;
 mod layout;
+mod output;
 mod paste;
 mod program;
 mod repeated;
@@ -20,6 +21,7 @@ pub use carried::{
 };
 pub use cmd::{Cmd, Input, Output};
 pub use expr::Expr;
+pub use output::OutputQuestion;
 pub use paste::{PasteContent, PasteStep, Preface, missing_blobs, unpack_secrets};
 pub use program::Program;
 pub use runner::{

@@ -134,13 +134,16 @@ iec_finish() {
 
 # What follows changes a host.
 
-# iec_record FIELDS: appends one line to the journal and waits until the disk has it.
+# iec_record FIELDS [FIELDS]: appends one line to the journal and waits until the disk has it. The first line of a run says
+# whose it is.
 iec_record() {
-  if ! { printf '{"v":1,"time":"%s","run":"%s",%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$iec_run" "$1" >>"$iec_journal"; } 2>/dev/null ||
+  if ! { printf '{"v":1,"time":"%s","run":"%s",%s%s%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$iec_run" "$1" \
+    "$iec_by" "$2" >>"$iec_journal"; } 2>/dev/null ||
     ! sync "$iec_journal" "$iec_home" 2>/dev/null; then
     iec_say failed "$iec_id" journal 1 "$(iec_text "cannot write $iec_journal")"
     iec_finish 2
   fi
+  iec_by=
 }
 
 # iec_heed ID: ends the run before this step where somebody wishes it.
@@ -151,7 +154,7 @@ iec_heed() {
   iec_finish 130
 }
 
-# iec_step N ID DIGEST SENSITIVE TITLE UNDO: one step, from question to outcome.
+# iec_step N ID DIGEST SENSITIVE TITLE UNDO COMMANDS: one step, from question to outcome.
 iec_step() {
   iec_id=$2
   iec_heed "$2"
@@ -162,7 +165,7 @@ iec_step() {
   case $iec_state in
     done)
       if iec_known "$2" "$3"; then iec_say unchanged "$2"; else
-        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\",\"title\":\"$5\",\"undo\":\"$6\""
+        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\"" ",\"title\":\"$5\",\"undo\":\"$6\""
         iec_say adopted "$2"
       fi
       rm -f "$iec_errors"
@@ -178,7 +181,7 @@ iec_step() {
   ( umask 022; "iec_keep_$1" ) >"$iec_output" 2>&1 9>&-
   iec_code=$?
   if [ "$iec_code" -eq 0 ]; then
-    iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\",\"title\":\"$5\",\"undo\":\"$6\""
+    iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\"" ",\"commands\":\"$7\",\"title\":\"$5\",\"undo\":\"$6\""
     ( umask 022; "iec_apply_$1" ) >"$iec_output" 2>&1 9>&-
     iec_code=$?
   fi

@@ -42,6 +42,8 @@ pub mod events {
     pub const END: &str = "end";
     /// `received NAME SIZE SHA256`: what there is of a file that was sent
     pub const RECEIVED: &str = "received";
+    /// `output KIND SECONDS SIZE TEXT`: what a step printed when it was last done, asked or taken back
+    pub const OUTPUT: &str = "output";
 }
 
 /// What a run of the script does.
@@ -301,9 +303,10 @@ pub(crate) fn preamble(home: &str, owner: &str, run: &str) -> String {
     let mut text = String::with_capacity(PRELUDE.len() + 1024);
     let _ = writeln!(
         text,
-        "main() {{\niec_home={}\niec_owner={}\niec_run={}\n{}",
+        "main() {{\niec_home={}\niec_owner={}\niec_by={}\niec_run={}\n{}",
         Word::new(home),
         Word::new(owner),
+        Word::new(format!(",\"by\":\"{}\"", json_escaped(owner))),
         Word::new(run),
         PRELUDE.replace("@NOTE_HOME@", NOTE_HOME)
     );
@@ -386,7 +389,13 @@ impl RunnerStep {
                 let sensitive = if self.sensitive { "sensitive" } else { "open" };
                 let title = Word::new(json_escaped(&self.title));
                 let undo = Word::new(json_escaped(&self.undo_text()));
-                writeln!(text, "iec_step {number} {id} {digest} {sensitive} {title} {undo}")
+                // Commands quote much: as text in a word each quote would be four characters, and look like a slip.
+                let commands = json_escaped(&self.commands_text()).replace('\'', "\\u0027");
+                let commands = Word::new(commands);
+                writeln!(
+                    text,
+                    "iec_step {number} {id} {digest} {sensitive} {title} {undo} {commands}"
+                )
             }
         };
     }
@@ -399,6 +408,30 @@ impl RunnerStep {
             .map(|command| command.statement(" || return") + "\n")
             .collect()
     }
+
+    /// The commands that do the step, for a person who reads the journal.
+    fn commands_text(&self) -> String {
+        let statement = |command: &Expr| command.clone().abridged().page("") + "\n";
+        shortened(self.apply.iter().map(statement).collect(), LONGEST_COMMANDS)
+    }
+}
+
+/// The longest text of a step's commands that a journal keeps, in bytes.
+const LONGEST_COMMANDS: usize = 4000;
+
+/// The beginning of the text that has this many bytes at most, up to the end of a line; and how much there was.
+fn shortened(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
+    let begun = &text[..end.unwrap_or(0)];
+    let whole = begun.rfind('\n').map_or(begun, |end| &begun[..end]);
+    format!(
+        "{whole}\n# the journal has the first {} of {} bytes\n",
+        whole.len(),
+        text.len()
+    )
 }
 
 /// The text as the inside of a JSON string (RFC 8259, section 7).

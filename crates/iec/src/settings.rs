@@ -137,6 +137,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Where labs live.
     pub labs: PathBuf,
+    /// Where logs of runs are kept.
+    pub runs: PathBuf,
     /// The socket of the SSH agent.
     pub ssh_agent: Option<PathBuf>,
     /// Who runs this and where, for others to read in locks: `edge@laptop`.
@@ -204,6 +206,7 @@ impl Settings {
             home: environment.home.clone(),
             cache: cache.join("iec"),
             labs: state.join("iec/labs"),
+            runs: state.join("iec/runs"),
             ssh_agent: environment.get(variable::SSH_AUTH_SOCK).map(PathBuf::from),
             who: who(environment),
             program: program(environment),

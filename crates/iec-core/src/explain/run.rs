@@ -9,14 +9,14 @@ pub(super) const ROWS: &[Explanation] = &[
         "a step failed",
         "A command of the step ended with an exit code other than 0. The host stopped there; other hosts went on.",
         "Read what the step printed, put right what it complains about, and run the same command again: it goes on at this step.",
-        "iec log HOST",
+        "iec log show STEP",
     ),
     row(
         "IEC4002",
         "a step did not take effect",
         "Every command of the step succeeded, but its check, asked again, still finds work to do. Something on the host undoes or prevents it: another program that manages the same file, a service that does not come up.",
         "Find out what keeps the state from changing, then run the same command again.",
-        "iec log HOST",
+        "iec log show STEP",
     ),
     row(
         "IEC4003",
@@ -150,5 +150,26 @@ pub(super) const ROWS: &[Explanation] = &[
         "The journal of the host was changed by hand, damaged, or written by a later version of IEC.",
         "Use the version of IEC that wrote it; look at /var/lib/iec/journal.jsonl on the host.",
         "",
+    ),
+    row(
+        "IEC4906",
+        "a host does not tell what a step has printed",
+        "The output of a step is kept on its host, under /var/lib/iec/output, until the step prints something again. It could not be read there.",
+        "Look at that folder on the host.",
+        "",
+    ),
+    row(
+        "IEC4907",
+        "no journal has this step",
+        "`iec log show` tells what a step did. No host that answered has it in its journal, or not in the run that was named.",
+        "Name a step as `iec log --steps` does.",
+        "iec log --steps",
+    ),
+    row(
+        "IEC4908",
+        "a run is not logged",
+        "The log of a run could not be begun on the operator's machine: its folder cannot be written to, or the disk is full. The run goes on all the same; the hosts' journals have what was done.",
+        "Make the folder writable. It is $XDG_STATE_HOME/iec/runs, or ~/.local/state/iec/runs.",
+        "iec log",
     ),
 ];

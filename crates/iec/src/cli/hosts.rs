@@ -192,16 +192,68 @@ pub struct Status {
 }
 
 /// Print what was done on the hosts, from their journals
+///
+/// A run a line: whose it was, when, how long it took, and what came of it on each host. The journals do not say that a
+/// run began on a host where it then had nothing to do.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  iec log\n  iec log --host edge-2 --run 20261123-191200-4f1c")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  \
+    iec log\n  \
+    iec log --run 20261123-191200-4f1c\n  \
+    iec log --steps --host edge-2\n  \
+    iec log show control-plane.etcd"
+)]
 pub struct Log {
+    /// What else there is to see
+    #[command(subcommand)]
+    pub command: Option<LogCommand>,
     /// The site file
     #[command(flatten)]
     pub site: SitePath,
     /// This host only
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
-    /// This run only
+    /// This run only, with each of its steps
+    #[arg(long, value_name = "NAME")]
+    pub run: Option<String>,
+    /// Print the steps of every run
+    #[arg(long)]
+    pub steps: bool,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// What else there is to see of the journals.
+#[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "what a variant holds is documented, and its documentation is the manual"
+)]
+pub enum LogCommand {
+    Show(LogShow),
+}
+
+/// Print what a step did on each host: its commands, what they printed, their exit code, and the way back
+///
+/// A host keeps of each step what it printed the last time, and of one that handles secrets nothing. What looks like a
+/// secret is not printed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  iec log show control-plane.etcd\n  iec log show runtime.images shop/site.yaml --host edge-2"
+)]
+pub struct LogShow {
+    /// The step, such as `runtime.images`
+    #[arg(value_name = "STEP")]
+    pub step: String,
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// On this host only
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// In this run instead of the last one
     #[arg(long, value_name = "NAME")]
     pub run: Option<String>,
     /// How hosts are reached

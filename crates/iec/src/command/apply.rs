@@ -1,13 +1,14 @@
 //! `iec apply`: makes the hosts what the site file says.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use iec_core::content::Digest;
 use iec_core::name::HostName;
 use iec_core::observed::Observed;
 use iec_core::plan::{HostPart, Plan, StoreBlob};
+use iec_core::redact::Redaction;
 use iec_core::reset::{Stage, leaving};
 use iec_core::site::Role;
 use iec_host::{
@@ -23,6 +24,7 @@ use super::interrupt;
 use super::kubeconfig::{self, Target};
 use super::planning::{Asked, Planned, milliseconds, planned};
 use super::reach::{block_on, fleet};
+use super::run_log::{About, RunLog, logged_at, with_log};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::saved_plan::{self, Saved};
@@ -68,6 +70,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
         saved: saved.as_ref(),
         max_changes: arguments.max_changes,
         reinstall: arguments.reinstall,
+        logs: &settings.runs,
     };
     let applied = block_on(apply(&file, &content, &fleet, (&request, seeds), ui))?;
     ui.result(Document::Apply, &applied.json(&file, &kubeconfig.path), || {
@@ -105,6 +108,8 @@ pub(super) struct Request<'a> {
     pub(super) max_changes: Option<usize>,
     /// Whether a site that was installed may be installed on bare hosts.
     pub(super) reinstall: bool,
+    /// The folder for logs of runs.
+    pub(super) logs: &'a Path,
 }
 
 /// What an apply did.
@@ -112,6 +117,8 @@ pub(super) struct Applied {
     /// What was done on each host; nothing where there was nothing to do.
     summary: Summary,
     took: Duration,
+    /// The log of the run, where there was something to do and it could be written.
+    log: Option<PathBuf>,
     /// That some hosts did not answer, where it is so.
     pub(super) silence: Option<CliError>,
 }
@@ -148,18 +155,23 @@ pub(super) async fn apply(
     }
     kubeconfig.refuse(file, fleet, credentials)?;
     let mut summary = Summary::default();
+    let mut log = None;
     tracing::debug!(milliseconds = milliseconds(began), "asked and planned");
     if !planned.changes.is_settled() {
         let hashing = Instant::now();
         content.check(&lacking(&planned))?;
         tracing::debug!(milliseconds = milliseconds(hashing), "hashed what is to be sent");
-        summary = executed(&planned, content, fleet, request.who, ui).await;
-        if let Some(error) = run_error(
+        let logged;
+        (summary, logged) = executed(&planned, content, fleet, (file, request), ui).await;
+        let error = run_error(
             &summary,
             Some(&planned.plan),
             &format!("iec apply {}", file.word()),
-        ) {
+        );
+        log = logged.end(error.as_ref());
+        if let Some(error) = error {
             let error = without_unused_secrets(error, &planned, &summary, file);
+            let error = with_log(error, log.as_deref());
             let silent = planned.silent.iter();
             return Err(silent.fold(error, |error, (host, trouble)| {
                 error.evidence(format!("also: host {host}: {} ({})", trouble.cause, trouble.code))
@@ -171,6 +183,7 @@ pub(super) async fn apply(
     Ok(Applied {
         summary,
         took: began.elapsed(),
+        log,
         silence: planned.silence("the other hosts are done"),
     })
 }
@@ -214,11 +227,25 @@ fn lacking(planned: &Planned) -> BTreeSet<Digest> {
         .collect()
 }
 
-async fn executed(planned: &Planned, content: &Content, fleet: &Fleet, who: &str, ui: &Ui) -> Summary {
+async fn executed(
+    planned: &Planned,
+    content: &Content,
+    fleet: &Fleet,
+    (file, request): (&SiteFile, &Request<'_>),
+    ui: &Ui,
+) -> (Summary, RunLog) {
     let stop = interrupt::token();
     let run = run_name();
-    let owner = format!("iec apply by {who} (run {run})");
-    let mut view = RunView::new(ui, "apply", planned);
+    let owner = format!("iec apply by {} (run {run})", request.who);
+    let about = About {
+        folder: request.logs,
+        site: &planned.plan.site,
+        site_file: &file.path,
+        run: run.as_str(),
+        owner: &owner,
+    };
+    let log = RunLog::begin(&about, Redaction::of(&planned.credentials), ui);
+    let mut view = RunView::new(ui, "apply", planned, log);
     ui.event(
         Document::Run,
         &json!({ "run": run.as_str(), "site": planned.plan.site }),
@@ -237,8 +264,7 @@ async fn executed(planned: &Planned, content: &Content, fleet: &Fleet, who: &str
         let _ = sender.send((host.to_owned(), progress));
     };
     let summary = watch(work.stages(&sink), receiver, &stop, &mut view).await;
-    view.finish();
-    summary
+    (summary, view.finish())
 }
 
 /// What all stages of an apply share.
@@ -366,12 +392,13 @@ impl Applied {
         let site = site.replacen("the", "The", 1);
         format!(
             "{site} as its file says: {} done and {kept} kept on {} in {took}, {} sent.\n\
-             The administrator's kubeconfig is {}, with the context {}\n\n  iec verify {}\n",
+             The administrator's kubeconfig is {}, with the context {}\n{}\n  iec verify {}\n",
             count(changed, "step"),
             count(self.summary.hosts.len(), "host"),
             size(sent),
             kubeconfig.display(),
             file.site.name(),
+            logged_at(self.log.as_deref()),
             file.word(),
         )
     }
@@ -390,6 +417,7 @@ impl Applied {
             "hosts": hosts,
             "kubeconfig": kubeconfig,
             "context": file.site.name(),
+            "log": self.log,
         })
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
             max_changes: None,
             // The hosts of a demo are new every time.
             reinstall: true,
+            logs: &settings.runs,
         };
         let seeds = Seeds::new(Seeding::Do, settings);
         let applied = apply(&file, &content, &fleet, (&request, seeds), ui).await?;

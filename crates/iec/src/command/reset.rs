@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use iec_core::facts::Facts;
+use iec_core::redact::Redaction;
 use iec_core::reset::{Stage, remains, stages, transfers};
 use iec_host::{Fleet, HostResult, RunName, StageRun, Summary, run_stage};
 use serde_json::json;
@@ -14,6 +15,7 @@ use super::apply::run_name;
 use super::kubeconfig::{self, TakenBack};
 use super::planning::probed;
 use super::reach::{block_on, fleet, home};
+use super::run_log::{About, RunLog, logged_at, with_log};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::site_file::{self, SiteFile};
@@ -71,7 +73,7 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
                 "the question was answered with no",
             ));
         }
-        let summary = take_back(&stages, &fleet, &file, (&settings.who, ui)).await?;
+        let (summary, log) = take_back(&stages, &fleet, &file, (settings, ui)).await?;
         // A journal says what was done on a host; whether the cluster is gone, only the host itself can say.
         let facts = probed(&fleet).await?.facts;
         if let Some(error) = still_there(&file, &facts, Kind::StepFailed) {
@@ -87,12 +89,14 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
             Document::Reset,
             &json!({
                 "site": site, "hosts": hosts, "removed": retired.removed, "changed": retired.changed,
+                "log": log,
             }),
             || {
                 format!(
-                    "The site {site} is taken back: {} bare again.{}",
+                    "The site {site} is taken back: {} bare again.{}\n{}",
                     are(summary.hosts.len()),
-                    retired.text()
+                    retired.text(),
+                    logged_at(log.as_deref())
                 )
             },
         );
@@ -157,11 +161,22 @@ async fn take_back(
     stages: &[Stage],
     fleet: &Fleet,
     file: &SiteFile,
-    (who, ui): (&str, &Ui),
-) -> Result<Summary, CliError> {
+    (settings, ui): (&Settings, &Ui),
+) -> Result<(Summary, Option<PathBuf>), CliError> {
     let (stop, run) = (interrupt::token(), run_name());
-    let owner = format!("iec reset by {who} (run {run})");
-    let mut view = RunView::without_estimate(ui, "reset");
+    let owner = format!("iec reset by {} (run {run})", settings.who);
+    let about = About {
+        folder: &settings.runs,
+        site: file.site.name().as_str(),
+        site_file: &file.path,
+        run: run.as_str(),
+        owner: &owner,
+    };
+    // What is secret is known where the secrets file can be read; what looks like it is taken out anyway.
+    let known = credentials::load(&file.secrets()).ok().flatten();
+    let redaction = known.as_ref().map(Redaction::of).unwrap_or_default();
+    let log = RunLog::begin(&about, redaction, ui);
+    let mut view = RunView::without_estimate(ui, "reset", log);
     let mut summary = Summary::default();
     let run = Run {
         owner: &owner,
@@ -178,15 +193,19 @@ async fn take_back(
             break;
         }
     }
-    view.finish();
+    let log = view.finish();
     let again = format!("iec reset {}", file.word());
     let hosts: BTreeSet<&str> = stages.iter().map(|stage| stage.host.as_str()).collect();
     let ended_early = summary.hosts.len() < hosts.len();
-    match run_error(&summary, None, &again) {
-        Some(error) => Err(error),
-        None if ended_early => Err(CliError::new(Kind::Stopped, "IEC4007", "the reset was stopped")
-            .next(format!("{again} goes on where it stopped"))),
-        None => Ok(summary),
+    let stopped = || {
+        CliError::new(Kind::Stopped, "IEC4007", "the reset was stopped")
+            .next(format!("{again} goes on where it stopped"))
+    };
+    let error = run_error(&summary, None, &again).or_else(|| ended_early.then(stopped));
+    let path = log.end(error.as_ref());
+    match error {
+        Some(error) => Err(with_log(error, path.as_deref())),
+        None => Ok((summary, path)),
     }
 }
 

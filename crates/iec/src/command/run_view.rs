@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::planning::Planned;
+use super::run_log::RunLog;
 use crate::ui::{Board, Document, Mark, Ui, duration, size};
 
 /// How many bytes are taken for a second of work in the estimate: a usual rate over SSH.
@@ -41,6 +42,7 @@ pub(super) struct RunView<'ui> {
     /// What each host receives, where it receives something.
     receiving: BTreeMap<String, Receiving>,
     told_to_stop: bool,
+    log: RunLog,
 }
 
 /// Content on its way to a host.
@@ -109,7 +111,7 @@ struct Lane {
 
 impl<'ui> RunView<'ui> {
     /// A view of this plan's execution.
-    pub(super) fn new(ui: &'ui Ui, title: &str, planned: &Planned) -> Self {
+    pub(super) fn new(ui: &'ui Ui, title: &str, planned: &Planned, log: RunLog) -> Self {
         let parts = planned.plan.hosts.iter().chain(&planned.plan.after_joins);
         let steps = parts.flat_map(|part| &part.steps);
         let mut view = Self {
@@ -122,6 +124,7 @@ impl<'ui> RunView<'ui> {
             at_work: BTreeMap::new(),
             receiving: BTreeMap::new(),
             told_to_stop: false,
+            log,
         };
         for change in &planned.changes.steps {
             if change.action.is_change() {
@@ -142,7 +145,7 @@ impl<'ui> RunView<'ui> {
     }
 
     /// A view of work whose size is not known beforehand.
-    pub(super) fn without_estimate(ui: &'ui Ui, title: &str) -> Self {
+    pub(super) fn without_estimate(ui: &'ui Ui, title: &str, log: RunLog) -> Self {
         Self {
             ui,
             board: ui.board(title),
@@ -151,6 +154,7 @@ impl<'ui> RunView<'ui> {
             at_work: BTreeMap::new(),
             receiving: BTreeMap::new(),
             told_to_stop: false,
+            log,
         }
     }
 
@@ -159,6 +163,12 @@ impl<'ui> RunView<'ui> {
         if self.is_worth_an_event(host, progress) {
             self.ui.event(Document::RunEvent, &progress_json(host, progress));
         }
+        let step = match progress {
+            Progress::Event(event) => event.step(),
+            _ => None,
+        };
+        let title = step.and_then(|step| self.titles.get(&(host.to_owned(), step.clone())));
+        self.log.note(host, progress, title.map(String::as_str));
         if !matches!(progress, Progress::Sending { .. }) {
             self.receiving.remove(host);
         }
@@ -290,9 +300,10 @@ impl<'ui> RunView<'ui> {
         }
     }
 
-    /// Takes the moving lines away.
-    pub(super) fn finish(self) {
+    /// Takes the moving lines away, and gives the log of what was seen.
+    pub(super) fn finish(self) -> RunLog {
         self.board.finish();
+        self.log
     }
 }
 

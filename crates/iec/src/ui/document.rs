@@ -46,6 +46,8 @@ documents! {
     LabRemoved => "lab.removed", "The end of `lab down`: what was removed.";
     Labs => "labs", "`lab list`: the labs and the states of their hosts.";
     Log => "log", "A record of a host's journal.";
+    LogRun => "log.run", "`log`: a run that the journals know: whose, when, and what came of it on each host.";
+    LogStep => "log.step", "`log show`: what a step did on a host, and what the host has kept of what it printed.";
     Methods => "methods", "`methods`: the ways to install a site, and which of them are proven.";
     Plan => "plan", "`plan`: every step with its action, what is missing, and the files that it would write.";
     Render => "render", "The end of `render`: the folder, its files with their modes, which of them are secret, and what of the hosts was assumed.";

@@ -150,6 +150,7 @@ fn every_other_command_says_the_same_of_a_host_that_is_down() {
         &["verify"][..],
         &["status"],
         &["log"],
+        &["log", "show", "runtime.images"],
         &["reset", "--yes"],
         &["credentials", "recover"],
     ] {
