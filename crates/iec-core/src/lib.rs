@@ -34,6 +34,7 @@ pub mod saved;
 pub mod schema;
 pub mod secret;
 pub mod seed;
+pub mod selection;
 pub mod silence;
 pub mod site;
 pub mod spec;

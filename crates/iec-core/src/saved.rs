@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::Digest;
 use crate::observed::{Action, Change, Changes};
 use crate::plan::{Plan, StepId, lower};
+use crate::selection::StepSelection;
 
 /// The form of a saved plan that this program writes and reads.
 const VERSION: u32 = 1;
@@ -25,6 +26,9 @@ pub struct SavedPlan {
     pub origin: Origin,
     /// The hosts that it is about; empty for all.
     pub limit: BTreeSet<String>,
+    /// The steps that it is about, by what was typed.
+    #[serde(default, skip_serializing_if = "StepSelection::is_everything")]
+    pub selection: StepSelection,
     /// What it would do, in the order of the plan.
     steps: Vec<SavedStep>,
 }
@@ -68,7 +72,12 @@ struct SavedStep {
 impl SavedPlan {
     /// What this plan would do, of what was found.
     #[must_use]
-    pub fn new(origin: Origin, limit: BTreeSet<String>, plan: &Plan, changes: &Changes) -> Self {
+    pub fn new(
+        origin: Origin,
+        (limit, selection): (BTreeSet<String>, StepSelection),
+        plan: &Plan,
+        changes: &Changes,
+    ) -> Self {
         let digests: BTreeMap<_, _> = plan
             .steps()
             .map(|step| ((step.host.as_str(), &step.id), step))
@@ -99,6 +108,7 @@ impl SavedPlan {
             version: VERSION,
             origin,
             limit,
+            selection,
             steps: pending.map(saved).collect(),
         }
     }
@@ -223,7 +233,12 @@ mod tests {
             warnings: Vec::new(),
             accepted: Vec::new(),
         };
-        SavedPlan::new(origin, BTreeSet::new(), &plan, &Changes { steps })
+        SavedPlan::new(
+            origin,
+            (BTreeSet::new(), StepSelection::default()),
+            &plan,
+            &Changes { steps },
+        )
     }
 
     #[test]

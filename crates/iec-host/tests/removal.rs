@@ -13,7 +13,7 @@ use iec_host::{
     Execution, Fleet, Host, HostResult, Patience, RunName, StageRun, execute, observe, run_stage,
 };
 use iec_sh::{Cmd, Program};
-use iec_testkit::Sandbox;
+use iec_testkit::{Fault, FaultyHost, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 const HOST: &str = "edge-1";
@@ -180,6 +180,39 @@ async fn a_part_that_is_not_whole_takes_nothing_back() {
     assert!(matches!(apply(&fleet, &rest, "run-2").await, HostResult::Done));
     for name in ["a", "b", "c"] {
         assert!(sandbox.path(name).exists(), "{name}");
+    }
+}
+
+/// Steps that are recorded and held back are in no part: whoever asks again after a cut must not take them for left over.
+#[tokio::test]
+async fn what_was_left_out_is_not_taken_back_after_a_lost_connection() {
+    let sandbox = Arc::new(Sandbox::start());
+    let plain = fleet(&sandbox);
+    let both = plan(&sandbox, &["a", "b"]);
+    assert!(matches!(apply(&plain, &both, "run-1").await, HostResult::Done));
+    let seen = observed(&plain, &plan(&sandbox, &["a", "b", "c"])).await;
+    for fault in [Fault::Unreached(0), Fault::LostAfterLine(1)] {
+        let host = FaultyHost::new(HOST, Arc::clone(&sandbox), fault);
+        let (run, stop) = (RunName::new("run-2").expect("a name"), CancellationToken::new());
+        let execution = Execution {
+            plan: &plan(&sandbox, &["c"]),
+            fleet: &Fleet::new([Arc::new(host) as Arc<dyn Host>]),
+            observed: &seen,
+            owner: "somebody, run 2",
+            run: &run,
+            blob_file: &|_| Path::new("/nowhere").to_owned(),
+            stop: &stop,
+            patience: Patience::default(),
+        };
+        let summary = execute(&execution, &|_, _| {}).await;
+        assert!(
+            matches!(summary.hosts[HOST].result, HostResult::Done),
+            "{fault:?}"
+        );
+        for name in ["a", "b", "c"] {
+            assert!(sandbox.path(name).exists(), "{fault:?}: {name}");
+        }
+        std::fs::remove_file(sandbox.path("c")).expect("removed");
     }
 }
 

@@ -82,10 +82,15 @@ impl<'a> HostRun<'a> {
             .hosts
             .get(self.part.host.as_str())
             .cloned();
+        // A part may be without steps that are recorded and held back: what was no leftover to whoever planned is none.
+        let leftovers = observed.as_ref().map(|observed| observed.leftovers.clone());
         let mut backoff = Backoff::new(self.execution.patience);
         loop {
             let mut heard = false;
-            let error = match self.attempt(observed.take(), &mut heard).await {
+            let error = match self
+                .attempt(observed.take(), leftovers.as_deref(), &mut heard)
+                .await
+            {
                 Attempt::Over(result) => return result,
                 Attempt::Wait => continue,
                 Attempt::Again(error) => error,
@@ -113,14 +118,26 @@ impl<'a> HostRun<'a> {
     }
 
     /// One attempt. What was `observed` a moment ago is used; otherwise the host is waited for and asked anew.
-    async fn attempt(&mut self, observed: Option<HostObserved>, heard: &mut bool) -> Attempt {
+    async fn attempt(
+        &mut self,
+        observed: Option<HostObserved>,
+        leftovers: Option<&[Recorded]>,
+        heard: &mut bool,
+    ) -> Attempt {
         if self.execution.stop.is_cancelled() {
             return Attempt::Over(HostResult::Stopped { before: None });
         }
         let observed = match observed {
             Some(observed) => observed,
             None => match self.ask_again().await {
-                Ok(Ok(observed)) => observed,
+                Ok(Ok(mut observed)) => {
+                    if let Some(leftovers) = leftovers {
+                        let is_known =
+                            |recorded: &Recorded| leftovers.iter().any(|known| known.step == recorded.step);
+                        observed.leftovers.retain(is_known);
+                    }
+                    observed
+                }
                 Ok(Err(owner)) => return Attempt::Over(HostResult::Locked { owner }),
                 Err(error) => return Attempt::Again(error),
             },

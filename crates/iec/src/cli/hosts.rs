@@ -35,6 +35,27 @@ pub struct Limit {
     pub limit: Vec<String>,
 }
 
+/// Which steps of a site a command thinks of.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Some steps only")]
+pub struct Steps {
+    /// Begin with this step, such as `runtime.containerd`, or with this phase, such as `runtime`
+    ///
+    /// A name may have a host behind it: `system.sysctls@edge-2`. A host without the step does nothing. What the site no
+    /// longer asks for is not taken back. Steps that others need must be selected too, or be done already.
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<String>,
+    /// End with this step or phase
+    #[arg(long, value_name = "STEP")]
+    pub until: Option<String>,
+    /// These steps or phases only, such as `system.sysctls,node`
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', conflicts_with_all = ["from", "until"])]
+    pub step: Vec<String>,
+    /// Leave these steps or phases out
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
+    pub skip: Vec<String>,
+}
+
 /// Print what would be done, and change nothing on a host
 ///
 /// Asks every host what it is and what is there, and prints the difference to what the site should be: by phase,
@@ -49,6 +70,7 @@ pub struct Limit {
     iec plan --detailed-exitcode -o json\n  \
     iec plan --out today.plan && iec apply today.plan\n  \
     iec plan --limit edge-3\n  \
+    iec plan --until runtime\n  \
     iec plan --facts facts.json"
 )]
 pub struct Plan {
@@ -73,6 +95,9 @@ pub struct Plan {
     /// Of which hosts
     #[command(flatten)]
     pub limit: Limit,
+    /// Which steps
+    #[command(flatten)]
+    pub steps: Steps,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,
@@ -87,7 +112,9 @@ pub struct Plan {
     iec apply\n  \
     iec apply shop/site.yaml -o json\n  \
     iec plan --out today.plan && iec apply today.plan\n  \
-    iec apply --limit edge-1,edge-4 --max-changes 40")]
+    iec apply --limit edge-1,edge-4 --max-changes 40\n  \
+    iec apply --step system.sysctls\n  \
+    iec apply --skip helm")]
 pub struct Apply {
     /// The site file, a folder that holds a site.yaml, or a plan that `iec plan --out` has written
     ///
@@ -123,6 +150,9 @@ pub struct Apply {
     /// It is made when a host has to join, and removed when the last one has.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub token_ttl: TokenLife,
+    /// Which steps
+    #[command(flatten)]
+    pub steps: Steps,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,

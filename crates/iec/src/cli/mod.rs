@@ -9,7 +9,9 @@ mod site;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use content::{Bundle, BundleBuild, BundleFolder, BundleSeed};
-pub use hosts::{Apply, Credentials, Log, LogCommand, LogShow, Plan, Reach, Recover, Reset, Status, Verify};
+pub use hosts::{
+    Apply, Credentials, Log, LogCommand, LogShow, Plan, Reach, Recover, Reset, Status, Steps, Verify,
+};
 pub use lab::{
     Demo, DiskCache, Distribution, HostGroup, HostKind, Lab, LabDown, LabExec, LabHost, LabInsert, LabList,
     LabOfHost, LabSnapshot, LabStop, LabUp,

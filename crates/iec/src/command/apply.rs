@@ -10,6 +10,7 @@ use iec_core::observed::Observed;
 use iec_core::plan::{HostPart, Plan, StoreBlob};
 use iec_core::redact::Redaction;
 use iec_core::reset::{Stage, leaving};
+use iec_core::selection::StepSelection;
 use iec_core::site::Role;
 use iec_host::{
     Execution, Fleet, HostResult, HostSummary, Patience, Progress, RunName, StageRun, Summary, execute,
@@ -29,6 +30,7 @@ use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::saved_plan::{self, Saved};
 use super::seed::{Seeding, Seeds};
+use super::selection::selection;
 use super::site_file::{self, SiteFile};
 use crate::cli::{Apply, SitePath};
 use crate::error::{CliError, Outcome};
@@ -48,6 +50,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
     let file = site_file::read(&place)?;
     ui.diagnostics(&file.warnings, &file.text);
     let left_out = left_out(&file, &limit(arguments, saved.as_ref())?)?;
+    let selection = selection(&arguments.steps, saved.as_ref())?;
     let content = Content::open(&file, settings, ui)?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?.without(&left_out);
     let path = arguments.kubeconfig.clone();
@@ -67,6 +70,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
         token_life: arguments.token_ttl.0,
         who: &settings.who,
         left_out: &left_out,
+        selection: &selection,
         saved: saved.as_ref(),
         max_changes: arguments.max_changes,
         reinstall: arguments.reinstall,
@@ -102,6 +106,8 @@ pub(super) struct Request<'a> {
     pub(super) who: &'a str,
     /// The hosts that are left out.
     pub(super) left_out: &'a BTreeSet<HostName>,
+    /// The steps that are done.
+    pub(super) selection: &'a StepSelection,
     /// The plan that was looked at before: nothing else may be done.
     pub(super) saved: Option<&'a Saved>,
     /// The most steps that may be done.
@@ -119,6 +125,8 @@ pub(super) struct Applied {
     took: Duration,
     /// The log of the run, where there was something to do and it could be written.
     log: Option<PathBuf>,
+    /// What was not selected and is left as it is, for people.
+    unselected: Option<String>,
     /// That some hosts did not answer, where it is so.
     pub(super) silence: Option<CliError>,
 }
@@ -137,6 +145,7 @@ pub(super) async fn apply(
         token_life: request.token_life,
         seeds,
         left_out: request.left_out.clone(),
+        selection: request.selection.clone(),
     };
     let planned = planned(file, content, fleet, asked, ui).await?;
     for warning in &planned.plan.warnings {
@@ -179,8 +188,12 @@ pub(super) async fn apply(
         }
     }
     planned.seeds.remove();
-    kubeconfig.keep(file, fleet, credentials)?;
+    // Entries of a cluster that is not there yet would say that the site was installed.
+    if planned.makes_the_cluster() {
+        kubeconfig.keep(file, fleet, credentials)?;
+    }
     Ok(Applied {
+        unselected: planned.unselected_line(),
         summary,
         took: began.elapsed(),
         log,
@@ -372,6 +385,9 @@ pub(super) fn run_name() -> RunName {
 impl Applied {
     fn text(&self, file: &SiteFile, kubeconfig: &Path) -> String {
         let took = duration(self.took);
+        if let Some(unselected) = &self.unselected {
+            return self.text_of_selected(unselected);
+        }
         let site = file.site.name();
         let site = match &self.silence {
             None => format!("the site {site} is"),
@@ -401,6 +417,21 @@ impl Applied {
             logged_at(self.log.as_deref()),
             file.word(),
         )
+    }
+
+    /// The same where only some steps were to be done.
+    fn text_of_selected(&self, unselected: &str) -> String {
+        let hosts = self.summary.hosts.values();
+        let changed: usize = hosts.map(|host| host.changed).sum();
+        let took = duration(self.took);
+        let done = match changed {
+            0 => format!("Nothing to do in the steps that were selected ({took})."),
+            some => format!(
+                "The steps that were selected are done: {} in {took}.",
+                count(some, "step")
+            ),
+        };
+        format!("{done}\n{unselected}\n{}", logged_at(self.log.as_deref()))
     }
 
     fn json(&self, file: &SiteFile, kubeconfig: &Path) -> Value {

@@ -12,6 +12,7 @@ use iec_core::architecture::Architecture;
 use iec_core::plan::TOKEN_LIFE;
 use iec_core::release::Release;
 use iec_core::report::Verdict;
+use iec_core::selection::StepSelection;
 use iec_lab::{HostState, Lab, LabState, LabStatus, Labs, UpRequest};
 use iec_sh::Word;
 use serde_json::json;
@@ -72,6 +73,7 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
             token_life: TOKEN_LIFE,
             who: &settings.who,
             left_out: &BTreeSet::new(),
+            selection: &StepSelection::default(),
             saved: None,
             max_changes: None,
             // The hosts of a demo are new every time.

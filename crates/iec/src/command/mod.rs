@@ -35,6 +35,7 @@ mod run_view;
 mod saved_plan;
 mod schema;
 mod seed;
+mod selection;
 mod site_file;
 mod status;
 mod verify;

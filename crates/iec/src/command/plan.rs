@@ -11,6 +11,7 @@ use super::content::Content;
 use super::planning::{Asked, planned, planned_for};
 use super::reach::{block_on, fleet};
 use super::seed::{Seeding, Seeds};
+use super::selection::selection;
 use super::site_file;
 use super::{admission, saved_plan};
 use crate::cli::Plan;
@@ -29,20 +30,28 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
     let content = Content::open(&file, settings, ui)?;
     let seeds = Seeds::new(Seeding::Say, settings);
     let left_out = admission::left_out(&file, &arguments.limit.limit)?;
+    let selection = selection(&arguments.steps, None)?;
     let planned = match &arguments.facts {
-        Some(facts) => planned_for(&file, &content, (facts, seeds), ui)?,
+        Some(facts) => planned_for(&file, &content, (facts, seeds, &selection), ui)?,
         None => {
             let fleet = fleet(&file.site, &arguments.reach, settings)?.without(&left_out);
             let asked = Asked {
                 token_life: TOKEN_LIFE,
                 seeds,
                 left_out,
+                selection: selection.clone(),
             };
             block_on(planned(&file, &content, &fleet, asked, ui))?
         }
     };
     if let Some(path) = &arguments.out {
-        saved_plan::write(path, &file, &planned, &arguments.limit.limit, settings)?;
+        saved_plan::write(
+            path,
+            &file,
+            &planned,
+            (&arguments.limit.limit, &selection),
+            settings,
+        )?;
     }
     let detail = match (arguments.brief, arguments.all) {
         (true, _) => Detail::Brief,
@@ -58,6 +67,7 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         "pending": !planned.changes.is_settled(),
         "silent": planned.silent.keys().collect::<Vec<_>>(),
         "held": planned.held,
+        "unselected": planned.unselected,
         "file": arguments.out,
     });
     ui.result(Document::Plan, &value, || {
@@ -74,6 +84,9 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
                 let _ = writeln!(text, "{line}");
             }
         }
+        if let Some(line) = planned.unselected_line() {
+            let _ = writeln!(text, "{line}");
+        }
         if !planned.changes.is_settled() {
             let word = match &arguments.out {
                 Some(path) => Word::new(path.to_string_lossy()),
@@ -83,7 +96,11 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
                 (None, hosts) if !hosts.is_empty() => format!(" --limit {hosts}"),
                 _ => String::new(),
             };
-            let _ = write!(text, "\n  iec apply {word}{limit}\n");
+            let steps = match &arguments.out {
+                None if !selection.is_everything() => format!(" {selection}"),
+                _ => String::new(),
+            };
+            let _ = write!(text, "\n  iec apply {word}{limit}{steps}\n");
         }
         text
     });

@@ -14,6 +14,7 @@ use iec_core::probe::certificate_sha256;
 use iec_core::release::Release;
 use iec_core::removal;
 use iec_core::seed::Seed;
+use iec_core::selection::StepSelection;
 use iec_core::silence::{Away, Held, hold};
 use iec_core::site::Site;
 use iec_host::{Fleet, Observation, Probed, observe, probe};
@@ -22,6 +23,7 @@ use super::content::Content;
 use super::facts_file;
 use super::reach::{HostTrouble, unanswered};
 use super::seed::Seeds;
+use super::selection::refused;
 use super::site_file::SiteFile;
 use crate::credentials::{self, Place};
 use crate::error::CliError;
@@ -43,6 +45,8 @@ pub(super) struct Planned {
     pub(super) silent: BTreeMap<String, HostTrouble>,
     /// What may not be done without them.
     pub(super) held: Vec<Held>,
+    /// What is to be done and was not selected.
+    pub(super) unselected: Vec<Held>,
     /// Images that were unpacked elsewhere.
     pub(super) seeds: Seeds,
 }
@@ -84,6 +88,8 @@ pub(super) struct Asked {
     pub(super) seeds: Seeds,
     /// The hosts that the plan is not about: they are asked nothing.
     pub(super) left_out: BTreeSet<HostName>,
+    /// The steps that it is about.
+    pub(super) selection: StepSelection,
 }
 
 /// Probes the hosts, plans, and asks the hosts for the state of each step. Changes nothing on a host.
@@ -103,6 +109,7 @@ pub(super) async fn planned(
         token_life,
         mut seeds,
         left_out,
+        selection,
     } = asked;
     let mut board = ui.board("plan");
     for name in fleet.names() {
@@ -165,7 +172,11 @@ pub(super) async fn planned(
     if !problems.is_empty() {
         return Err(refuse(file, problems));
     }
+    let known = selection.check_names(&plan, &observation.observed);
+    known.map_err(|reason| refused(&selection, reason))?;
     let held = hold(&file.site, &mut plan, &mut observation.observed, &away);
+    let selected = selection.apply(&mut plan, &mut observation.observed);
+    let unselected = selected.map_err(|reason| refused(&selection, reason))?;
     let changes = diff(&plan, &observation.observed);
     Ok(Planned {
         plan,
@@ -175,6 +186,7 @@ pub(super) async fn planned(
         made_credentials,
         silent,
         held,
+        unselected,
         seeds,
     })
 }
@@ -237,7 +249,7 @@ fn refuse_unknown_cluster(
 pub(super) fn planned_for(
     file: &SiteFile,
     content: &Content,
-    (facts, seeds): (&Path, Seeds),
+    (facts, seeds, selection): (&Path, Seeds, &StepSelection),
     ui: &Ui,
 ) -> Result<Planned, CliError> {
     let facts = facts_file::read(facts)?;
@@ -245,11 +257,14 @@ pub(super) fn planned_for(
         ui.say(&format!("Nobody observed {section} of {host}: it is assumed."));
     }
     let credentials = credentials_unasked(file, content, &facts, ui)?;
-    let plan = plan_of(file, content, &facts, &credentials)?;
-    let observation = Observation {
+    let mut plan = plan_of(file, content, &facts, &credentials)?;
+    let mut observation = Observation {
         observed: bare(&plan),
         ..Observation::default()
     };
+    let known = selection.check_names(&plan, &observation.observed);
+    let selected = known.and_then(|()| selection.apply(&mut plan, &mut observation.observed));
+    let unselected = selected.map_err(|reason| refused(selection, reason))?;
     let changes = diff(&plan, &observation.observed);
     Ok(Planned {
         plan,
@@ -259,6 +274,7 @@ pub(super) fn planned_for(
         made_credentials: false,
         silent: BTreeMap::new(),
         held: Vec::new(),
+        unselected,
         seeds,
     })
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use iec_core::content::Digest;
 use iec_core::saved::{Origin, SavedPlan};
+use iec_core::selection::StepSelection;
 
 use super::planning::Planned;
 use super::site_file::SiteFile;
@@ -38,7 +39,7 @@ impl Saved {
         let origin = &self.plan.origin;
         let now = SavedPlan::new(
             of(file, String::new(), ""),
-            self.plan.limit.clone(),
+            (self.plan.limit.clone(), self.plan.selection.clone()),
             &planned.plan,
             &planned.changes,
         );
@@ -117,13 +118,13 @@ pub(super) fn write(
     path: &Path,
     file: &SiteFile,
     planned: &Planned,
-    limit: &[String],
+    (limit, selection): (&[String], &StepSelection),
     settings: &Settings,
 ) -> Result<(), CliError> {
     let made = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let plan = SavedPlan::new(
         of(file, made, &settings.who),
-        limit.iter().cloned().collect(),
+        (limit.iter().cloned().collect(), selection.clone()),
         &planned.plan,
         &planned.changes,
     );

@@ -211,6 +211,29 @@ fn a_host_that_the_site_does_not_have_is_refused() {
     ");
 }
 
+#[test]
+fn steps_are_not_named_beside_a_saved_plan_or_in_two_ways() {
+    let sandbox = with_bundle("1.36");
+    let plan = format!(
+        r#"{{"type":"iec-plan","version":1,"origin":{{"site":"kiosk-7","siteFile":"{}/site.yaml",
+           "siteDigest":"{}","made":"2026-11-30 08:00 UTC","by":"edge@laptop"}},"limit":[],"steps":[]}}"#,
+        sandbox.path().display(),
+        Digest::of(b"a site")
+    );
+    sandbox.write("today.plan", &plan);
+    insta::assert_snapshot!(run(&sandbox, &["apply", "today.plan", "--skip", "helm,node"]), @"
+    exit code: 1
+    ----- stderr -----
+    error[IEC4029]: a saved plan says itself which steps it is about
+      next: leave --skip helm,node out, or make the plan anew with it
+    ");
+    let both = run(&sandbox, &["plan", "--step", "helm", "--from", "node"]);
+    assert!(
+        both.starts_with("exit code: 1\n") && both.contains("cannot be used with"),
+        "{both}"
+    );
+}
+
 fn name_of(site: &str) -> String {
     iec_core::site::load(site, "site.yaml")
         .unwrap()
