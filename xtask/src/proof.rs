@@ -68,7 +68,7 @@ struct Shown {
     rows: &'static [&'static str],
 }
 
-const SCENARIOS: [Shown; 8] = [
+const SCENARIOS: [Shown; 10] = [
     Shown {
         proof: "real-kernel",
         scenario: "real-kernel",
@@ -88,6 +88,20 @@ const SCENARIOS: [Shown; 8] = [
         scenario: "mixed",
         rows: &[
             "a site of two architectures: an amd64 control plane, a worker of each, rebooted, power cut, reset; 3 hosts",
+        ],
+    },
+    Shown {
+        proof: "recover",
+        scenario: "recover",
+        rows: &[
+            "two of three control planes lost for good: the cluster starts again from the third, cut off in the middle and resumed; the lost ones come back with their old data and are taken in anew",
+        ],
+    },
+    Shown {
+        proof: "five-control-planes",
+        scenario: "five-control-planes",
+        rows: &[
+            "five control planes: two lost at once without another node missing them, then a third; started again from one of the two that are left, the other and a new host join it",
         ],
     },
     Shown {

@@ -22,6 +22,7 @@ pub mod probe;
 pub mod proxy_mode;
 pub mod quantity;
 pub mod reach;
+pub mod recovery;
 pub mod redact;
 pub mod release;
 pub mod removal;

@@ -72,8 +72,13 @@ fn what_the_first_alone_does_is_done_once_and_nothing_else_is() {
     let site = three();
     let plan = plan_of(&site, &facts_of(&site, &["edge-1", "edge-2", "edge-3"], &[]));
     let (first, other) = (ids(&plan, "edge-1"), ids(&plan, "edge-2"));
-    // What it has of its own: the question whether it is alone, and Helm.
-    let own = ["control-plane.alone", "helm.program"];
+    // What it has of its own: the question whether it is alone, Helm, and files.
+    let own = [
+        "control-plane.alone",
+        "helm.program",
+        "network.calico-manifest",
+        "network.calico-settings",
+    ];
     for id in first.difference(&other).filter(|id| !own.contains(&id.as_str())) {
         let is_line = id.starts_with("system.endpoint-name");
         assert!(is_line || is_done_once(&StepId::from_record(id)), "{id}");
@@ -139,18 +144,26 @@ fn what_was_done_once_stays_when_another_one_does_it_now() {
     let site = three();
     let plan = plan_of(&site, &facts_of(&site, &["edge-1", "edge-2", "edge-3"], &[]));
     let left = HostObserved {
-        leftovers: ["helm.shop", "node.taint.edge-4.x", "system.old"]
-            .map(recorded)
-            .to_vec(),
+        leftovers: [
+            "helm.shop",
+            "network.calico",
+            "network.calico-manifest",
+            "node.taint.edge-4.x",
+            "system.old",
+        ]
+        .map(recorded)
+        .to_vec(),
         ..HostObserved::default()
     };
     let remaining = |part: Option<&HostPart>| -> Vec<String> {
         let found = left.clone().without_what_others_do(part);
         found.leftovers.iter().map(|one| one.step.to_string()).collect()
     };
-    assert_eq!(remaining(plan.host("edge-1")).len(), 3);
-    assert_eq!(remaining(plan.host("edge-2")), ["system.old"]);
-    assert_eq!(remaining(None), ["system.old"]);
+    assert_eq!(remaining(plan.host("edge-1")).len(), 5);
+    // Files are of the host that has them.
+    let own = ["network.calico-manifest", "system.old"];
+    assert_eq!(remaining(plan.host("edge-2")), own);
+    assert_eq!(remaining(None), own);
 }
 
 /// What was found on the hosts, none of which has a journal: a state for each host and step.

@@ -43,8 +43,27 @@ pub(super) fn apply(
     log: &str,
     happenings: &[(Moment, Happening<'_>)],
 ) -> anyhow::Result<Option<Ended>> {
+    run(
+        lab,
+        machine,
+        log,
+        &["apply", lab.site(), "-o", "json"],
+        happenings,
+    )
+}
+
+/// The same with another command that changes hosts.
+///
+/// # Errors
+/// Those of [`apply`].
+pub(super) fn run(
+    lab: &Lab,
+    machine: &Machine,
+    log: &str,
+    words: &[&str],
+    happenings: &[(Moment, Happening<'_>)],
+) -> anyhow::Result<Option<Ended>> {
     let path = machine.logs.join(format!("{log}.log"));
-    let words = ["apply", lab.site(), "-o", "json"];
     let program = Program::new(&machine.logs, &machine.iec, words, &machine.interrupt);
     let (mut reading, mut left) = (Reading::default(), happenings.iter());
     let mut next = left.next();
@@ -64,7 +83,7 @@ pub(super) fn apply(
     if let Some((moment, _)) = next {
         let code = ended.and_then(|ended| ended.code);
         bail!(
-            "apply ended ({code:?}) before {} began {}, see {log}.log",
+            "iec ended ({code:?}) before {} began {}, see {log}.log",
             moment.host,
             moment.step
         );

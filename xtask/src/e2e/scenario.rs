@@ -6,8 +6,8 @@ use super::machine::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
 use super::{
-    conditions, exports, machines, main_job, methods, power_cut, power_cuts, refusals, script_faults, seed,
-    three_control_planes, worker_leaves,
+    conditions, exports, machines, main_job, methods, power_cut, power_cuts, recover, refusals,
+    script_faults, seed, three_control_planes, worker_leaves,
 };
 use crate::stage::Count;
 use crate::terminal;
@@ -63,7 +63,7 @@ impl Scenario {
     ];
 
     /// The scenarios that are proofs of their own, or run by their name only: what few sites ask for, or takes long.
-    pub(crate) const PROOFS: [Self; 9] = [
+    pub(crate) const PROOFS: [Self; 11] = [
         Self {
             name: "one-host",
             steps: |machine, steps| main_job("e2e-one-host", 1, machine, steps),
@@ -79,6 +79,14 @@ impl Scenario {
         Self {
             name: "mixed",
             steps: machines::mixed,
+        },
+        Self {
+            name: "recover",
+            steps: recover::three,
+        },
+        Self {
+            name: "five-control-planes",
+            steps: recover::five,
         },
         Self {
             name: "calico-etcd",

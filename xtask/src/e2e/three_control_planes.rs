@@ -1,7 +1,6 @@
 //! Three control planes: installed at once, one lost and replaced, all cut at once, and down to one again. The cluster answers
 //! all the while.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -12,6 +11,7 @@ use super::lab::{Host, Lab};
 use super::machine::Machine;
 use super::machines::well;
 use super::main_job::{apply, compare_but, inventories, pending};
+use super::site_file::{ABSENT, GIVEN_UP, SiteFile};
 use super::steps::Steps;
 
 /// How long a site may take to be well by itself after all of its hosts have started.
@@ -31,7 +31,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
     now=$(date +%s%3N)
     if [ $((now - last)) -gt "$longest" ]; then longest=$((now - last)); fi
     last=$now
-    printf '%s\n' "$nodes" | awk -v lost="$lost" '$1 != lost && $2 != "Ready" { print "not ready: " $1 }'
+    printf '%s\n' "$nodes" | awk -v lost=" $lost " '!index(lost, " " $1 " ") && $2 != "Ready" { print "not ready: " $1 }'
   fi
   sleep 0.5
 done
@@ -75,12 +75,10 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
         },
     )?;
 
-    let absent = "state: absent,";
-    let given_up = "state: absent, unreachable: true,";
     let one_is_left = [
-        ("edge-1", Some(given_up)),
-        ("edge-3", Some(absent)),
-        ("edge-4", Some(absent)),
+        ("edge-1", Some(GIVEN_UP)),
+        ("edge-3", Some(ABSENT)),
+        ("edge-4", Some(ABSENT)),
     ];
     file.write(&one_is_left)?;
     file.role("edge-4", "control-plane")?;
@@ -97,8 +95,33 @@ pub(super) fn steps(machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> 
     })
 }
 
+/// Fails unless etcd, asked on this host, has these voters and no other members.
+///
+/// # Errors
+/// That, or no answer.
+pub(super) fn voters(lab: &Lab, host: &Host, expected: &[&str]) -> anyhow::Result<()> {
+    let script = format!(
+        "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-{} -c etcd -- {} member list",
+        host.name,
+        ETCDCTL.join(" ")
+    );
+    let members = lab.run(host, &script, "")?;
+    let voters: Vec<&str> = members
+        .lines()
+        .filter(|line| line.ends_with(", false"))
+        .filter_map(|line| line.split(", ").nth(2))
+        .collect();
+    let right =
+        members.lines().count() == expected.len() && expected.iter().all(|name| voters.contains(name));
+    ensure!(right, "the members are:\n{members}");
+    Ok(())
+}
+
 /// Compares these hosts, which have lost their power meanwhile, with what they were.
-fn bare_again(
+///
+/// # Errors
+/// When they are not.
+pub(super) fn bare_again(
     lab: &Lab,
     machine: &Machine,
     before: &[Inventory],
@@ -121,7 +144,7 @@ fn lose_and_replace(
         "the first control plane loses its power, and nobody else misses it",
         || {
             lab.power_off(first)?;
-            watch(lab, other, &first.name)
+            watch(lab, other, &[&first.name])
         },
     )?;
     steps.run("plan says which one does not answer", || {
@@ -131,32 +154,27 @@ fn lose_and_replace(
         ensure!(named, "{}", machine.failure("plan-lost", &words, &ended));
         Ok(())
     })?;
-    file.write(&[("edge-1", Some("state: absent, unreachable: true,"))])?;
+    file.write(&[("edge-1", Some(GIVEN_UP))])?;
     file.role("edge-4", "control-plane")?;
     steps.run("apply puts a new host in its place", || {
         apply(machine, "apply-replace", lab.site(), true)
     })?;
     steps.run("etcd has three voters, and the lost one is none of them", || {
-        let script = format!(
-            "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-edge-2 -c etcd -- {} member list",
-            ETCDCTL.join(" ")
-        );
-        let members = lab.run(other, &script, "")?;
-        let voters: Vec<&str> = members
-            .lines()
-            .filter(|line| line.ends_with(", false"))
-            .filter_map(|line| line.split(", ").nth(2))
-            .collect();
-        let expected = ["edge-2", "edge-3", "edge-4"];
-        let right = voters.len() == 3 && expected.iter().all(|name| voters.contains(name));
-        ensure!(right, "the members are:\n{members}");
-        Ok(())
+        voters(lab, other, &["edge-2", "edge-3", "edge-4"])
     })
 }
 
 /// Watches from a host that stays how long the API is away, and which node is lost besides.
-fn watch(lab: &Lab, host: &Host, lost: &str) -> anyhow::Result<()> {
-    let said = lab.run(host, &format!("lost={lost} seconds={WATCH_SECONDS}\n{WATCH}"), "")?;
+///
+/// # Errors
+/// When it is away for longer than it may, or another node is lost.
+pub(super) fn watch(lab: &Lab, host: &Host, lost: &[&str]) -> anyhow::Result<()> {
+    let lost = lost.join(" ");
+    let said = lab.run(
+        host,
+        &format!("lost='{lost}' seconds={WATCH_SECONDS}\n{WATCH}"),
+        "",
+    )?;
     let longest = said.lines().find_map(|line| line.strip_prefix("longest "));
     let longest: u64 = longest.context("the watch has no end")?.parse()?;
     ensure!(
@@ -168,53 +186,4 @@ fn watch(lab: &Lab, host: &Host, lost: &str) -> anyhow::Result<()> {
         "the API was away for {longest} ms"
     );
     Ok(())
-}
-
-/// The site file of the lab, from which hosts are left out, or given words more.
-struct SiteFile<'l> {
-    lab: &'l Lab,
-    whole: String,
-}
-
-impl<'l> SiteFile<'l> {
-    fn of(lab: &'l Lab) -> anyhow::Result<Self> {
-        let whole = fs::read_to_string(&lab.site)?;
-        Ok(Self { lab, whole })
-    }
-
-    /// Writes the file with these hosts changed: without those of `None`.
-    fn write(&self, hosts: &[(&str, Option<&str>)]) -> anyhow::Result<()> {
-        let mut text = String::new();
-        for line in self.whole.lines() {
-            let host = hosts
-                .iter()
-                .find(|(name, _)| line.contains(&format!("{{name: {name},")));
-            match host {
-                Some((_, None)) => {}
-                Some((name, Some(words))) => {
-                    let entry = format!("name: {name},");
-                    text.push_str(&line.replace(&entry, &format!("{entry} {words}")));
-                    text.push('\n');
-                }
-                None => {
-                    text.push_str(line);
-                    text.push('\n');
-                }
-            }
-        }
-        fs::write(&self.lab.site, text).context("the site file cannot be written")
-    }
-
-    /// Gives a host of the file as it is now another role.
-    fn role(&self, host: &str, role: &str) -> anyhow::Result<()> {
-        let text = fs::read_to_string(&self.lab.site)?;
-        let mut changed = String::new();
-        for line in text.lines() {
-            let own = line.contains(&format!("{{name: {host},"));
-            let new = line.replace("role: worker", &format!("role: {role}"));
-            changed.push_str(if own { &new } else { line });
-            changed.push('\n');
-        }
-        fs::write(&self.lab.site, changed).context("the site file cannot be written")
-    }
 }

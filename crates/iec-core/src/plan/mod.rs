@@ -13,6 +13,7 @@ pub(crate) mod marks;
 mod op;
 mod part;
 mod phase;
+mod recovery;
 mod role;
 mod service_network;
 mod static_pod;
@@ -27,18 +28,19 @@ pub use calico::felix as felix_settings;
 pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
 pub use fixed::KEYS as FIXED_KEYS;
 pub use kubeadm::{InitPhase, JoinPhase};
-pub use lower::{After, HOME, Lowered, SECRETS, Shown, Undo, lower};
-pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node, remove_member};
+pub use lower::{After, ETCD_SET_ASIDE, HOME, Lowered, SECRETS, Shown, Undo, lower};
+pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node, etcd_says, remove_member};
 pub use op::{
-    CalicoSettings, FileContent, FileOp, HelmOp, LeavingMember, Op, Program, ProgramOwner, ReleaseMark,
-    Require, SecretName, SeedOp, StoreBlob, Unit, Wait,
+    CalicoSettings, FileContent, FileOp, HelmOp, LeavingMember, Op, Program, ProgramOwner, RecoveryStep,
+    ReleaseMark, Require, SecretName, SeedOp, StoreBlob, Unit, Wait,
 };
 pub use part::{HostPart, journal_script};
 pub(crate) use phase::CLUSTER_CA_FILE;
 pub use phase::image_names;
+pub use recovery::recovery_parts;
 pub use role::{PlanRole, first_control_plane, is_done_once};
-pub(crate) use static_pod::etcd_peer;
 pub use static_pod::{Among, Component, ETCDCTL, EtcdStart, StaticPod};
+pub(crate) use static_pod::{ETCD_MEMBER, FORCED_ETCD, etcd_peer};
 pub use step::{Phase, Step, StepId};
 
 use crate::content::{Digest, Manifest};

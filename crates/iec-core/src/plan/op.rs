@@ -133,6 +133,8 @@ pub enum Op {
         /// What of a control plane leaves etcd first.
         member: Option<LeavingMember>,
     },
+    /// What it takes to start the cluster again when the majority of etcd's members is lost.
+    Recovery(RecoveryStep),
     /// The turn to change a control plane not left with this host.
     TurnGivenBack {
         /// Its node.
@@ -206,6 +208,17 @@ pub struct LeavingMember {
     pub first: String,
     /// Where the others reach it, as `https://10.0.0.12:2380`.
     pub peer: String,
+}
+
+/// What it takes to start the cluster again from one member of etcd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryStep {
+    /// The data of a member that knows less, set aside; its control plane stops.
+    SetAside,
+    /// etcd started as the only member, from all data that it has.
+    StartAlone,
+    /// The turn to change a control plane taken from whoever had it: that may be a host that was lost.
+    NoTurn,
 }
 
 /// Something that must be true before anything is changed.

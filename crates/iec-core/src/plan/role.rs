@@ -59,7 +59,8 @@ pub fn first_control_plane<'a>(site: &'a Site, facts: &Facts) -> &'a SiteHost {
 pub fn is_done_once(step: &StepId) -> bool {
     let name = step.as_str();
     match Phase::of(step) {
-        Phase::Network => true,
+        // Its objects; the files that they were made from are the host's own.
+        Phase::Network => !matches!(name, "network.calico-manifest" | "network.calico-settings"),
         Phase::Helm => is_release(step),
         Phase::Node => {
             name == "node.spread-dns" || name.starts_with("node.taint.") || name.starts_with("node.leave.")

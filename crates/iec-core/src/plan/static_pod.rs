@@ -55,7 +55,10 @@ impl Component {
 }
 
 /// Where etcd keeps what it knows, once it has started.
-pub(super) const ETCD_MEMBER: &str = "/var/lib/etcd/member";
+pub(crate) const ETCD_MEMBER: &str = "/var/lib/etcd/member";
+
+/// The line of etcd's manifest by which it starts as the only member, from the data that it has.
+pub(crate) const FORCED_ETCD: &str = "    - --force-new-cluster";
 
 /// A static pod of the control plane as kubeadm makes it of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

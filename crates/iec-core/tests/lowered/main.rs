@@ -18,6 +18,7 @@ mod gate;
 mod kubeconfig;
 mod power_cut;
 mod pretend;
+mod recovery;
 mod seed;
 mod swap;
 mod sysctls;

@@ -291,6 +291,32 @@ pub struct LogShow {
     pub reach: Reach,
 }
 
+/// Start the cluster again when most of its control planes are lost for good
+///
+/// etcd needs more than half of its members. Where they do not come back, it is started again from the data of the
+/// member that knows most: every control plane that can be reached is asked. The data of other members is set aside,
+/// and they join anew. It works while the API server is down, and refuses as long as the cluster can help itself.
+///
+/// What the lost members knew and this one did not is lost: what was changed in the last moments before. A lost host
+/// that comes back with its data would be a second cluster: say in the site file that it is gone
+/// (`state: absent, unreachable: true`), and take it in again as a new host.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  iec recover\n  iec recover shop/site.yaml --from edge-2 --yes")]
+pub struct Recover {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// Start from this control plane's data, although another one may know more
+    #[arg(long, value_name = "HOST")]
+    pub from: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
 /// Take everything back: from a running site to bare hosts
 ///
 /// Goes by the hosts' own journals: Helm releases first, then workers, control planes last. What was there before
@@ -325,7 +351,7 @@ pub struct Reset {
     reason = "what a variant holds is documented, and its documentation is the manual"
 )]
 pub enum Credentials {
-    Recover(Recover),
+    Recover(RecoverCredentials),
 }
 
 /// Rebuild a lost secrets file from a control plane
@@ -334,7 +360,7 @@ pub enum Credentials {
 /// over SSH, and writes them beside the site file, readable by its owner only.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  iec credentials recover\n  iec credentials recover shop/site.yaml")]
-pub struct Recover {
+pub struct RecoverCredentials {
     /// The site file
     #[command(flatten)]
     pub site: SitePath,

@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use content::{Bundle, BundleBuild, BundleFolder, BundleSeed};
 pub use hosts::{
-    Apply, Credentials, Log, LogCommand, LogShow, Plan, Reach, Recover, Reset, Status, Steps, Verify,
+    Apply, Credentials, Log, LogCommand, LogShow, Plan, Reach, Recover, RecoverCredentials, Reset, Status,
+    Steps, Verify,
 };
 pub use lab::{
     Demo, DiskCache, Distribution, HostGroup, HostKind, Lab, LabDown, LabExec, LabHost, LabInsert, LabList,
@@ -97,6 +98,7 @@ pub enum Command {
     Verify(Verify),
     Status(Status),
     Log(Log),
+    Recover(Recover),
     Reset(Reset),
     #[command(subcommand)]
     Render(Render),

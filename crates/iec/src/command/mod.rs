@@ -9,6 +9,7 @@ mod cluster;
 mod completion;
 mod content;
 mod control_plane;
+mod credentials_recover;
 mod demo;
 mod descriptors;
 mod explain;
@@ -57,9 +58,12 @@ pub(crate) fn run(command: &Command, settings: &Settings, ui: &Ui) -> Result<Out
         Command::Verify(arguments) => verify::run(arguments, settings, ui),
         Command::Status(arguments) => status::run(arguments, settings, ui),
         Command::Log(arguments) => log::run(arguments, settings, ui),
+        Command::Recover(arguments) => recover::run(arguments, settings, ui),
         Command::Reset(arguments) => reset::run(arguments, settings, ui),
         Command::Render(format) => render::run(format, settings, ui),
-        Command::Credentials(Credentials::Recover(arguments)) => recover::run(arguments, settings, ui),
+        Command::Credentials(Credentials::Recover(arguments)) => {
+            credentials_recover::run(arguments, settings, ui)
+        }
         Command::Bundle(command) => bundle::run(command, settings, ui),
         Command::Lab(command) => lab::run(command, settings, ui),
         Command::Demo(arguments) => demo::run(arguments, settings, ui),

@@ -1,244 +1,415 @@
-//! `iec credentials recover`: the secrets file of a site, rebuilt from a control plane.
+//! `iec recover`: the cluster started again from one member of etcd, when the majority of its members is lost for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
 
-use iec_core::credentials::{Credentials, KeyPair, ServiceAccountKeys};
-use iec_core::secret::Secret;
-use iec_core::site::{Site, SiteHost};
-use iec_host::Fleet;
-use iec_sh::{Cmd, Expr, Program};
-use serde_json::json;
+use futures::future::join_all;
+use iec_core::facts::Facts;
+use iec_core::name::HostName;
+use iec_core::observed::Observed;
+use iec_core::plan::{ETCD_SET_ASIDE, HostPart, Plan, TOKEN_LIFE, recovery_parts};
+use iec_core::recovery::{Knowledge, Member, Recovery, Refusal, question, recovery};
+use iec_core::redact::Redaction;
+use iec_core::selection::StepSelection;
+use iec_host::{
+    Bounds, Ending, Execution, Fleet, Host, Patience, Privilege, RunName, Script, Summary, execute, probe,
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::reach::{block_on, fleet};
-use super::{control_plane, site_file};
+use super::apply::{Request, apply, run_name};
+use super::content::Content;
+use super::interrupt;
+use super::kubeconfig::{self, Target};
+use super::planning::failures;
+use super::reach::{HostTrouble, block_on, fleet, unanswered};
+use super::reset::refuse_foreign;
+use super::run_log::{About, RunLog, with_log};
+use super::run_result::run_error;
+use super::run_view::{RunView, watch};
+use super::seed::{Seeding, Seeds};
+use super::site_file::{self, SiteFile};
 use crate::cli::Recover;
 use crate::credentials;
 use crate::error::{CliError, Kind, Outcome};
+use crate::kubeconfig::Selection;
 use crate::settings::Settings;
-use crate::ui::{Document, Ui};
+use crate::ui::{Document, Ui, list};
 
-/// What is read: the file on the host.
-const FILES: [&str; 9] = [
-    "/etc/iec/site",
-    "/etc/kubernetes/pki/ca.crt",
-    "/etc/kubernetes/pki/ca.key",
-    "/etc/kubernetes/pki/etcd/ca.crt",
-    "/etc/kubernetes/pki/etcd/ca.key",
-    "/etc/kubernetes/pki/front-proxy-ca.crt",
-    "/etc/kubernetes/pki/front-proxy-ca.key",
-    "/etc/kubernetes/pki/sa.pub",
-    "/etc/kubernetes/pki/sa.key",
-];
-/// What is read too where Calico has an etcd of its own.
-const CALICO_ETCD_FILES: [&str; 2] = [
-    "/etc/kubernetes/pki/calico-etcd/etcd/ca.crt",
-    "/etc/kubernetes/pki/calico-etcd/etcd/ca.key",
-];
-/// The line before each file in the host's answer. No PEM text and no mark of a site has it.
-const HEAD: &str = "iec-file ";
+/// A few lines; etcd may need a while to say whether it has a leader.
+const QUESTION: Bounds = Bounds {
+    question: "asking etcd what it knows",
+    bytes: 1 << 16,
+    time: Duration::from_secs(180),
+};
 
-/// Reads them and writes the secrets file.
+/// Asks every control plane, decides, asks the operator, starts etcd again, and takes the others in anew.
 pub(super) fn run(arguments: &Recover, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
-    let site = &file.site;
-    let place = file.secrets();
-    if !arguments.force && credentials::load(&place)?.is_some() {
-        let cause = format!("the site has its secrets file: {}", place.path.display());
-        return Err(CliError::refused("IEC3910", cause).next(format!(
-            "iec credentials recover --force {} replaces it",
-            file.word()
-        )));
-    }
-    let fleet = fleet(site, &arguments.reach, settings)?;
-    let (host, answer) = block_on(ask(site, &fleet))?;
-    let host = host.name().as_str();
-    let found = credentials_of(site, host, &answer)?;
-    credentials::replace(&place, &found)?;
-    let value = json!({ "host": host, "secrets": place.path, "siteId": found.site_id });
-    ui.result(Document::Credentials, &value, || {
-        format!(
-            "The credentials of the site {} are rebuilt from {host}: {}.",
-            site.name(),
-            place.path.display()
-        )
-    });
-    Ok(Outcome::Done)
-}
-
-/// The files that a control plane of this site has.
-fn files(site: &Site) -> impl Iterator<Item = &'static str> {
-    let more = CALICO_ETCD_FILES
-        .into_iter()
-        .filter(|_| site.network().has_calico_etcd());
-    FILES.into_iter().chain(more)
-}
-
-/// The answer of the first control plane that has all of the files.
-async fn ask(site: &Site, fleet: &Fleet) -> Result<(SiteHost, Secret<String>), CliError> {
-    let steps = files(site).map(|path| {
-        Expr::all([
-            Cmd::new(Program::Printf).words(["%s%s\\n", HEAD, path]),
-            Cmd::new(Program::Cat).words(["--", path]),
-        ])
-    });
-    control_plane::ask(site, fleet, &Expr::all(steps), |said| {
-        let cause = "no control plane of the site has its credentials";
-        let mut error = CliError::new(Kind::CouldNotTell, "IEC3911", cause);
-        error.evidence = said;
-        error.next("compare the site file with the hosts: is this the right site?")
+    let from = arguments
+        .from
+        .as_deref()
+        .map(|name| control_plane(&file, name))
+        .transpose()?;
+    let content = Content::open(&file, settings, ui)?;
+    let fleet = fleet(&file.site, &arguments.reach, settings)?;
+    block_on(async {
+        let asked = ask(&file, &fleet).await?;
+        let decided = recovery(&file.site, &asked.members, from.as_ref())
+            .map_err(|refusal| refused(&refusal, &asked, &file))?;
+        ui.event(Document::RecoverPlan, &plan_json(&file, &decided, &asked));
+        ui.say(&plan_text(&file, &decided, &asked));
+        if !arguments.yes && !ui.confirm(&confirmation(&decided), "--yes")? {
+            return Err(CliError::new(
+                Kind::Stopped,
+                "IEC0906",
+                "the question was answered with no",
+            ));
+        }
+        start_again(&file, &fleet, (&decided, &asked.facts), (settings, ui)).await?;
+        ui.say(&format!(
+            "The cluster has started again from the data of {}. Its hosts are made what the site file says.",
+            decided.survivor
+        ));
+        let silence = take_in(&file, &content, &fleet, settings, ui).await?;
+        ui.result(Document::Recover, &result_json(&file, &decided), || {
+            result_text(&file, &decided)
+        });
+        match silence {
+            None => Ok(Outcome::Done),
+            Some(error) => Err(error.next(
+                "a control plane that is gone: `state: absent, unreachable: true` in the site file, then iec apply",
+            )),
+        }
     })
-    .await
 }
 
-/// The credentials in an answer, with a new token.
-fn credentials_of(site: &Site, host: &str, answer: &Secret<String>) -> Result<Credentials, CliError> {
-    let files = split(answer);
-    let damaged = |cause: String| {
-        CliError::new(
-            Kind::CouldNotTell,
-            "IEC3912",
-            format!("the credentials on {host} cannot be used: {cause}"),
-        )
-    };
-    let get = |path: &str| {
-        files
-            .get(path)
-            .cloned()
-            .ok_or_else(|| damaged(format!("{path} was not in its answer")))
-    };
-    let mark = get("/etc/iec/site")?;
-    let (name, site_id) = mark
-        .expose()
-        .trim()
-        .split_once(' ')
-        .ok_or_else(|| damaged("its mark is none".to_owned()))?;
-    if name != site.name().as_str() {
-        return Err(damaged(format!("it belongs to the site {name}")));
+/// The control plane of this name.
+fn control_plane(file: &SiteFile, name: &str) -> Result<HostName, CliError> {
+    let mut all = file.site.control_planes();
+    match all.find(|host| host.name().as_str() == name) {
+        Some(host) => Ok(host.name().clone()),
+        None => Err(CliError::refused(
+            "IEC0908",
+            format!("the site has no control plane {name}"),
+        )),
     }
-    let pair = |path: &str| -> Result<KeyPair, CliError> {
-        Ok(KeyPair {
-            certificate_pem: get(&format!("/etc/kubernetes/pki/{path}.crt"))?.expose().clone(),
-            key_pem: get(&format!("/etc/kubernetes/pki/{path}.key"))?,
+}
+
+/// What the control planes say.
+struct Asked {
+    facts: Facts,
+    members: BTreeMap<HostName, Member>,
+    /// Those that do not answer, and why.
+    silent: BTreeMap<String, HostTrouble>,
+}
+
+async fn ask(file: &SiteFile, fleet: &Fleet) -> Result<Asked, CliError> {
+    let now = jiff::Timestamp::now().as_second();
+    let facts = probe(fleet, Some(now)).await.facts;
+    refuse_foreign(file, &facts)?;
+    let mut silent: BTreeMap<String, HostTrouble> = failures(&facts)
+        .map(|(name, trouble)| (name.to_owned(), trouble))
+        .collect();
+    let script = Script::new(question().statement(""), QUESTION);
+    let reached: Vec<(&HostName, _)> = file
+        .site
+        .control_planes()
+        .filter(|host| !silent.contains_key(host.name().as_str()))
+        .filter_map(|host| Some((host.name(), fleet.host(host.name().as_str())?)))
+        .collect();
+    let script = &script;
+    let answers = join_all(reached.into_iter().map(|(name, host)| async move {
+        let answer = ask_one(host.as_ref(), script).await;
+        (name, answer)
+    }))
+    .await;
+    let mut members = BTreeMap::new();
+    for (name, answer) in answers {
+        match answer {
+            Ok(member) => drop(members.insert(name.clone(), member)),
+            Err(trouble) => drop(silent.insert(name.to_string(), trouble)),
+        }
+    }
+    let asked = Asked {
+        facts,
+        members,
+        silent,
+    };
+    if asked.members.is_empty() {
+        let troubles = asked.silent.iter();
+        let error = unanswered(troubles.map(|(host, trouble)| (host.as_str(), trouble.clone())));
+        return Err(error.unwrap_or_else(|| refused(&Refusal::NoData { lost: vec![] }, &asked, file)));
+    }
+    Ok(asked)
+}
+
+async fn ask_one(host: &dyn Host, script: &Script) -> Result<Member, HostTrouble> {
+    let mut said = String::new();
+    let mut keep = |line: &str| {
+        said.push_str(line);
+        said.push('\n');
+    };
+    let outcome = host.run(script, Privilege::Root, &mut keep).await;
+    match &outcome.ending {
+        Ending::NeverRan(error) | Ending::Lost(error) => Err(HostTrouble::from(error)),
+        Ending::Exited(_) | Ending::Killed(_) => Ok(Member::read(&said)),
+    }
+}
+
+/// The refusal, with what was seen and what there is to do instead.
+fn refused(refusal: &Refusal, asked: &Asked, file: &SiteFile) -> CliError {
+    let error = CliError::refused(refusal.code(), refusal.to_string());
+    let error = knowledge_lines(asked).into_iter().fold(error, CliError::evidence);
+    match refusal {
+        Refusal::HasLeader { .. } => error
+            .next("a control plane that is gone: `state: absent, unreachable: true` in the site file, then iec apply")
+            .next(format!("iec verify {} says what is wrong", file.word())),
+        Refusal::Majority { .. } => error
+            .next("find out why they do not reach each other: 2380/tcp between control planes, their clocks, their disks")
+            .next("--from HOST starts from one of them all the same, and gives up what the others know"),
+        Refusal::NoData { .. } => error
+            .next("bring one of the control planes back that have its data: without any, only a backup of etcd helps"),
+        Refusal::Unknown { host } | Refusal::NotFrom { host } => error
+            .next(format!(
+                "on {host}: `systemctl start kubelet`; /var/log/pods/kube-system_etcd-*/etcd/ has why etcd does not start"
+            ))
+            .next("--from HOST names a control plane whose etcd answers, and gives up what the others know"),
+    }
+}
+
+/// What each control plane knows, a line each.
+fn knowledge_lines(asked: &Asked) -> Vec<String> {
+    let known = asked.members.iter().map(|(name, member)| {
+        let what = match (&member.knows, member.has_data) {
+            (Some(knows), _) => {
+                let leader = if knows.has_leader {
+                    "has a leader"
+                } else {
+                    "has no leader"
+                };
+                format!(
+                    "revision {} of {} members, {leader}",
+                    knows.revision, knows.members
+                )
+            }
+            (None, true) => "has data, and its etcd does not answer".to_owned(),
+            (None, false) => "has no data of the cluster".to_owned(),
+        };
+        format!("{name}: {what}")
+    });
+    let silent = asked.silent.iter();
+    let silent = silent.map(|(name, trouble)| format!("{name}: {} ({})", trouble.cause, trouble.code));
+    known.chain(silent).collect()
+}
+
+fn plan_text(file: &SiteFile, decided: &Recovery, asked: &Asked) -> String {
+    let mut text = format!("To start the cluster of the site {} again:\n", file.site.name());
+    for line in knowledge_lines(asked) {
+        let _ = writeln!(text, "    {line}");
+    }
+    for other in &decided.others {
+        let _ = writeln!(
+            text,
+            "  - {other}: its control plane stops, its data goes to {ETCD_SET_ASIDE}, and it joins anew"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  - {}: its etcd starts as the only member",
+        decided.survivor
+    );
+    text.push_str(match decided.knows {
+        Some(_) => "What other members have stored after that revision is lost.\n",
+        None => "A recovery that was cut off goes on.\n",
+    });
+    if !decided.lost.is_empty() {
+        let _ = writeln!(
+            text,
+            "If the data of {} comes back, it is a second cluster: keep its power off, or make it bare before.",
+            list(&names(&decided.lost))
+        );
+    }
+    text
+}
+
+fn confirmation(decided: &Recovery) -> String {
+    let lost = match decided.lost.as_slice() {
+        [] => "Are the other members lost for good".to_owned(),
+        lost => format!("Are {} lost for good", list(&names(lost))),
+    };
+    format!(
+        "{lost}, and shall the cluster start again from {}?",
+        decided.survivor
+    )
+}
+
+fn names(hosts: &[HostName]) -> Vec<String> {
+    hosts.iter().map(ToString::to_string).collect()
+}
+
+fn plan_json(file: &SiteFile, decided: &Recovery, asked: &Asked) -> Value {
+    let knows = |knows: &Knowledge| {
+        json!({
+            "revision": knows.revision, "members": knows.members, "hasLeader": knows.has_leader,
         })
     };
-    let (token_id, token) = credentials::new_token().map_err(|error| damaged(error.to_string()))?;
-    let found = Credentials {
-        site_id: site_id.to_owned(),
-        generation: 1,
-        cluster_ca: pair("ca")?,
-        etcd_ca: pair("etcd/ca")?,
-        front_proxy_ca: pair("front-proxy-ca")?,
-        calico_etcd_ca: site
-            .network()
-            .has_calico_etcd()
-            .then(|| pair("calico-etcd/etcd/ca"))
-            .transpose()?,
-        service_account: ServiceAccountKeys {
-            public_pem: get("/etc/kubernetes/pki/sa.pub")?.expose().clone(),
-            private_pem: get("/etc/kubernetes/pki/sa.key")?,
-        },
-        token,
-        token_id,
-        discovery_hash: String::new(),
-    };
-    credentials::checked(name, &found).map_err(damaged)
+    let members: serde_json::Map<String, Value> = asked
+        .members
+        .iter()
+        .map(|(name, member)| {
+            let value = json!({ "hasData": member.has_data, "knows": member.knows.as_ref().map(knows) });
+            (name.to_string(), value)
+        })
+        .collect();
+    json!({
+        "site": file.site.name(), "from": decided.survivor.as_str(), "members": members,
+        "setAside": names(&decided.others), "lost": names(&decided.lost),
+    })
 }
 
-/// The files of an answer by their paths.
-fn split(answer: &Secret<String>) -> BTreeMap<String, Secret<String>> {
-    let mut files = BTreeMap::new();
-    for part in answer.expose().split(HEAD).skip(1) {
-        if let Some((path, content)) = part.split_once('\n') {
-            files.insert(path.to_owned(), Secret::new(content.to_owned()));
-        }
-    }
-    files
+fn result_json(file: &SiteFile, decided: &Recovery) -> Value {
+    json!({
+        "site": file.site.name(), "from": decided.survivor.as_str(),
+        "revision": decided.knows.map(|knows| knows.revision),
+        "setAside": names(&decided.others), "lost": names(&decided.lost),
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use iec_core::site::load;
-    use jiff::civil::date;
-
-    use super::*;
-
-    fn site() -> Site {
-        load(
-            include_str!("../../../../sites/three-hosts/site.yaml"),
-            "site.yaml",
-        )
-        .unwrap()
-        .0
-    }
-
-    fn site_with_etcd() -> Site {
-        load(
-            include_str!("../../../../sites/calico-etcd/site.yaml"),
-            "site.yaml",
-        )
-        .unwrap()
-        .0
-    }
-
-    fn answer(mark: &str, made: &Credentials) -> Secret<String> {
-        let mut contents = vec![
-            mark,
-            &made.cluster_ca.certificate_pem,
-            made.cluster_ca.key_pem.expose(),
-            &made.etcd_ca.certificate_pem,
-            made.etcd_ca.key_pem.expose(),
-            &made.front_proxy_ca.certificate_pem,
-            made.front_proxy_ca.key_pem.expose(),
-            &made.service_account.public_pem,
-            made.service_account.private_pem.expose(),
-        ];
-        if let Some(authority) = &made.calico_etcd_ca {
-            contents.extend([&authority.certificate_pem, authority.key_pem.expose().as_str()]);
-        }
-        let parts = FILES.iter().chain(&CALICO_ETCD_FILES).zip(contents);
-        Secret::new(
-            parts
-                .map(|(path, content)| format!("{HEAD}{path}\n{}\n", content.trim_end()))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn what_was_put_there_comes_back_with_a_new_token() {
-        let made = credentials::generate("0011223344556677".into(), 1, date(2026, 9, 1)).unwrap();
-        let found = credentials_of(&site(), "edge-1", &answer("store-0417 0011223344556677", &made)).unwrap();
-        assert_eq!(found.discovery_hash, made.discovery_hash);
-        assert_eq!(found.site_id, made.site_id);
-        assert_ne!(found.token, made.token);
-    }
-
-    #[test]
-    fn the_authority_of_calicos_etcd_comes_back_where_the_site_has_one() {
-        let mut made = credentials::generate("0011223344556677".into(), 1, date(2026, 9, 1)).unwrap();
-        let site = site_with_etcd();
-        let mark = format!("{} 0011223344556677", site.name());
-        let error = credentials_of(&site, "edge-1", &answer(&mark, &made)).unwrap_err();
-        assert!(error.cause.contains("calico-etcd/etcd/ca.crt"), "{error}");
-        made.calico_etcd_ca = Some(credentials::calico_etcd_authority(date(2026, 9, 1)).unwrap());
-        let found = credentials_of(&site, "edge-1", &answer(&mark, &made)).unwrap();
-        let (found, made) = (found.calico_etcd_ca.unwrap(), made.calico_etcd_ca.unwrap());
-        assert_eq!(found.key_pem.expose().trim(), made.key_pem.expose().trim());
-        assert_eq!(files(&site).count(), files(&self::site()).count() + 2);
-    }
-
-    #[test]
-    fn another_site_and_mixed_keys_are_refused() {
-        let made = credentials::generate("0011223344556677".into(), 1, date(2026, 9, 1)).unwrap();
-        let error =
-            credentials_of(&site(), "edge-1", &answer("store-0418 0011223344556677", &made)).unwrap_err();
-        assert!(
-            error.cause.ends_with("it belongs to the site store-0418"),
-            "{error}"
+fn result_text(file: &SiteFile, decided: &Recovery) -> String {
+    let mut text = format!(
+        "The cluster of the site {} runs again, from the data of {}.",
+        file.site.name(),
+        decided.survivor
+    );
+    if !decided.others.is_empty() {
+        let _ = write!(
+            text,
+            " What {} had is in {ETCD_SET_ASIDE} there until its reset.",
+            list(&names(&decided.others))
         );
-        let mut mixed = made.clone();
-        mixed.etcd_ca.key_pem = made.cluster_ca.key_pem.clone();
-        let error =
-            credentials_of(&site(), "edge-1", &answer("store-0417 0011223344556677", &mixed)).unwrap_err();
-        assert!(error.cause.contains("do not belong together"), "{error}");
     }
+    let _ = write!(text, "\n\n  iec verify {}\n", file.word());
+    text
+}
+
+/// Sets the data of the others aside, then starts the survivor's etcd.
+async fn start_again(
+    file: &SiteFile,
+    fleet: &Fleet,
+    (decided, facts): (&Recovery, &Facts),
+    (settings, ui): (&Settings, &Ui),
+) -> Result<(), CliError> {
+    let (stop, run) = (interrupt::token(), run_name());
+    let owner = format!("iec recover by {} (run {run})", settings.who);
+    let about = About {
+        folder: &settings.runs,
+        site: file.site.name().as_str(),
+        site_file: &file.path,
+        run: run.as_str(),
+        owner: &owner,
+    };
+    // What is secret is known where the secrets file can be read; what looks like it is taken out anyway.
+    let known = credentials::load(&file.secrets()).ok().flatten();
+    let redaction = known.as_ref().map(Redaction::of).unwrap_or_default();
+    let log = RunLog::begin(&about, redaction, ui);
+    let mut view = RunView::without_estimate(ui, "recover", log);
+    let mut parts = recovery_parts(&file.site, facts, decided);
+    let survivor = parts.split_off(decided.others.len());
+    let run = Run {
+        file,
+        fleet,
+        owner: &owner,
+        run: &run,
+        stop: &stop,
+    };
+    let mut result = Ok(());
+    for parts in [parts, survivor] {
+        if parts.is_empty() {
+            continue;
+        }
+        let plan = run.plan(parts);
+        let summary = run.execute(&plan, &mut view).await;
+        if let Some(error) = run_error(&summary, Some(&plan), &format!("iec recover {}", file.word())) {
+            result = Err(error);
+            break;
+        }
+    }
+    let path = view.finish().end(result.as_ref().err());
+    result.map_err(|error| with_log(error, path.as_deref()))
+}
+
+/// What both halves of it share.
+struct Run<'a> {
+    file: &'a SiteFile,
+    fleet: &'a Fleet,
+    owner: &'a str,
+    run: &'a RunName,
+    stop: &'a CancellationToken,
+}
+
+impl Run<'_> {
+    fn plan(&self, hosts: Vec<HostPart>) -> Plan {
+        let site = &self.file.site;
+        Plan {
+            site: site.name().as_str().to_owned(),
+            site_id: String::new(),
+            release: site.release().to_owned(),
+            token_id: String::new(),
+            hosts,
+            after_joins: None,
+            leaving: Vec::new(),
+            warnings: Vec::new(),
+            accepted: Vec::new(),
+        }
+    }
+
+    async fn execute(&self, plan: &Plan, view: &mut RunView<'_>) -> Summary {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let sink = move |host: &str, progress| {
+            // Nobody looks any more only when the work is over.
+            let _ = sender.send((host.to_owned(), progress));
+        };
+        let execution = Execution {
+            plan,
+            fleet: self.fleet,
+            observed: &Observed::default(),
+            owner: self.owner,
+            run: self.run,
+            // Its parts need nothing of the bundle.
+            blob_file: &|blob| blob.name.clone().into(),
+            stop: self.stop,
+            patience: Patience::default(),
+        };
+        watch(execute(&execution, &sink), receiver, self.stop, view).await
+    }
+}
+
+/// Makes the hosts what the site file says, and gives that some of them do not answer.
+async fn take_in(
+    file: &SiteFile,
+    content: &Content,
+    fleet: &Fleet,
+    settings: &Settings,
+    ui: &Ui,
+) -> Result<Option<CliError>, CliError> {
+    let kubeconfig = Target {
+        path: kubeconfig::default_path(&file.path),
+        selection: Selection::Keep,
+    };
+    let request = Request {
+        kubeconfig: &kubeconfig,
+        token_life: TOKEN_LIFE,
+        who: &settings.who,
+        left_out: &BTreeSet::new(),
+        selection: &StepSelection::default(),
+        saved: None,
+        max_changes: None,
+        reinstall: false,
+        logs: &settings.runs,
+    };
+    let seeds = Seeds::new(Seeding::Do, settings);
+    let applied = apply(file, content, fleet, (&request, seeds), ui).await?;
+    Ok(applied.silence)
 }

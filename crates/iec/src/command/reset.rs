@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
 }
 
 /// Refuses hosts that belong to a site of another name: a site file that lists them by mistake must not be the end of it.
-fn refuse_foreign(file: &SiteFile, facts: &Facts) -> Result<(), CliError> {
+pub(super) fn refuse_foreign(file: &SiteFile, facts: &Facts) -> Result<(), CliError> {
     let own = file.site.name().as_str();
     let sites = facts
         .known()

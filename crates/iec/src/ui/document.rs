@@ -50,6 +50,8 @@ documents! {
     LogStep => "log.step", "`log show`: what a step did on a host, and what the host has kept of what it printed.";
     Methods => "methods", "`methods`: the ways to install a site, and which of them are proven.";
     Plan => "plan", "`plan`: every step with its action, what is missing, and the files that it would write.";
+    Recover => "recover", "The end of `recover`: from which control plane's data the cluster started again, at which revision, and what was set aside.";
+    RecoverPlan => "recover.plan", "What `recover` is about to do, and what each control plane knows.";
     Render => "render", "The end of `render`: the folder, its files with their modes, which of them are secret, and what of the hosts was assumed.";
     Report => "report", "The end of `verify`: all rows, their counts, the verdict.";
     Reset => "reset", "The end of `reset`: what became of each host, and the files that were removed here.";

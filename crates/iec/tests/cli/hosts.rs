@@ -152,6 +152,7 @@ fn every_other_command_says_the_same_of_a_host_that_is_down() {
         &["log"],
         &["log", "show", "runtime.images"],
         &["reset", "--yes"],
+        &["recover", "--yes"],
         &["credentials", "recover"],
     ] {
         let shown = run(&sandbox, command);

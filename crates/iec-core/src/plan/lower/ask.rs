@@ -101,6 +101,23 @@ fn kubectl(kubeconfig: &str, timeout: &str) -> Cmd {
     Cmd::new(Program::Kubectl).words(["--kubeconfig", kubeconfig, &timeout])
 }
 
+/// `kubectl` as anybody: what every server tells whoever asks. Without credentials it would ask for a user at a prompt;
+/// a server ignores these and takes the request as anonymous.
+pub(in crate::plan) fn kubectl_anonymous(server: &str) -> Cmd {
+    Cmd::new(Program::Kubectl)
+        .words([
+            &format!("--server={server}"),
+            "--username=anonymous",
+            "--password=none",
+        ])
+        .word("--request-timeout=5s")
+}
+
+/// The same about this host itself, whatever its certificate and its kubeconfig say.
+pub(in crate::plan) fn kubectl_of_host(server: &str) -> Cmd {
+    kubectl_anonymous(server).words(["--kubeconfig=/dev/null", "--insecure-skip-tls-verify"])
+}
+
 /// A question that only the cluster of the administrator's kubeconfig can answer.
 pub(super) fn ask_cluster(question: impl Into<Expr>) -> Expr {
     ask_api(ADMIN, question.into())

@@ -21,6 +21,7 @@ mod kubernetes;
 mod last_words;
 mod network;
 mod objects;
+mod recovery;
 mod seed;
 mod spread;
 mod static_pod;
@@ -28,11 +29,14 @@ pub(super) mod turn;
 mod undo;
 mod unit;
 
+pub(super) use ask::kubectl_anonymous;
 pub(crate) use content::BLOB_QUESTION;
 pub(crate) use etcd_member::remove_member;
 use iec_sh::{Expr, Question, RunnerStep};
 pub(super) use kubeadm::JOINED;
 pub(crate) use kubernetes::{delete_node, drain_node};
+pub use recovery::ETCD_SET_ASIDE;
+pub(crate) use static_pod::etcd_says;
 pub(super) use static_pod::what_it_says as static_pod_log;
 
 use crate::content::Digest;
@@ -170,6 +174,7 @@ fn lower_op(step: &Step) -> Lowered {
         } => kubernetes::leave(node, *reachable, member.as_ref()),
         Op::SpreadDns => spread::dns(),
         Op::TurnGivenBack { node } => turn::given_back(node),
+        Op::Recovery(step) => recovery::recovery(*step),
         Op::Schedulable { node } => kubernetes::schedulable(node),
         Op::Token {
             id: token,

@@ -2,7 +2,7 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{has_stamp, kubectl_admin, question, run, stamp, test};
+use super::ask::{has_stamp, kubectl_admin, kubectl_of_host, question, run, stamp, test};
 use super::etcd_member::remove_member;
 use super::gate::Gate;
 use super::last_words::{CONTAINERD, KUBELET};
@@ -190,23 +190,21 @@ fn gate<'a>(pod: &StaticPod, path: &'a str) -> Gate<'a> {
 
 /// What the component itself says of its work, on this host: another control plane may answer in its place.
 fn is_at_work(pod: &StaticPod) -> Expr {
-    let local = |server: &str, path: &str| {
-        Cmd::new(Program::Kubectl)
-            .words(["--kubeconfig=/dev/null", "--insecure-skip-tls-verify"])
-            // Anybody may ask for this one; without credentials kubectl would ask for a user at a prompt.
-            .words(["--username=anonymous", "--password=none"])
-            .words([&format!("--server={server}"), "--request-timeout=5s"])
-            .words(["get", "--raw", path])
-    };
+    let local = |server: &str| kubectl_of_host(server).words(["get", "--raw", "/healthz"]);
     match pod.component {
-        Component::Etcd => local("http://127.0.0.1:2381", "/readyz"),
+        Component::Etcd => etcd_says("/readyz"),
         Component::ApiServer => kubectl_admin()
             .words(pod.among.iter().flat_map(|among| ["--server", &among.server]))
             .words(["get", "--raw", "/readyz"]),
-        Component::ControllerManager => local("https://127.0.0.1:10257", "/healthz"),
-        Component::Scheduler => local("https://127.0.0.1:10259", "/healthz"),
+        Component::ControllerManager => local("https://127.0.0.1:10257"),
+        Component::Scheduler => local("https://127.0.0.1:10259"),
     }
     .into()
+}
+
+/// What this host's etcd says of itself: `/readyz` whether it can answer for the whole cluster, `/metrics` in numbers.
+pub(crate) fn etcd_says(path: &str) -> Cmd {
+    kubectl_of_host("http://127.0.0.1:2381").words(["get", "--raw", path])
 }
 
 /// What a static pod has printed last: one that does not come up has told nobody but its log.

@@ -9,7 +9,7 @@ use super::{Lowered, Undo};
 
 /// The file of the Lease as this host takes it.
 pub(in crate::plan) const FILE: &str = "/etc/iec/turn.yaml";
-const LEASE: &str = "lease/iec-turn";
+pub(super) const LEASE: &str = "lease/iec-turn";
 /// The annotation by which a host says that its change failed.
 const FAILED: &str = "iec.dev/failed";
 /// Seconds that a host waits for its turn: four others may each need a quarter of an hour before.
@@ -99,18 +99,27 @@ fn while_it_has(node: &str, command: Cmd) -> Expr {
     }
 }
 
-/// The step that sees that no turn of this host is left, once all of its control plane is well.
-pub(super) fn given_back(node: &str) -> Lowered {
-    // An answer that is no holder's name is none, and no turn either.
-    let free = Expr::Pipe(vec![
+/// Whether nobody has the turn. An answer that is no holder's name is none, and no free turn either.
+pub(super) fn is_free() -> Expr {
+    ask_cluster(no_holder("$0 != \".\" && NF"))
+}
+
+/// Whether no holder is such a line. A holder a line; the line `.` ends a whole answer.
+fn no_holder(line: &str) -> Expr {
+    Expr::Pipe(vec![
         kubectl_admin()
             .words(["get", "leases", "-n", "kube-system", "--field-selector"])
             .words(["metadata.name=iec-turn", "-o"])
             .word("jsonpath={range .items[*]}{.spec.holderIdentity}{\"\\n\"}{end}."),
         Cmd::new(Program::Awk).word(format!(
-            "$0 == \"{node}\" {{ has = 1 }}\n$0 == \".\" {{ whole = 1 }}\nEND {{ exit has || !whole }}"
+            "{line} {{ has = 1 }}\n$0 == \".\" {{ whole = 1 }}\nEND {{ exit has || !whole }}"
         )),
-    ]);
+    ])
+}
+
+/// The step that sees that no turn of this host is left, once all of its control plane is well.
+pub(super) fn given_back(node: &str) -> Lowered {
+    let free = no_holder(&format!("$0 == \"{node}\""));
     Lowered {
         check: vec![question(
             "the turn to change a control plane is not left with this host",

@@ -15,6 +15,7 @@ use crate::plan::part::PartBuilder;
 use crate::plan::role::{PlanRole, first_control_plane};
 use crate::plan::static_pod::{Among, Component, EtcdStart, StaticPod, etcd_peer};
 use crate::plan::step::Phase;
+use crate::site::{Site, SiteHost};
 
 /// Seconds until the API server must be ready.
 const DEADLINE_SECONDS: u32 = 600;
@@ -170,15 +171,29 @@ pub(super) fn init(part: &mut PartBuilder<'_>, phase: InitPhase) {
 }
 
 pub(super) fn wait(part: &mut PartBuilder<'_>) {
+    let server = among(part).map(|among| among.server);
+    let why = "What follows is asked of it. It gives up after ten minutes: a slow board needs three.";
+    part.step(
+        Phase::ControlPlane,
+        "wait",
+        "Wait for the control plane",
+        why,
+        8,
+        Op::Wait(api_server(server.as_deref())),
+    );
+}
+
+/// Until this host's API server is ready: that of `server` where another one may answer under the endpoint's name.
+pub(in crate::plan) fn api_server(server: Option<&str>) -> Wait {
     let ready = Cmd::new(Program::Kubectl)
         .words([
             "--kubeconfig",
             "/etc/kubernetes/admin.conf",
             "--request-timeout=5s",
         ])
-        .words(among(part).iter().flat_map(|among| ["--server", &among.server]))
+        .words(server.iter().flat_map(|server| ["--server", server]))
         .words(["get", "--raw", "/readyz"]);
-    let wait = Wait {
+    Wait {
         what: "the API server is ready".to_owned(),
         ask: ready.into(),
         unless: None,
@@ -188,26 +203,22 @@ pub(super) fn wait(part: &mut PartBuilder<'_>) {
         explains: [Component::Etcd, Component::ApiServer]
             .map(static_pod_log)
             .to_vec(),
-    };
-    let why = "What follows is asked of it. It gives up after ten minutes: a slow board needs three.";
-    part.step(
-        Phase::ControlPlane,
-        "wait",
-        "Wait for the control plane",
-        why,
-        8,
-        Op::Wait(wait),
-    );
+    }
+}
+
+/// The address of a control plane's own API server.
+pub(in crate::plan) fn own_server(site: &Site, host: &SiteHost) -> String {
+    let port = site.control_plane().endpoint().port();
+    format!("https://{}:{port}", host.node_address())
 }
 
 /// What a control plane heeds where there are others.
 fn among(part: &PartBuilder<'_>) -> Option<Among> {
     let site = part.inputs.site;
     let count = site.control_planes().count();
-    let port = site.control_plane().endpoint().port();
     (count > 1).then(|| Among {
         node: part.host.name().to_string(),
-        server: format!("https://{}:{port}", part.host.node_address()),
+        server: own_server(site, part.host),
         quorum: count / 2 + 1,
     })
 }

@@ -2,10 +2,11 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::control_plane::{init, static_pod, wait};
+use super::control_plane::{init, own_server, static_pod, wait};
 use super::join::DEADLINE_SECONDS;
 use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
 use crate::plan::kubeadm::{self, InitPhase, JOIN_FILE};
+use crate::plan::lower::kubectl_anonymous;
 use crate::plan::op::{Op, Require, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::role::PlanRole;
@@ -80,13 +81,9 @@ pub(super) fn no_other_cluster(part: &mut PartBuilder<'_>) {
     if part.role != PlanRole::FirstControlPlane || others.is_empty() {
         return;
     }
-    let port = site.control_plane().endpoint().port();
     let is_silent = |host: &SiteHost| {
-        Cmd::new(Program::Kubectl)
-            .words(["--server", &format!("https://{}:{port}", host.node_address())])
-            .words(["--certificate-authority", CLUSTER_CA_FILE, "--request-timeout=5s"])
-            // Anybody may ask for this one; without credentials kubectl would ask for a user at a prompt.
-            .words(["--username=anonymous", "--password=none"])
+        kubectl_anonymous(&own_server(site, host))
+            .words(["--certificate-authority", CLUSTER_CA_FILE])
             .words(["get", "--raw", "/version"])
             .quiet()
     };

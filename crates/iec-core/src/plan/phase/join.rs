@@ -5,7 +5,7 @@ use iec_sh::{Cmd, Expr, Program};
 use super::admission::installed_with;
 use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
 use crate::plan::kubeadm::JoinPhase;
-use crate::plan::lower::JOINED;
+use crate::plan::lower::{JOINED, kubectl_anonymous};
 use crate::plan::op::{Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
@@ -17,17 +17,8 @@ pub(in crate::plan) fn join(part: &mut PartBuilder<'_>) {
     let server = format!("https://{}", part.inputs.site.control_plane().endpoint());
     let signature = format!("jws-kubeconfig-{}", part.inputs.credentials.token_id);
     let cluster_info = || {
-        Cmd::new(Program::Kubectl)
-            .words([
-                "--server",
-                &server,
-                "--certificate-authority",
-                CLUSTER_CA_FILE,
-                "--request-timeout=5s",
-            ])
-            // Anybody may read it. Without any credentials kubectl would ask for a user at a prompt;
-            // the API server ignores these and takes the request as anonymous.
-            .words(["--username=anonymous", "--password=none"])
+        kubectl_anonymous(&server)
+            .words(["--certificate-authority", CLUSTER_CA_FILE])
             .words([
                 "get",
                 "--raw",
