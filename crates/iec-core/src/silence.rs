@@ -76,10 +76,7 @@ pub fn hold(site: &Site, plan: &mut Plan, observed: &mut Observed, away: &Away) 
         away,
         control_planes: ControlPlanes::of(site, away),
         first: First::of(site, plan, away),
-        silent_voter: site
-            .control_planes()
-            .map(SiteHost::name)
-            .find(|name| away.silent.contains(*name)),
+        voters: Voters::of(site, plan, observed, away),
     };
     let mut held = Vec::new();
     for part in &mut plan.hosts {
@@ -163,8 +160,81 @@ struct Silence<'a> {
     away: &'a Away,
     control_planes: Option<ControlPlanes>,
     first: Option<First<'a>>,
-    /// A control plane that does not answer: whether its etcd votes, nobody knows.
-    silent_voter: Option<&'a HostName>,
+    voters: Voters,
+}
+
+/// The members of etcd as far as they are known: a control plane that does not answer is taken for one.
+struct Voters {
+    /// The names of those that do not answer.
+    silent: BTreeSet<HostName>,
+    /// How many stay: control planes whose etcd is a member or may be one.
+    staying: usize,
+    /// How many leave with this plan and answer.
+    leaving: usize,
+}
+
+/// What a step does to the members of etcd.
+#[derive(Debug, Clone, Copy)]
+enum VoterChange {
+    /// One starts again: it does not answer meanwhile.
+    Restart,
+    /// One more joins.
+    Join,
+    /// Those that leave have left.
+    Leave,
+}
+
+impl Voters {
+    fn of(site: &Site, plan: &Plan, observed: &Observed, away: &Away) -> Self {
+        let silent: BTreeSet<HostName> = site
+            .control_planes()
+            .map(|host| host.name().clone())
+            .filter(|name| away.silent.contains(name))
+            .collect();
+        let is_member = |host: &&SiteHost| {
+            away.has(host.name()) || {
+                let found = observed.hosts.get(host.name().as_str());
+                found.is_some_and(|found| is_done(found, CLUSTER))
+            }
+        };
+        let leaves = plan.steps().filter(|step| {
+            matches!(&step.op, Op::Leave { node, reachable: true, member: Some(_) } if away.why(node).is_none())
+        });
+        Self {
+            staying: site.control_planes().filter(is_member).count(),
+            leaving: leaves.count(),
+            silent,
+        }
+    }
+
+    /// Why etcd would stand still after this change; nothing where enough of its members answer.
+    fn would_stand_still(&self, change: VoterChange) -> Option<String> {
+        let silent = self.silent.len();
+        if silent == 0 {
+            return None;
+        }
+        let before = self.staying + self.leaving;
+        let (after, answer) = match change {
+            VoterChange::Restart => (before, (before - silent).saturating_sub(1)),
+            VoterChange::Join => (before + 1, before + 1 - silent),
+            VoterChange::Leave => (self.staying, self.staying - silent),
+        };
+        let quorum = after / 2 + 1;
+        (answer < quorum).then(|| {
+            format!(
+                "{} {} not answer, and etcd stands still while too few of its members vote: of {before} now {} \
+                 answer, then {answer} of {after}, where {quorum} must",
+                names(&self.silent),
+                if silent == 1 { "does" } else { "do" },
+                before - silent
+            )
+        })
+    }
+}
+
+fn is_done(found: &HostObserved, id: &str) -> bool {
+    let found = found.steps.get(&StepId::from_record(id));
+    found.is_some_and(|found| found.state == State::Done)
 }
 
 impl Silence<'_> {
@@ -184,10 +254,7 @@ impl Silence<'_> {
 
     /// Why this step needs a host that is away.
     fn reason(&self, role: Role, step: &Step, found: &HostObserved) -> Option<String> {
-        let is_done = |id: &str| {
-            let found = found.steps.get(&StepId::from_record(id));
-            found.is_some_and(|found| found.state == State::Done)
-        };
+        let is_done = |id: &str| is_done(found, id);
         match (&step.op, role, &self.control_planes) {
             (
                 Op::Leave {
@@ -207,13 +274,25 @@ impl Silence<'_> {
                 "Calico's settings follow from what all hosts are, and {} did not say",
                 names(&self.away.hosts())
             )),
-            (Op::Leave { member: Some(_), .. }, ..) if self.silent_voter.is_some() => self.stands_still(),
+            (
+                Op::Leave {
+                    reachable: true,
+                    member: Some(_),
+                    ..
+                },
+                ..,
+            ) => self.voters.would_stand_still(VoterChange::Leave),
             (_, Role::ControlPlane, _) if matches!(step.phase, Phase::ControlPlane | Phase::Node) => {
                 match &self.first {
                     Some(First { name, why }) if !is_done(MEMBER) => {
                         Some(format!("there is nothing to join while {name} {why}"))
                     }
-                    _ if step.id.as_str() == MEMBER => self.stands_still(),
+                    _ if step.id.as_str() == MEMBER => {
+                        self.voters.would_stand_still(match is_done(CLUSTER) {
+                            true => VoterChange::Restart,
+                            false => VoterChange::Join,
+                        })
+                    }
                     _ => None,
                 }
             }
@@ -232,14 +311,6 @@ impl Silence<'_> {
             },
             _ => None,
         }
-    }
-
-    /// Why no voter of etcd may be stopped or taken out.
-    fn stands_still(&self) -> Option<String> {
-        let voter = self.silent_voter?;
-        Some(format!(
-            "{voter} does not answer, and etcd stands still while too few of its members vote"
-        ))
     }
 
     /// Taints of hosts that are away, which the site no longer asks for.

@@ -179,8 +179,11 @@ fn observed(plan: &Plan, state: impl Fn(&str, &str) -> State) -> Observed {
 }
 
 fn held(silent: &[&str], members: &[&str], needed: &str) -> (Plan, Vec<Held>) {
-    let site = three();
-    let mut plan = plan_of(&site, &facts_of(&site, members, silent));
+    held_of(&three(), silent, members, needed)
+}
+
+fn held_of(site: &Site, silent: &[&str], members: &[&str], needed: &str) -> (Plan, Vec<Held>) {
+    let mut plan = plan_of(site, &facts_of(site, members, silent));
     let mut found = observed(&plan, |host, id| {
         let is_member = members.contains(&host) && !id.starts_with(needed);
         if is_member { State::Done } else { State::Needed }
@@ -192,7 +195,7 @@ fn held(silent: &[&str], members: &[&str], needed: &str) -> (Plan, Vec<Held>) {
             .collect(),
         left_out: BTreeSet::new(),
     };
-    let held = hold(&site, &mut plan, &mut found, &away);
+    let held = hold(site, &mut plan, &mut found, &away);
     (plan, held)
 }
 
@@ -234,6 +237,89 @@ fn no_voter_is_stopped_while_another_one_is_silent() {
         !held
             .iter()
             .any(|held| held.step.as_str() == "control-plane.kube-apiserver")
+    );
+}
+
+/// A site of so many control planes, of which those that are named have these words too.
+fn site_of(count: usize, words: &[(&str, &str)]) -> Site {
+    let text = std::fs::read_to_string("../../sites/three-control-planes/site.yaml").expect("a site");
+    let (head, tail) = text.split_once("    - {name: edge-1,").expect("hosts");
+    let (_, tail) = tail.split_once("role: worker}\n").expect("the last host");
+    let hosts = (1..=count).map(|number| {
+        let name = format!("edge-{number}");
+        let words = words
+            .iter()
+            .find(|(host, _)| *host == name)
+            .map_or("", |(_, words)| words);
+        format!("    - {{name: {name}, address: 10.0.7.1{number}, {words}role: control-plane}}\n")
+    });
+    parse(&format!("{head}{}{tail}", hosts.collect::<String>()))
+}
+
+/// The reasons for which members of etcd are held, a step each.
+fn held_members(site: &Site, silent: &[&str], members: &[&str], needed: &str) -> Vec<String> {
+    let (_, held) = held_of(site, silent, members, needed);
+    held.iter()
+        .filter(|held| {
+            held.step.as_str() == "control-plane.etcd" || held.step.as_str().starts_with("node.leave.")
+        })
+        .map(|held| format!("{} {}: {}", held.host, held.step, held.reason))
+        .collect()
+}
+
+#[test]
+fn what_would_lose_the_quorum_is_held_with_the_votes_before_and_after() {
+    let all = ["edge-1", "edge-2", "edge-3", "edge-4", "edge-5"];
+    // Two leave and one does not answer: two of three are left.
+    let leave = site_of(5, &[("edge-4", "state: absent, "), ("edge-5", "state: absent, ")]);
+    let none: [String; 0] = [];
+    assert_eq!(held_members(&leave, &["edge-3"], &all, "node.leave."), none);
+    // Two do not answer: one of three would be left.
+    let found = held_members(&leave, &["edge-2", "edge-3"], &all, "node.leave.");
+    assert_eq!(found.len(), 2);
+    assert_eq!(
+        found[0],
+        "edge-1 node.leave.edge-4: edge-2 and edge-3 do not answer, and etcd stands still while too few of its \
+         members vote: of 5 now 3 answer, then 1 of 3, where 2 must"
+    );
+    // Who is gone for good votes no more, and leaves first.
+    let gone = [
+        ("edge-4", "state: absent, "),
+        ("edge-5", "state: absent, unreachable: true, "),
+    ];
+    let gone = site_of(5, &gone);
+    let plan = plan_of(&gone, &facts_of(&gone, &all, &[]));
+    let leaves: Vec<String> = ids(&plan, "edge-1")
+        .into_iter()
+        .filter(|id| id.starts_with("node.leave."))
+        .collect();
+    assert_eq!(leaves.len(), 2);
+    let steps = plan.host("edge-1").expect("a host").steps.iter();
+    let order: Vec<&str> = steps
+        .map(|step| step.id.as_str())
+        .filter(|id| id.starts_with("node.leave."))
+        .collect();
+    assert_eq!(order, ["node.leave.edge-5", "node.leave.edge-4"]);
+
+    // New ones join three of which one does not answer: three of four are enough.
+    let five = site_of(5, &[]);
+    let members = ["edge-1", "edge-2"];
+    assert_eq!(
+        held_members(&five, &["edge-3"], &members, "nothing of theirs"),
+        none
+    );
+    // A voter of five may start again while another one is away, and none of three.
+    assert_eq!(held_members(&five, &["edge-3"], &all, "control-plane.etcd"), none);
+    let found = held_members(
+        &three(),
+        &["edge-3"],
+        &["edge-1", "edge-2", "edge-3"],
+        "control-plane.etcd",
+    );
+    assert_eq!(found.len(), 2);
+    assert!(
+        found[0].ends_with("of 3 now 2 answer, then 1 of 3, where 2 must"),
+        "{found:?}"
     );
 }
 

@@ -8,7 +8,7 @@ use crate::plan::op::{LeavingMember, Op, Wait};
 use crate::plan::part::PartBuilder;
 use crate::plan::static_pod::etcd_peer;
 use crate::plan::step::Phase;
-use crate::site::Role;
+use crate::site::{Role, SiteHost};
 
 /// Seconds until a node must be Ready: a slow board needs some three minutes.
 const DEADLINE_SECONDS: u32 = 900;
@@ -115,7 +115,10 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
             part.step(Phase::Node, &name, title, why, 0, op);
         }
     }
-    for host in site.absent_hosts() {
+    // Of voters that leave first those that are gone: they count, and do not vote.
+    let mut absent: Vec<&SiteHost> = site.absent_hosts().collect();
+    absent.sort_by_key(|host| !host.unreachable());
+    for host in absent {
         let node = host.name().to_string();
         let reachable = !host.unreachable();
         let (title, seconds) = if reachable {
