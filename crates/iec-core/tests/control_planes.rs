@@ -23,12 +23,18 @@ use iec_core::silence::{Away, Held, hold};
 use iec_core::site::Site;
 use support::{facts, parse, plain_host, plan_of, site, site_names};
 
-/// Facts of a site of which these control planes have the cluster, and these hosts do not answer.
+/// Facts of a site of which these control planes have the cluster, which edge-1 has made, and these hosts do not answer.
 fn facts_of(site: &Site, has_the_cluster: &[&str], silent: &[&str]) -> Facts {
+    facts_of_cluster(site, "edge-1", has_the_cluster, silent)
+}
+
+/// The same of a cluster that another one has made, or taken over.
+fn facts_of_cluster(site: &Site, maker: &str, has_the_cluster: &[&str], silent: &[&str]) -> Facts {
     let mut facts = facts(site, plain_host);
     for name in has_the_cluster {
         let mut host = facts.host(name).expect("a host").clone();
         host.cluster.value_mut().etcd_data = true;
+        host.previous.value_mut().joined = *name != maker;
         facts.insert(*name, HostAnswer::Known(Box::new(host)));
     }
     for name in silent {
@@ -42,23 +48,26 @@ fn three() -> Site {
 }
 
 #[test]
-fn the_first_is_one_that_has_the_cluster_or_may_have_it() {
-    let table: [(&[&str], &[&str], &str); 7] = [
-        (&[], &[], "edge-1"),
-        (&["edge-1", "edge-2", "edge-3"], &[], "edge-1"),
-        // It was replaced: it joins the others.
-        (&["edge-2", "edge-3"], &[], "edge-2"),
-        (&["edge-3"], &[], "edge-3"),
+fn the_first_is_the_one_that_has_made_the_cluster_or_taken_it_over() {
+    let table: [(&str, &[&str], &[&str], &str); 9] = [
+        ("", &[], &[], "edge-1"),
+        ("edge-1", &["edge-1", "edge-2", "edge-3"], &[], "edge-1"),
+        // The maker was replaced under its name, and is about to join the others.
+        ("edge-1", &["edge-2", "edge-3"], &[], "edge-2"),
+        ("edge-1", &["edge-3"], &[], "edge-3"),
+        // It has joined, and what edge-2 has taken over stays with that one.
+        ("edge-2", &["edge-1", "edge-2", "edge-3"], &[], "edge-2"),
+        ("edge-2", &["edge-1", "edge-2", "edge-3"], &["edge-1"], "edge-2"),
         // Nobody knows: what it has done once stays its own.
-        (&["edge-2", "edge-3"], &["edge-1"], "edge-1"),
-        (&["edge-3"], &["edge-2"], "edge-2"),
-        (&[], &["edge-1"], "edge-1"),
+        ("edge-1", &["edge-2", "edge-3"], &["edge-1"], "edge-1"),
+        ("edge-2", &["edge-3"], &["edge-2"], "edge-2"),
+        ("", &[], &["edge-1"], "edge-1"),
     ];
-    for (has_the_cluster, silent, first) in table {
+    for (maker, has_the_cluster, silent, first) in table {
         let site = three();
-        let facts = facts_of(&site, has_the_cluster, silent);
+        let facts = facts_of_cluster(&site, maker, has_the_cluster, silent);
         let found = first_control_plane(&site, &facts).name().to_string();
-        assert_eq!(found, first, "{has_the_cluster:?} {silent:?}");
+        assert_eq!(found, first, "{maker} {has_the_cluster:?} {silent:?}");
     }
 }
 

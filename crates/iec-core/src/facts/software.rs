@@ -168,6 +168,9 @@ pub struct Previous {
     /// Whether a transfer has left something that no run has taken.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub transfer: bool,
+    /// Whether it is a control plane that has joined a cluster of another one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
     /// How slow it was found when it was installed; nothing where it was found ordinary.
     pub pace: Option<Pace>,
 }

@@ -28,28 +28,30 @@ impl PlanRole {
     }
 }
 
-/// The control plane that does what is done once for the cluster: the first of the site file that can have the cluster.
+/// The control plane that does what is done once for the cluster: the one that has made it, or has taken that over.
 ///
-/// One of which it is known that it has none, while another has it, was replaced: it joins, or there would be two clusters.
-/// One that does not answer stays the first, so that what it has done once is not done, and not taken back, by two.
+/// Where the cluster is not there yet, that is the first of the site file. A control plane that was replaced has joined another
+/// one, and stays the one that has joined: wherever it stands in the file, nothing moves to it. One that does not answer may be
+/// the one; what it has done once is then not done, and not taken back, by two. When it has left, the first of those that have
+/// joined takes it over.
 ///
 /// # Panics
 /// Never: a site has a control plane.
 #[must_use]
 pub fn first_control_plane<'a>(site: &'a Site, facts: &Facts) -> &'a SiteHost {
-    let may_have_the_cluster = |host: &&SiteHost| {
-        let known = facts.host(host.name().as_str());
-        known.is_none_or(|facts| facts.cluster.etcd_data)
+    let known = |host: &SiteHost| facts.host(host.name().as_str());
+    let has_the_cluster = |host: &&SiteHost| known(host).is_some_and(|facts| facts.cluster.etcd_data);
+    let has_made_it =
+        |host: &&SiteHost| has_the_cluster(host) && known(host).is_some_and(|facts| !facts.previous.joined);
+    let mut all = site.control_planes();
+    let first = if site.control_planes().any(|host| has_the_cluster(&host)) {
+        all.find(has_made_it)
+            .or_else(|| site.control_planes().find(|host| known(host).is_none()))
+            .or_else(|| site.control_planes().find(has_the_cluster))
+    } else {
+        all.next()
     };
-    let has_the_cluster = site.control_planes().any(|host| {
-        facts
-            .host(host.name().as_str())
-            .is_some_and(|facts| facts.cluster.etcd_data)
-    });
-    site.control_planes()
-        .find(|host| has_the_cluster && may_have_the_cluster(host))
-        .or_else(|| site.control_planes().next())
-        .expect("a site has a control plane")
+    first.expect("a site has a control plane")
 }
 
 /// Whether this step of a control plane is one that is done once for the whole cluster.

@@ -17,7 +17,7 @@
 //! | clock        | `date`, RTC, `timedatectl`           | began ended hardware synchronised                            |
 //! | software     | looking, dpkg, systemd, `--version`  | tool binary version package unit docker container override kubelet-arguments |
 //! | cluster      | looking                              | kubernetes ca server etcd cni calico-pool proxy-mode other   |
-//! | previous     | looking, `/proc/locks`               | journal site pace lock lock-since store                       |
+//! | previous     | looking, `/proc/locks`               | journal site pace lock lock-since store joined                |
 //! | guards       | looking, `nft`                       | ufw apparmor selinux filter                                  |
 //! | environment  | `grep`                               | proxy cloud-init hosts-file                                  |
 //! | login        | `getent`, `/proc`                    | user shell home kubeconfig sudo-stream sudo-setting          |

@@ -292,6 +292,7 @@ previous() {
   fi
   [ -d /var/lib/iec/store ] && put store "$(at_most 1 du -sk /var/lib/iec/store)"
   [ -d /var/lib/iec/incoming ] && put transfer yes
+  [ -e /etc/iec/kubeadm-join.yaml ] && put joined yes
 }
 
 guards() {

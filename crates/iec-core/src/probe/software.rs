@@ -237,6 +237,7 @@ pub(super) fn previous(lines: &mut Lines) -> Previous {
             .unwrap_or_default()
             .saturating_mul(1024),
         transfer: lines.yes("transfer"),
+        joined: lines.yes("joined"),
         pace,
     }
 }
