@@ -16,6 +16,7 @@ case "$*" in
 *annotate*) printf '%s kube-apiserver\n' "$(holder)" >$lease.new; mv $lease.new $lease ;;
 *"get leases"*) holder; printf . ;;
 *"jsonpath={.metadata.annotations"*) if [ -e $lease ]; then sed -n 's/.* //p' $lease; else exit 1; fi ;;
+*"has had the turn"*) printf '%s has had the turn' "$(holder)" ;;
 *"has the turn"*) printf '%s has the turn to change its control plane, and failed: ' "$(holder)" ;;
 *"jsonpath={.spec.holderIdentity}"*) if [ -e $lease ]; then printf '%s' "$(holder)"; else exit 1; fi ;;
 *--server*readyz*) grep -q -- --ok /etc/kubernetes/manifests/kube-apiserver.yaml ;;
@@ -63,6 +64,20 @@ fn a_change_takes_its_turn_and_gives_it_back() {
     // What is not changed takes no turn.
     assert_eq!(host.apply("api", api_server("2")), "unchanged");
     assert_eq!(host.read("/run/turns").as_deref(), Some("take\ngive\n"));
+}
+
+#[test]
+fn who_waits_in_vain_is_told_who_has_the_turn() {
+    let host = one_of_three();
+    host.write("/run/lease", "edge-3\n");
+    let_time_fly(&host, "");
+    let before = host.read("/etc/kubernetes/manifests/kube-apiserver.yaml");
+    host.write("/etc/iec/kubeadm.yaml", "--ok=2");
+    let word = host.apply("api", api_server("2"));
+    assert!(word.starts_with("failed command"), "{word}");
+    assert!(word.contains("edge-3 has had the turn"), "{word}");
+    assert_eq!(host.read("/etc/kubernetes/manifests/kube-apiserver.yaml"), before);
+    assert_eq!(host.read("/run/lease").as_deref(), Some("edge-3\n"));
 }
 
 #[test]

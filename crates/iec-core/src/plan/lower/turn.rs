@@ -39,13 +39,23 @@ pub(super) fn take(node: &str) -> Vec<Expr> {
     let somebody_failed = Expr::Pipe(vec![what.clone(), Cmd::new(Program::Grep).words(["-q", "."])]);
     let holder =
         get("jsonpath={.spec.holderIdentity} has the turn to change its control plane, and failed: ");
+    let waited = get(
+        "jsonpath=in vain: {.spec.holderIdentity} has had the turn to change its control plane since \
+         {.metadata.creationTimestamp} UTC; where that host is gone for good, the site file has to say so \
+         (state: absent, unreachable: true)",
+    );
+    let its_turn = Expr::Poll {
+        question: Box::new(Expr::any([has(node), create.into(), somebody_failed])),
+        every_seconds: 2,
+        deadline_seconds: DEADLINE_SECONDS,
+        units: vec![],
+        slowness: 1,
+    };
     vec![
-        Expr::Poll {
-            question: Box::new(Expr::any([has(node), create.into(), somebody_failed])),
-            every_seconds: 2,
-            deadline_seconds: DEADLINE_SECONDS,
-            units: vec![],
-            slowness: 1,
+        Expr::If {
+            condition: Box::new(its_turn),
+            then: vec![],
+            otherwise: vec![Expr::from(waited).ignore_failure(), Expr::any(Vec::<Expr>::new())],
         },
         Expr::If {
             condition: Box::new(has(node)),
