@@ -196,6 +196,10 @@ checks! {
         "the node's programs are made for the host's own processor",
         next: "See `uname -m` on that host and `file /usr/local/bin/kubelet`; then run `iec apply`, which brings programs and images for the processor that it finds.",
         about: "The architecture that the running kubelet reports equals that of the host's kernel, asked a moment before. The row's note names it, for each host of a site whose hosts differ.";
+    API_OWN = "api.own", "IEC5114", settles: false,
+        "the API server of the control plane answers at its own address",
+        next: "See the log of kube-apiserver in `/var/log/pods/kube-system_kube-apiserver-*` on that host, and the row on its etcd.",
+        about: "Under the endpoint's name any control plane may answer: each is asked by itself, on its host, whether its API server is ready.";
     CONTROL_PLANE_PODS = "control-plane.pods", "IEC5201", settles: true,
         "etcd, API server, controller manager and scheduler run on the control plane",
         next: "On that host, see `crictl ps -a` and `/var/log/pods/kube-system_*` for the one that does not run.",
@@ -252,6 +256,14 @@ checks! {
         "etcd on the control plane follows a leader, votes, and has no alarm",
         next: "See the log of etcd in `/var/log/pods/kube-system_etcd-*`, and whether the other control planes reach 2380/tcp of that host. With NOSPACE its data are full: `etcdctl defrag`, then `etcdctl alarm disarm`.",
         about: "The etcd of each control plane is asked about itself: whether it follows a leader and has a vote, its alarms, and how far it is behind the others. The row's note has the size of its data.";
+    ETCD_PEERS = "etcd.peers", "IEC5223", settles: false,
+        "etcd on the control plane reaches the others, and its disk keeps up",
+        next: "Let 2380/tcp pass between the control planes in both directions; `ss -tn state established '( dport = :2380 )'` shows who is connected. A slow disk needs to be a faster one, or less of other work.",
+        about: "The etcd of each control plane is asked on its host: whether it has a connection to each other member, and in which time 99 of 100 writes were on the disk. Two members that do not reach each other go on by the third, until that one is lost.";
+    CONTROLLER_LEASES = "control-plane.leases", "IEC5224", settles: true,
+        "of the controller managers and of the schedulers one each is at work",
+        next: "See the log of the component on the control plane that holds the lease: `kubectl -n kube-system get leases`, `/var/log/pods/kube-system_kube-controller-manager-*`.",
+        about: "Each control plane has a controller manager and a scheduler, of which one is at work: it holds a lease, and renews it every two seconds. Where nobody does, pods stay pending and nothing is made again that is lost.";
     CLEANUP_LEFTOVERS = "cleanup.leftovers", "IEC5301", settles: false,
         "nothing is left of an earlier verification",
         next: "See `kubectl get namespaces -l app.kubernetes.io/managed-by=iec-verify -o yaml` for what holds them.",

@@ -4,6 +4,7 @@ pub mod architecture;
 pub mod cause;
 pub mod check;
 pub mod content;
+pub mod control_plane_health;
 pub mod credentials;
 pub mod diagnostic;
 pub mod event;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use iec_core::report::{Outcome, Row, Scope};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
@@ -20,7 +21,7 @@ use crate::helm;
 use crate::judge::{
     HelmRelease, judge_calico_addresses, judge_control_plane_pods, judge_daemon_set, judge_deployment,
     judge_dns_endpoints, judge_dns_settings, judge_etcd_members, judge_etcd_voters, judge_felix,
-    judge_helm_releases, judge_ip_pools, judge_nodes, judge_system_pods,
+    judge_helm_releases, judge_ip_pools, judge_leases, judge_nodes, judge_system_pods,
 };
 use crate::recorder::Recorder;
 
@@ -43,6 +44,7 @@ pub(crate) struct Snapshot {
     pub(crate) releases: Read<Vec<HelmRelease>>,
     pub(crate) dns_configuration: Read<Option<ConfigMap>>,
     pub(crate) etcd: EtcdData,
+    pub(crate) leases: Read<Vec<Lease>>,
     seconds: f64,
 }
 
@@ -52,7 +54,18 @@ impl Snapshot {
         let start = Instant::now();
         let all = ListParams::default();
         let dns = ListParams::default().labels("kubernetes.io/service-name=kube-dns");
-        let (nodes, daemon_sets, deployments, pods, dns_slices, calico, releases, dns_configuration, etcd) = tokio::join!(
+        let (
+            nodes,
+            daemon_sets,
+            deployments,
+            pods,
+            dns_slices,
+            calico,
+            releases,
+            dns_configuration,
+            etcd,
+            leases,
+        ) = tokio::join!(
             list(Api::all(client.clone()), &all, "nodes", deadline),
             list(
                 Api::namespaced(client.clone(), SYSTEM),
@@ -77,6 +90,7 @@ impl Snapshot {
             helm::read(client, expected, deadline),
             dns_configuration(client, deadline),
             EtcdData::read(client, expected, deadline),
+            list(Api::namespaced(client.clone(), SYSTEM), &all, "leases", deadline),
         );
         let seconds = start.elapsed().as_secs_f64();
         Self {
@@ -89,6 +103,7 @@ impl Snapshot {
             releases,
             dns_configuration,
             etcd,
+            leases,
             seconds,
         }
     }
@@ -110,6 +125,9 @@ impl Snapshot {
             vec![judge_etcd_members(expected, members, &self.etcd.statuses)]
         }));
         rows.extend(judge_etcd_voters(expected, &self.etcd.statuses));
+        rows.extend(either(&self.leases, &check::CONTROLLER_LEASES, |leases| {
+            vec![judge_leases(expected, leases)]
+        }));
         rows.extend(either(&self.pods, &check::SYSTEM_PODS, |pods| {
             vec![judge_system_pods(pods)]
         }));

@@ -35,8 +35,8 @@ pub use op::{
     ReleaseMark, Require, SecretName, SeedOp, StoreBlob, Unit, Wait,
 };
 pub use part::{HostPart, journal_script};
-pub(crate) use phase::CLUSTER_CA_FILE;
 pub use phase::image_names;
+pub(crate) use phase::{CLUSTER_CA_FILE, own_server};
 pub use recovery::recovery_parts;
 pub use role::{PlanRole, first_control_plane, is_done_once};
 pub use static_pod::{Among, Component, ETCDCTL, EtcdStart, StaticPod};

@@ -12,6 +12,7 @@ mod api_away;
 mod calico;
 mod cluster;
 mod committed;
+mod control_plane_health;
 mod daemon;
 mod disk;
 mod gate;

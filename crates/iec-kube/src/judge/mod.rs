@@ -2,6 +2,7 @@
 
 mod etcd;
 mod helm;
+mod leases;
 mod network;
 mod node;
 mod pods;
@@ -9,6 +10,7 @@ mod settings;
 
 pub use etcd::{EtcdHeader, EtcdMember, EtcdStatus, judge_etcd_members, judge_etcd_voters};
 pub use helm::{HelmRelease, judge_helm_releases};
+pub use leases::judge_leases;
 pub use network::{CalicoNode, IpPool, judge_calico_addresses, judge_dns_endpoints, judge_ip_pools};
 pub use node::{judge_node, judge_nodes};
 pub use pods::{

@@ -9,6 +9,7 @@ mod cluster;
 mod completion;
 mod content;
 mod control_plane;
+mod control_plane_health;
 mod credentials_recover;
 mod demo;
 mod descriptors;

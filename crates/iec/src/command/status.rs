@@ -8,6 +8,7 @@ use iec_kube::{ClusterStatus, NodeStatus, status};
 use serde_json::json;
 
 use super::certificates::{Certificates, certificates};
+use super::control_plane_health::control_plane_rows;
 use super::owed::{self, Owed};
 use super::reach::{block_on, fleet};
 use super::{bundle, cluster, site_file, verify};
@@ -21,14 +22,16 @@ pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Ou
     let file = site_file::read(&arguments.site)?;
     let release = bundle::release(file.site.release())?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
-    let ((cluster, mut report), owed, certificates) = block_on(async {
+    let ((cluster, mut report), owed, certificates, control_planes) = block_on(async {
         let reached = cluster::open(&file, &release, &fleet, 1.0).await?;
         let owed = owed::owed(&file.site, &fleet);
         let found = status(&reached.cluster, &reached.expected, &|_| {});
         let certificates = certificates(&file.site, &fleet);
-        Ok(tokio::join!(found, owed, certificates))
+        let control_planes = control_plane_rows(&file.site, &fleet);
+        Ok(tokio::join!(found, owed, certificates, control_planes))
     })?;
     certificates.complete(&mut report);
+    report.rows.extend(control_planes);
     let debts: Vec<_> = owed.iter().map(Owed::json).collect();
     ui.result(
         Document::Status,

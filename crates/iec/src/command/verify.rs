@@ -16,6 +16,7 @@ use iec_kube::{Image, VerifyOptions};
 
 use super::certificates::certificates;
 use super::cluster::{self, FromHosts};
+use super::control_plane_health::control_plane_rows;
 use super::planning::found;
 use super::reach::{block_on, fleet};
 use super::site_file::{self, SiteFile};
@@ -97,6 +98,11 @@ pub(super) async fn verify(
         complete(&mut row, &probed.facts);
         show(&row, &mut board, ui);
     }
+    // Asked last: what has just started has settled by now.
+    let control_planes = control_plane_rows(&file.site, fleet).await;
+    for row in &control_planes {
+        show(row, &mut board, ui);
+    }
     board.finish();
     report.warnings.extend(suspected_filters(&report, &probed.facts));
     for row in &mut report.rows {
@@ -104,6 +110,7 @@ pub(super) async fn verify(
     }
     report.notes = accepted(file, &release, &probed.facts);
     certificates.complete(&mut report);
+    report.rows.extend(control_planes);
     Ok(report)
 }
 

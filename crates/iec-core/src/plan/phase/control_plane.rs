@@ -207,7 +207,7 @@ pub(in crate::plan) fn api_server(server: Option<&str>) -> Wait {
 }
 
 /// The address of a control plane's own API server.
-pub(in crate::plan) fn own_server(site: &Site, host: &SiteHost) -> String {
+pub(crate) fn own_server(site: &Site, host: &SiteHost) -> String {
     let port = site.control_plane().endpoint().port();
     format!("https://{}:{port}", host.node_address())
 }

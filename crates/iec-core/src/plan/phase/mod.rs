@@ -15,7 +15,8 @@ mod system;
 
 pub(super) use admission::admission;
 use calico_etcd::{calico_etcd, calico_etcd_clients};
-pub(super) use control_plane::{api_server, control_plane, own_server};
+pub(crate) use control_plane::own_server;
+pub(super) use control_plane::{api_server, control_plane};
 pub(super) use helm::{helm, is_release};
 pub(super) use join::join;
 pub(super) use joining::{after_joins, spread_dns};

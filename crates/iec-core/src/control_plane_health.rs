@@ -1,0 +1,261 @@
+//! What a control plane says of itself, on the host: its API server by its own address, whether its etcd reaches the others,
+//! and how long its disk takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iec_sh::{Cmd, Expr, Program};
+
+use crate::check;
+use crate::plan::{etcd_says, own_server};
+use crate::report::{Row, Scope};
+use crate::site::{Site, SiteHost};
+
+/// Seconds in which the 99th of 100 writes must be on the disk. An etcd that does not write for a second loses its leader:
+/// that is how long members wait for one another before they elect another one
+/// (<https://etcd.io/docs/v3.6/tuning/>, `--election-timeout`).
+const SLOWEST_WRITE: f64 = 1.1;
+
+/// Reads etcd's metrics. A histogram has a line for each limit, with how many were not slower; the first that has 99 of 100
+/// is printed. A peer is known by the number that etcd gives to its member.
+const NUMBERS: &str = r#"
+function label(name,   at) {
+  at = index($1, name "=\""); if (!at) return ""
+  rest = substr($1, at + length(name) + 2); return substr(rest, 1, index(rest, "\"") - 1)
+}
+function note(which, limit, count) { limits[which, ++number[which]] = limit; counts[which, number[which]] = count }
+function slowest(which,   i, all) {
+  all = counts[which, number[which]]
+  for (i = 1; i <= number[which]; i++) if (counts[which, i] >= all * 0.99) return limits[which, i]
+}
+index($1, "etcd_server_id{") == 1 { print "id", label("server_id") }
+index($1, "etcd_network_known_peers{") == 1 && $2 == 1 && label("Remote") != label("Local") { print "known", label("Remote") }
+index($1, "etcd_network_active_peers{") == 1 && $2 == 1 { print "active", label("Remote") }
+index($1, "etcd_disk_wal_fsync_duration_seconds_bucket{") == 1 { note("write", label("le"), $2) }
+index($1, "etcd_network_peer_round_trip_time_seconds_bucket{") == 1 { note("to " label("To"), label("le"), $2) }
+END {
+  for (which in number) if (which == "write") print "write", slowest(which); else print "trip", slowest(which)
+}
+"#;
+
+/// What `host` is asked. It changes nothing.
+#[must_use]
+pub fn question(site: &Site, host: &SiteHost) -> Expr {
+    let own = Cmd::new(Program::Kubectl)
+        .words([
+            "--kubeconfig",
+            "/etc/kubernetes/admin.conf",
+            "--request-timeout=5s",
+        ])
+        .words(["--server", &own_server(site, host)])
+        .words(["get", "--raw", "/readyz"])
+        .quiet();
+    let say = |word: &str| Expr::from(Cmd::new(Program::Printf).words(["%s\\n", word]));
+    let numbers = Expr::Pipe(vec![
+        etcd_says("/metrics").quiet_errors(),
+        Cmd::new(Program::Awk).word(NUMBERS),
+    ]);
+    Expr::all([
+        Expr::If {
+            condition: Box::new(own.into()),
+            then: vec![say("api ready")],
+            otherwise: vec![say("api silent")],
+        },
+        numbers.ignore_failure(),
+    ])
+}
+
+/// What a control plane said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// Whether its API server answers at its own address; nothing where that was not said.
+    pub api: Option<bool>,
+    /// The number of its etcd's member.
+    pub id: Option<String>,
+    /// The numbers of the other members.
+    pub known: BTreeSet<String>,
+    /// Those that it has a connection to.
+    pub active: BTreeSet<String>,
+    /// Seconds in which 99 of 100 writes were on the disk.
+    pub write_seconds: Option<f64>,
+    /// Seconds in which 99 of 100 questions to the slowest other member were answered.
+    pub trip_seconds: Option<f64>,
+}
+
+impl Answer {
+    /// Reads what [`question`] printed.
+    #[must_use]
+    pub fn read(said: &str) -> Self {
+        let all = |name: &str| {
+            let lines = said.lines().filter_map(|line| line.split_once(' '));
+            let values = lines.filter(|(key, _)| *key == name);
+            values
+                .map(|(_, value)| value.trim().to_owned())
+                .collect::<BTreeSet<String>>()
+        };
+        let seconds = |name: &str| {
+            let values = all(name);
+            let values = values.iter().filter_map(|value| match value.as_str() {
+                "+Inf" => Some(f64::INFINITY),
+                number => number.parse().ok(),
+            });
+            values.max_by(f64::total_cmp)
+        };
+        Self {
+            api: all("api").pop_first().map(|word| word == "ready"),
+            id: all("id").pop_first(),
+            known: all("known"),
+            active: all("active"),
+            write_seconds: seconds("write"),
+            trip_seconds: seconds("trip"),
+        }
+    }
+}
+
+/// Two rows for each control plane, from what each said or why it said nothing.
+#[must_use]
+pub fn judge(answers: &BTreeMap<String, Result<Answer, String>>) -> Vec<Row> {
+    let names: BTreeMap<&str, &str> = answers
+        .iter()
+        .filter_map(|(name, answer)| Some((answer.as_ref().ok()?.id.as_deref()?, name.as_str())))
+        .collect();
+    let rows = answers.iter().flat_map(|(name, answer)| {
+        let scope = || Scope::host(name);
+        match answer {
+            Ok(answer) => [judge_api(scope(), answer), judge_etcd(scope(), answer, &names)],
+            Err(reason) => [
+                check::API_OWN.could_not_tell(scope(), reason),
+                check::ETCD_PEERS.could_not_tell(scope(), reason),
+            ],
+        }
+    });
+    rows.collect()
+}
+
+fn judge_api(scope: Scope, answer: &Answer) -> Row {
+    match answer.api {
+        Some(true) => check::API_OWN.passed(scope),
+        Some(false) => check::API_OWN.failed(scope, "ready", "it does not answer, or is not ready", vec![]),
+        None => check::API_OWN.could_not_tell(scope, "the host's answer is not whole"),
+    }
+}
+
+fn judge_etcd(scope: Scope, answer: &Answer, names: &BTreeMap<&str, &str>) -> Row {
+    let (Some(_), Some(write)) = (&answer.id, answer.write_seconds) else {
+        return check::ETCD_PEERS.could_not_tell(scope, "its etcd tells no numbers on the host");
+    };
+    let name = |id: &String| {
+        names
+            .get(id.as_str())
+            .map_or_else(|| format!("member {id}"), |name| (*name).to_owned())
+    };
+    let mut troubles: Vec<String> = answer
+        .known
+        .difference(&answer.active)
+        .map(|id| format!("no connection to {}", name(id)))
+        .collect();
+    if write > SLOWEST_WRITE {
+        troubles.push(format!(
+            "one of 100 writes takes longer than {SLOWEST_WRITE} s to be on the disk"
+        ));
+    }
+    if troubles.is_empty() {
+        let mut row = check::ETCD_PEERS.passed(scope);
+        let mut note = format!("99 of 100 writes are on the disk within {}", milliseconds(write));
+        if let Some(trip) = answer.trip_seconds {
+            note.push_str(&format!(
+                ", and answers of the others here within {}",
+                milliseconds(trip)
+            ));
+        }
+        row.note = Some(note);
+        return row;
+    }
+    let expected = format!(
+        "{} others reached, and writes within {SLOWEST_WRITE} s",
+        answer.known.len()
+    );
+    let found = troubles.join("; ");
+    check::ETCD_PEERS.failed(scope, expected, found, vec![])
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.1} ms", seconds * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Outcome;
+
+    const SAID: &str =
+        "api ready\nid 4d\nknown 7c\nknown 92\nactive 7c\nactive 92\nwrite 0.008\ntrip 0.0008\ntrip 0.0016\n";
+
+    fn judged(of: &[(&str, &str)]) -> Vec<Row> {
+        let answers = of
+            .iter()
+            .map(|(name, said)| ((*name).to_owned(), Ok(Answer::read(said))));
+        judge(&answers.collect())
+    }
+
+    fn found(row: &Row) -> &str {
+        match &row.outcome {
+            Outcome::Failed(failure) => &failure.found,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_reaches_all_others_and_writes_in_time_passes() {
+        let rows = judged(&[("edge-1", SAID)]);
+        assert!(rows.iter().all(|row| row.outcome == Outcome::Passed), "{rows:?}");
+        assert_eq!(
+            rows[1].note.as_deref(),
+            Some(
+                "99 of 100 writes are on the disk within 8.0 ms, and answers of the others here within 1.6 ms"
+            )
+        );
+        // The only control plane has nobody to reach.
+        let rows = judged(&[("edge-1", "api ready\nid 4d\nwrite 0.001\n")]);
+        assert!(rows.iter().all(|row| row.outcome == Outcome::Passed), "{rows:?}");
+    }
+
+    #[test]
+    fn a_connection_that_is_missing_is_named_by_its_host() {
+        let rows = judged(&[
+            ("edge-1", &SAID.replace("active 7c\n", "")),
+            (
+                "edge-2",
+                &SAID
+                    .replace("id 4d", "id 7c")
+                    .replace("known 7c", "known 4d")
+                    .replace("active 7c", "active 4d"),
+            ),
+        ]);
+        assert_eq!(found(&rows[1]), "no connection to edge-2");
+        assert_eq!(rows[3].outcome, Outcome::Passed);
+        let rows = judged(&[("edge-1", &SAID.replace("active 92\n", ""))]);
+        assert_eq!(found(&rows[1]), "no connection to member 92");
+    }
+
+    #[test]
+    fn a_disk_that_is_too_slow_fails_and_a_silent_server_too() {
+        for write in ["2.048", "+Inf"] {
+            let rows = judged(&[(
+                "edge-1",
+                &SAID.replace("0.008", write).replace("api ready", "api silent"),
+            )]);
+            assert!(found(&rows[0]).contains("does not answer"));
+            assert!(found(&rows[1]).contains("writes"), "{rows:?}");
+        }
+        let rows = judged(&[("edge-1", "api ready\n")]);
+        assert!(matches!(rows[1].outcome, Outcome::CouldNotTell { .. }));
+        let rows = judge(&BTreeMap::from([(
+            "edge-1".to_owned(),
+            Err("no answer".to_owned()),
+        )]));
+        assert!(
+            rows.iter()
+                .all(|row| matches!(row.outcome, Outcome::CouldNotTell { .. }))
+        );
+    }
+}
