@@ -50,6 +50,20 @@ pub struct Record {
     /// What takes it back, as shell text; with an intent, or with the outcome `adopted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<String>,
+    /// The step whose undo takes this one back too, where it has none of its own.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said::read_some"
+    )]
+    pub covered: Option<String>,
+    /// Why it cannot be taken back, where it cannot.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "said::read_some"
+    )]
+    pub stays: Option<String>,
     /// The commands of the step, as shell text that may be shortened; with an intent.
     #[serde(
         default,

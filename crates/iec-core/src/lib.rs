@@ -41,3 +41,4 @@ pub mod silence;
 pub mod site;
 pub mod spec;
 pub mod unbundled;
+pub mod undo;

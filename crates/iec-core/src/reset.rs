@@ -22,6 +22,8 @@ pub struct Stage {
     pub steps: Vec<Recorded>,
     /// Whether the host is bare afterwards.
     pub last: bool,
+    /// Whether the cluster is given up: then what fails in it counts as taken back.
+    pub gives_up: bool,
 }
 
 impl Stage {
@@ -34,7 +36,11 @@ impl Stage {
             .map(|recorded| UndoStep {
                 id: recorded.step.to_string(),
                 text: recorded.undo.clone(),
-                on_failure: on_failure(&recorded.step),
+                on_failure: if self.gives_up {
+                    on_failure(&recorded.step)
+                } else {
+                    OnFailure::Stop
+                },
             })
             .collect();
         UndoScript {
@@ -150,6 +156,7 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
                 title: "Uninstall Helm releases".to_owned(),
                 steps,
                 last: false,
+                gives_up: true,
             });
         }
     }
@@ -193,6 +200,7 @@ pub fn transfers(site: &Site, journals: &BTreeMap<String, Journal>, facts: &Fact
             title: format!("Remove what a transfer has left on {name}"),
             steps: Vec::new(),
             last: true,
+            gives_up: true,
         })
         .collect()
 }
@@ -204,6 +212,7 @@ fn make_bare(host: &str, steps: Vec<Recorded>) -> Stage {
         title: format!("Make {host} bare"),
         steps,
         last: true,
+        gives_up: true,
     }
 }
 
@@ -222,7 +231,7 @@ pub fn leaving(observed: &Observed) -> Vec<Stage> {
 const DRAIN_SECONDS: u32 = 30;
 
 /// A host leaves the cluster: its pods go elsewhere or end, its etcd is no voter any more, then the cluster forgets the node.
-fn leave(control_plane: &str, host: &SiteHost) -> Stage {
+pub(crate) fn leave(control_plane: &str, host: &SiteHost) -> Stage {
     let node = host.name().as_str();
     let step = |name: &str, title: String, command: Expr| Recorded {
         step: StepId::from_record(&format!("{LEAVING}{name}")),
@@ -251,5 +260,6 @@ fn leave(control_plane: &str, host: &SiteHost) -> Stage {
         title: format!("Take {node} out of the cluster"),
         steps,
         last: false,
+        gives_up: true,
     }
 }

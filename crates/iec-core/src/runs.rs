@@ -68,13 +68,21 @@ pub fn runs(journals: &BTreeMap<String, Journal>) -> Vec<Run> {
             if record.time > run.ended {
                 run.ended.clone_from(&record.time);
             }
-            run.by = run.by.take().or_else(|| record.by.clone());
+            run.by = run
+                .by
+                .take()
+                .or_else(|| record.by.as_deref().map(|by| owner(by, &record.run)));
             run.hosts.entry(host.clone()).or_default().note(record);
         }
     }
     let mut runs: Vec<Run> = runs.into_values().collect();
     runs.sort_by(|one, other| (&one.began, &one.run).cmp(&(&other.began, &other.run)));
     runs
+}
+
+/// An owner names its run too, for the lock of a host.
+fn owner(by: &str, run: &str) -> String {
+    by.strip_suffix(&format!(" (run {run})")).unwrap_or(by).to_owned()
 }
 
 impl HostWork {
@@ -164,7 +172,7 @@ mod tests {
 
     fn two_hosts() -> BTreeMap<String, Journal> {
         let first = journal(&[
-            r#""time":"2026-11-30T10:00:00Z","run":"b","step":"system.swap","digest":"1","intent":"apply","by":"alice""#,
+            r#""time":"2026-11-30T10:00:00Z","run":"b","step":"system.swap","digest":"1","intent":"apply","by":"alice (run b)""#,
             r#""time":"2026-11-30T10:00:05Z","run":"b","step":"system.swap","outcome":"changed","milliseconds":5000"#,
             r#""time":"2026-11-30T10:00:06Z","run":"b","step":"system.time","outcome":"adopted""#,
             r#""time":"2026-11-30T11:00:00Z","run":"a","step":"system.swap","digest":"2","intent":"apply","by":"bob""#,

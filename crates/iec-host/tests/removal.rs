@@ -8,9 +8,10 @@ use iec_core::name::HostName;
 use iec_core::observed::{Action, Changes, Observed, diff};
 use iec_core::plan::{FileContent, FileOp, HostPart, Op, Phase, Plan, Require, Step, StepId};
 use iec_core::reset::leaving;
-use iec_core::site::Role;
+use iec_core::site::{Role, load};
+use iec_core::undo::{Target, undoing};
 use iec_host::{
-    Execution, Fleet, Host, HostResult, Patience, RunName, StageRun, execute, observe, run_stage,
+    Execution, Fleet, Host, HostResult, Patience, RunName, StageRun, execute, journals, observe, run_stage,
 };
 use iec_sh::{Cmd, Program};
 use iec_testkit::{Fault, FaultyHost, Sandbox};
@@ -214,6 +215,77 @@ async fn what_was_left_out_is_not_taken_back_after_a_lost_connection() {
         }
         std::fs::remove_file(sandbox.path("c")).expect("removed");
     }
+}
+
+const SITE: &str = "apiVersion: iec.dev/v1alpha1
+kind: Site
+metadata: {name: test}
+spec:
+  release: \"1.36\"
+  access: {user: edge}
+  hosts: [{name: edge-1, address: 10.0.0.11, role: control-plane}]
+";
+
+/// Takes a run back by the host's own journal, and gives the steps that stay.
+async fn undo(fleet: &Fleet, target: Target<'_>, run: &str) -> Vec<String> {
+    let site = load(SITE, "site.yaml").expect("a site").0;
+    let journals = journals(fleet).await.into_iter();
+    let journals = journals
+        .map(|(host, journal)| (host, journal.expect("readable")))
+        .collect();
+    let undoing = undoing(&site, &journals, target).expect("there is something");
+    let (run, stop) = (RunName::new(run).expect("a name"), CancellationToken::new());
+    for stage in &undoing.stages {
+        let stage = StageRun {
+            stage,
+            host: fleet.host(HOST).expect("the host").as_ref(),
+            owner: "somebody, undo",
+            run: &run,
+            stop: &stop,
+        };
+        let summary = run_stage(&stage, &|_| {}).await;
+        assert!(matches!(summary.result, HostResult::Done), "{:?}", summary.result);
+    }
+    undoing.stays.iter().map(|stays| stays.step.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_run_is_taken_back_and_what_it_found_is_there_again() {
+    let sandbox = Sandbox::start();
+    let fleet = fleet(&sandbox);
+    std::fs::write(sandbox.path("b"), "somebody's\n").expect("written");
+    let text = |name: &str| std::fs::read_to_string(sandbox.path(name)).expect("a file");
+    assert!(matches!(
+        apply(&fleet, &plan(&sandbox, &["a"]), "run-1").await,
+        HostResult::Done
+    ));
+    let both = plan(&sandbox, &["a", "b"]);
+    assert!(matches!(apply(&fleet, &both, "run-2").await, HostResult::Done));
+    assert_eq!(undo(&fleet, Target::LastRun, "undo-1").await, [""; 0]);
+    assert_eq!(
+        (text("a"), text("b")),
+        ("a\n".to_owned(), "somebody's\n".to_owned())
+    );
+
+    // A second change of a step stays: the host has what was there before the first one, which is another state.
+    let mut other = plan(&sandbox, &["a", "b"]);
+    if let Op::File(file) = &mut other.hosts[0].steps[1].op {
+        file.content = FileContent::Text("another\n".to_owned());
+    }
+    assert!(matches!(apply(&fleet, &other, "run-3").await, HostResult::Done));
+    assert_eq!(undo(&fleet, Target::Run("run-3"), "undo-2").await, ["system.a"]);
+    assert_eq!(
+        (text("a"), text("b")),
+        ("another\n".to_owned(), "somebody's\n".to_owned())
+    );
+
+    // Back to its first step: the whole way.
+    assert_eq!(
+        undo(&fleet, Target::To("admission.open"), "undo-3").await,
+        [""; 0]
+    );
+    assert!(!sandbox.path("a").exists());
+    assert_eq!(text("b"), "somebody's\n");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub use paste::{PasteContent, PasteStep, Preface, missing_blobs, unpack_secrets}
 pub use program::Program;
 pub use runner::{
     LockQuestion, Mode, OnFailure, Question, ReceivedQuestion, RunnerScript, RunnerStep, UndoScript,
-    UndoStep, events,
+    UndoStep, WayBack, events,
 };
 pub use service_guard::ServiceGuard;
 pub use word::Word;

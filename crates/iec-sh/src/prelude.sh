@@ -154,7 +154,7 @@ iec_heed() {
   iec_finish 130
 }
 
-# iec_step N ID DIGEST SENSITIVE TITLE UNDO COMMANDS: one step, from question to outcome.
+# iec_step N ID DIGEST SENSITIVE TITLE UNDO COMMANDS WAY-BACK: one step, from question to outcome.
 iec_step() {
   iec_id=$2
   iec_heed "$2"
@@ -165,7 +165,7 @@ iec_step() {
   case $iec_state in
     done)
       if iec_known "$2" "$3"; then iec_say unchanged "$2"; else
-        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\"" ",\"title\":\"$5\",\"undo\":\"$6\""
+        iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"outcome\":\"adopted\"" "$8,\"title\":\"$5\",\"undo\":\"$6\""
         iec_say adopted "$2"
       fi
       rm -f "$iec_errors"
@@ -181,7 +181,7 @@ iec_step() {
   ( umask 022; "iec_keep_$1" ) >"$iec_output" 2>&1 9>&-
   iec_code=$?
   if [ "$iec_code" -eq 0 ]; then
-    iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\"" ",\"commands\":\"$7\",\"title\":\"$5\",\"undo\":\"$6\""
+    iec_record "\"step\":\"$2\",\"digest\":\"$3\",\"intent\":\"apply\"" "$8,\"commands\":\"$7\",\"title\":\"$5\",\"undo\":\"$6\""
     ( umask 022; "iec_apply_$1" ) >"$iec_output" 2>&1 9>&-
     iec_code=$?
   fi

@@ -85,6 +85,8 @@ pub struct RunnerStep {
     pub apply: Vec<Expr>,
     /// What takes it back; the journal keeps the text.
     pub undo: Vec<Expr>,
+    /// How it is taken back where no command does it; the journal keeps that too.
+    pub way_back: WayBack,
     /// The files whose present content a difference shows.
     pub shows: Vec<String>,
     /// What prints how what is there differs, a field a line, where it has work to do. They change nothing and print no
@@ -92,6 +94,29 @@ pub struct RunnerStep {
     pub differences: Vec<Expr>,
     /// What prints the words of the programs that it depends on; asked when it fails. They print no secret.
     pub last_words: Vec<Expr>,
+}
+
+/// How a step is taken back, apart from its commands for that.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum WayBack {
+    /// By them; where there are none, it leaves nothing behind.
+    #[default]
+    ByItself,
+    /// By what takes this other step back.
+    With(String),
+    /// Not at all, for this reason.
+    Never(String),
+}
+
+impl WayBack {
+    /// As a field of a line of the journal, with the comma before it; nothing where the commands say it.
+    fn field(&self) -> String {
+        match self {
+            Self::ByItself => String::new(),
+            Self::With(step) => format!(",\"covered\":\"{}\"", json_escaped(step)),
+            Self::Never(reason) => format!(",\"stays\":\"{}\"", json_escaped(reason)),
+        }
+    }
 }
 
 /// A host's part of a plan as one script.
@@ -392,9 +417,10 @@ impl RunnerStep {
                 // Commands quote much: as text in a word each quote would be four characters, and look like a slip.
                 let commands = json_escaped(&self.commands_text()).replace('\'', "\\u0027");
                 let commands = Word::new(commands);
+                let way_back = Word::new(self.way_back.field());
                 writeln!(
                     text,
-                    "iec_step {number} {id} {digest} {sensitive} {title} {undo} {commands}"
+                    "iec_step {number} {id} {digest} {sensitive} {title} {undo} {commands} {way_back}"
                 )
             }
         };

@@ -75,6 +75,7 @@ fn step(path: &str, needed: Vec<u8>, apply: Vec<Expr>) -> RunnerStep {
         keep: vec![],
         apply,
         undo: vec![Cmd::new(Program::Rm).word(path).into()],
+        way_back: iec_sh::WayBack::ByItself,
         shows: vec![],
         differences: vec![],
         last_words: vec![],

@@ -79,6 +79,7 @@ fn step(home: &Home) -> RunnerStep {
         keep: vec![],
         apply: vec![writes("apply")],
         undo: vec![writes("undo")],
+        way_back: iec_sh::WayBack::ByItself,
         shows: vec![],
         differences: vec![],
         last_words: vec![],

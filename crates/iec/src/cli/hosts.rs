@@ -317,6 +317,43 @@ pub struct Recover {
     pub reach: Reach,
 }
 
+/// Take back what a run has done
+///
+/// Goes by the hosts' own journals: what was done last goes first, what is in the cluster before hosts, workers before
+/// control planes. What was there before a step's first change is put back. What a run has changed that an earlier run had
+/// done stays, since what was there in between is not kept: the former site file and `iec apply` bring that back.
+///
+/// The site file still asks for what is taken back: the next `iec apply` does it again. The cluster itself is taken back by
+/// `iec reset` only.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iec undo --dry-run\n  \
+    iec undo shop/site.yaml --run 20261123-191200-4f1c\n  \
+    iec undo --to runtime.images --yes")]
+pub struct Undo {
+    /// The site file
+    #[command(flatten)]
+    pub site: SitePath,
+    /// Take this run back instead of the last one; `iec log` names the runs
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    pub run: Option<String>,
+    /// Take back everything that was begun after this step, on the hosts that have it
+    #[arg(long, value_name = "STEP")]
+    pub to: Option<String>,
+    /// Print what would be taken back and what stays, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take back what can be, and leave the rest as it is
+    #[arg(long)]
+    pub partly: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// How hosts are reached
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
 /// Take everything back: from a running site to bare hosts
 ///
 /// Goes by the hosts' own journals: Helm releases first, then workers, control planes last. What was there before

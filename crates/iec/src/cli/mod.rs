@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use content::{Bundle, BundleBuild, BundleFolder, BundleSeed};
 pub use hosts::{
     Apply, Credentials, Log, LogCommand, LogShow, Plan, Reach, Recover, RecoverCredentials, Reset, Status,
-    Steps, Verify,
+    Steps, Undo, Verify,
 };
 pub use lab::{
     Demo, DiskCache, Distribution, HostGroup, HostKind, Lab, LabDown, LabExec, LabHost, LabInsert, LabList,
@@ -99,6 +99,7 @@ pub enum Command {
     Status(Status),
     Log(Log),
     Recover(Recover),
+    Undo(Undo),
     Reset(Reset),
     #[command(subcommand)]
     Render(Render),

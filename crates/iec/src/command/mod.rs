@@ -40,6 +40,7 @@ mod seed;
 mod selection;
 mod site_file;
 mod status;
+mod undo;
 mod verify;
 
 use crate::cli::{Command, Credentials};
@@ -60,6 +61,7 @@ pub(crate) fn run(command: &Command, settings: &Settings, ui: &Ui) -> Result<Out
         Command::Status(arguments) => status::run(arguments, settings, ui),
         Command::Log(arguments) => log::run(arguments, settings, ui),
         Command::Recover(arguments) => recover::run(arguments, settings, ui),
+        Command::Undo(arguments) => undo::run(arguments, settings, ui),
         Command::Reset(arguments) => reset::run(arguments, settings, ui),
         Command::Render(format) => render::run(format, settings, ui),
         Command::Credentials(Credentials::Recover(arguments)) => {

@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Out
                 "the question was answered with no",
             ));
         }
-        let (summary, log) = take_back(&stages, &fleet, &file, (settings, ui)).await?;
+        let (summary, log) = take_back(&stages, &fleet, &file, ("reset", ""), (settings, ui)).await?;
         // A journal says what was done on a host; whether the cluster is gone, only the host itself can say.
         let facts = probed(&fleet).await?.facts;
         if let Some(error) = still_there(&file, &facts, Kind::StepFailed) {
@@ -147,7 +147,7 @@ fn stages_text(file: &SiteFile, stages: &[Stage]) -> String {
     text
 }
 
-fn stage_json(stage: &Stage) -> serde_json::Value {
+pub(super) fn stage_json(stage: &Stage) -> serde_json::Value {
     let steps: Vec<&str> = stage
         .steps
         .iter()
@@ -156,15 +156,16 @@ fn stage_json(stage: &Stage) -> serde_json::Value {
     json!({ "host": stage.host, "title": stage.title, "steps": steps, "last": stage.last })
 }
 
-/// Runs the stages one after the other; the first that does not end well ends the reset.
-async fn take_back(
+/// Runs the stages one after the other; the first that does not end well ends the command, whose name and options are given.
+pub(super) async fn take_back(
     stages: &[Stage],
     fleet: &Fleet,
     file: &SiteFile,
+    (command, options): (&str, &str),
     (settings, ui): (&Settings, &Ui),
 ) -> Result<(Summary, Option<PathBuf>), CliError> {
     let (stop, run) = (interrupt::token(), run_name());
-    let owner = format!("iec reset by {} (run {run})", settings.who);
+    let owner = format!("iec {command} by {} (run {run})", settings.who);
     let about = About {
         folder: &settings.runs,
         site: file.site.name().as_str(),
@@ -176,7 +177,7 @@ async fn take_back(
     let known = credentials::load(&file.secrets()).ok().flatten();
     let redaction = known.as_ref().map(Redaction::of).unwrap_or_default();
     let log = RunLog::begin(&about, redaction, ui);
-    let mut view = RunView::without_estimate(ui, "reset", log);
+    let mut view = RunView::without_estimate(ui, command, log);
     let mut summary = Summary::default();
     let run = Run {
         owner: &owner,
@@ -194,11 +195,11 @@ async fn take_back(
         }
     }
     let log = view.finish();
-    let again = format!("iec reset {}", file.word());
+    let again = format!("iec {command} {}{options}", file.word());
     let hosts: BTreeSet<&str> = stages.iter().map(|stage| stage.host.as_str()).collect();
     let ended_early = summary.hosts.len() < hosts.len();
     let stopped = || {
-        CliError::new(Kind::Stopped, "IEC4007", "the reset was stopped")
+        CliError::new(Kind::Stopped, "IEC4007", format!("the {command} was stopped"))
             .next(format!("{again} goes on where it stopped"))
     };
     let error = run_error(&summary, None, &again).or_else(|| ended_early.then(stopped));

@@ -1,5 +1,6 @@
 //! The file in which an operator finds a run again: what happened on which host and when, without secrets.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -27,6 +28,8 @@ pub(super) struct RunLog {
     file: Option<File>,
     written: u64,
     redaction: Redaction,
+    /// Hosts that have all that is sent to them: the last bytes may be told more than once.
+    served: BTreeSet<String>,
 }
 
 /// Which run it is.
@@ -53,6 +56,7 @@ impl RunLog {
             written: 0,
             redaction,
             path,
+            served: BTreeSet::new(),
         };
         match create(&folder, &log.path) {
             Ok(file) => log.file = Some(file),
@@ -80,7 +84,11 @@ impl RunLog {
     pub(super) fn note(&mut self, host: &str, progress: &Progress, title: Option<&str>) {
         match progress {
             Progress::Sending { sent, of } if sent < of => {}
-            Progress::Sending { of, .. } => self.line(&format!("{host}: has received {}", size(*of))),
+            Progress::Sending { of, .. } => {
+                if self.served.insert(host.to_owned()) {
+                    self.line(&format!("{host}: has received {}", size(*of)));
+                }
+            }
             Progress::Away { cause, again_in } => {
                 let again = duration(*again_in);
                 self.line(&format!(
@@ -88,7 +96,10 @@ impl RunLog {
                 ));
             }
             Progress::Alone => self.line(&format!("{host}: works on by itself; its end is waited for")),
-            Progress::Event(event) => self.event(host, event, title),
+            Progress::Event(event) => {
+                self.served.remove(host);
+                self.event(host, event, title);
+            }
         }
     }
 

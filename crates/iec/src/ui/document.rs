@@ -60,6 +60,8 @@ documents! {
     RunEvent => "run.event", "What happens on a host during a run.";
     Seed => "seed", "The end of `bundle seed`: the archive, its digest, and what it says of itself.";
     Status => "status", "`status`: servers, nodes, system pods, what hosts that left still owe, and the rows that compare them with the site.";
+    Undo => "undo", "The end of `undo`: what became of each host, and what stays as it is.";
+    UndoPlan => "undo.plan", "What `undo` is about to take back, and what stays, with the reasons.";
     VerifyRow => "verify.row", "A row of a verification, as soon as it is known.";
     Warning => "warning", "A warning with its code.";
 }

@@ -151,6 +151,7 @@ fn every_other_command_says_the_same_of_a_host_that_is_down() {
         &["status"],
         &["log"],
         &["log", "show", "runtime.images"],
+        &["undo", "--yes"],
         &["reset", "--yes"],
         &["recover", "--yes"],
         &["credentials", "recover"],

@@ -32,7 +32,7 @@ mod unit;
 pub(super) use ask::kubectl_anonymous;
 pub(crate) use content::BLOB_QUESTION;
 pub(crate) use etcd_member::remove_member;
-use iec_sh::{Expr, Question, RunnerStep};
+use iec_sh::{Expr, Question, RunnerStep, WayBack};
 pub(super) use kubeadm::JOINED;
 pub(crate) use kubernetes::{delete_node, drain_node};
 pub use recovery::ETCD_SET_ASIDE;
@@ -261,6 +261,11 @@ impl Lowered {
             keep: self.keep.clone(),
             apply: self.apply.clone(),
             undo: self.undo_commands().to_vec(),
+            way_back: match &self.undo {
+                Undo::Commands(_) | Undo::Nothing => WayBack::ByItself,
+                Undo::CoveredBy(step) => WayBack::With((*step).to_owned()),
+                Undo::Irreversible(reason) => WayBack::Never((*reason).to_owned()),
+            },
             shows: self
                 .shows
                 .iter()

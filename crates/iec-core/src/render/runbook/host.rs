@@ -140,6 +140,7 @@ impl<'a> Chapter<'a> {
             keep: vec![],
             apply: Vec::new(),
             undo: Vec::new(),
+            way_back: iec_sh::WayBack::ByItself,
             shows: Vec::new(),
             differences: vec![],
             last_words: vec![],
