@@ -47,6 +47,8 @@ pub(crate) enum Root {
     NetworkTools,
     /// nginx and curl.
     Nginx,
+    /// keepalived, and openssl to ask an API server with.
+    Keepalived,
 }
 
 /// Puts an image's own files into a tree; the function gives the path of a part's file by part and name.
@@ -84,7 +86,7 @@ macro_rules! kubernetes_image {
 const CALICO_CNI_PLUGINS: [&str; 5] = ["bandwidth", "host-local", "loopback", "portmap", "tuning"];
 
 /// Every image of a bundle.
-pub(crate) const IMAGES: [ImageRecipe; 11] = [
+pub(crate) const IMAGES: [ImageRecipe; 12] = [
     kubernetes_image!("kube-apiserver", &[Root::Base]),
     kubernetes_image!("kube-controller-manager", &[Root::Base]),
     kubernetes_image!("kube-scheduler", &[Root::Base]),
@@ -188,6 +190,14 @@ pub(crate) const IMAGES: [ImageRecipe; 11] = [
         roots: &[Root::Base, Root::Shell, Root::Nginx],
         parts: &[],
         start: start(&["/usr/sbin/nginx", "-g", "daemon off;"]),
+        top: None,
+    },
+    ImageRecipe {
+        name: "keepalived",
+        // The network tools are on every host already.
+        roots: &[Root::Base, Root::Shell, Root::NetworkTools, Root::Keepalived],
+        parts: &[],
+        start: start(&["/usr/local/bin/start-keepalived"]),
         top: None,
     },
 ];

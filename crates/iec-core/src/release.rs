@@ -77,6 +77,8 @@ pub struct Debian {
     pub upstream: String,
     /// The upstream version of nginx in the suite; the image's tag claims it, so the build compares it.
     pub nginx: String,
+    /// The same of keepalived.
+    pub keepalived: String,
 }
 
 /// A Debian archive.
@@ -314,6 +316,7 @@ mod tests {
             ("calico-cni", version("calico")),
             ("calico-kube-controllers", version("calico")),
             ("nginx", format!("{}-debian12", release.debian.nginx)),
+            ("keepalived", format!("{}-debian12", release.debian.keepalived)),
         ] {
             let reference = release.image(image).unwrap();
             assert!(

@@ -61,6 +61,7 @@ pub fn unbundled(release: &Release) -> Manifest {
             "calico-cni",
             "calico-kube-controllers",
             "nginx",
+            "keepalived",
         ] {
             let blob = |what: &str, media_type: &str| Blob {
                 media_type: media_type.to_owned(),

@@ -21,7 +21,7 @@ use crate::process::Runner;
 use crate::tree::{Bytes, Node, Tree};
 
 /// The packages that recipes take files from.
-const WANTED: [&str; 17] = [
+const WANTED: [&str; 18] = [
     "ca-certificates",
     "conntrack",
     "coreutils",
@@ -31,6 +31,7 @@ const WANTED: [&str; 17] = [
     "iproute2",
     "ipset",
     "iptables",
+    "keepalived",
     "kmod",
     "libc-bin",
     "libc6-dev",
@@ -42,7 +43,7 @@ const WANTED: [&str; 17] = [
 ];
 
 /// Packages that others depend on but that no recipe takes a file from: they are neither locked nor fetched.
-const UNUSED: [&str; 11] = [
+const UNUSED: [&str; 14] = [
     "adduser",
     "debconf",
     "debianutils",
@@ -50,7 +51,10 @@ const UNUSED: [&str; 11] = [
     "gcc-12-base",
     "init-system-helpers",
     "libcap2-bin",
+    "libsensors-config",
+    "libsnmp-base",
     "passwd",
+    "pci.ids",
     "perl",
     "tar",
     "usrmerge",
@@ -102,13 +106,18 @@ impl Supplier<'_> {
                 *architecture,
             )?;
             let mut updated = false;
-            if !lock.packages.contains_key(architecture) {
+            let locked = lock.packages.entry(*architecture).or_default();
+            let is_locked =
+                |locked: &[LockedPackage], name: &str| locked.iter().any(|package| package.name == name);
+            if !WANTED.iter().all(|name| is_locked(locked, name)) {
                 (runner.progress)(&format!("choosing packages for {architecture}"));
                 apt.update(runner)?;
                 updated = true;
                 let mut packages = apt.resolve(&WANTED, runner)?;
-                packages.retain(|package| !is_unused(&package.name));
-                lock.packages.insert(*architecture, packages);
+                // What an earlier version of this program has locked stays: its layers need not be made again.
+                packages.retain(|package| !is_unused(&package.name) && !is_locked(locked, &package.name));
+                locked.extend(packages);
+                locked.sort();
             }
             let absent: Vec<_> = lock.packages[architecture]
                 .iter()
@@ -123,6 +132,7 @@ impl Supplier<'_> {
             (runner.progress)(&format!("fetching {} packages for {architecture}", absent.len()));
             self.fetch(&apt, &absent, runner)?;
         }
+        lock.wanted = WANTED.map(str::to_owned).to_vec();
         // Only now: a lock of packages that were never all there would be worth nothing.
         write_whole(self.lock_file, lock.to_text().as_bytes())?;
         Ok(architectures
@@ -168,7 +178,6 @@ impl Supplier<'_> {
 fn is_unused(name: &str) -> bool {
     UNUSED.contains(&name)
         || name.starts_with("perl-")
-        || name.starts_with("libperl")
         || name.starts_with("libgdbm")
         || (name.starts_with("lib") && name.ends_with("-perl"))
 }
@@ -485,6 +494,32 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_without_a_package_that_is_new_gets_it_and_keeps_the_others() {
+        let archive = Archive::new();
+        archive.supply(false).unwrap();
+        let path = archive.path("debian.lock");
+        let text = fs::read_to_string(&path).unwrap();
+        let mut earlier = toml::from_str::<toml::Table>(&text).unwrap();
+        let without = |list: &mut toml::Value, is_new: fn(&toml::Value) -> bool| {
+            list.as_array_mut().unwrap().retain(|item| !is_new(item));
+        };
+        without(&mut earlier["wanted"], |name| name.as_str() == Some("keepalived"));
+        without(&mut earlier["packages"]["amd64"], |package| {
+            package["name"].as_str() == Some("keepalived")
+        });
+        fs::write(&path, toml::to_string(&earlier).unwrap()).unwrap();
+        archive.publish("iptables", "2", "newer");
+        archive.publish("keepalived", "2", "new");
+        let locked = archive.supply(false).unwrap();
+        assert_eq!(locked[0].version("keepalived"), Some("2"));
+        assert_eq!(locked[0].version("iptables"), Some("1"));
+        assert_eq!(
+            Lock::read(&path, "bookworm", &WANTED).unwrap().unwrap().wanted,
+            WANTED
+        );
+    }
+
+    #[test]
     fn a_vanished_package_is_named() {
         let archive = Archive::new();
         archive.supply(false).unwrap();
@@ -511,7 +546,7 @@ mod tests {
         for name in [
             "perl",
             "perl-base",
-            "libperl5.36",
+            "perl-modules-5.36",
             "libtext-glob-perl",
             "dpkg",
             "usrmerge",
