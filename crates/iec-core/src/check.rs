@@ -144,6 +144,10 @@ checks! {
         "kube-proxy on the host works in the mode that the site asks for",
         next: "Run `iec apply`, which gives kube-proxy its configuration and starts it anew; its log says why it has taken another mode: `kubectl -n kube-system logs -l k8s-app=kube-proxy`.",
         about: "kube-proxy is asked on the host itself (`http://127.0.0.1:10249/proxyMode`): its configuration in the cluster says only what it would take when it starts.";
+    VIRTUAL_ADDRESS_HOLDER = "virtual-address.holder", "IEC5022", settles: false,
+        "one control plane has the virtual address",
+        next: "Where none has it: no API server answers its own host, or keepalived does not run; see `kubectl -n kube-system get pods -l component=keepalived`. Where several have it: see that the control planes reach each other by IP protocol 112 (VRRP).",
+        about: "With `controlPlane.virtualAddress`: each host is asked which addresses it has. Exactly one control plane has the virtual one, and no worker.";
     API_READY = "api.ready", "IEC5101", settles: true,
         "the API server answers and says that it is ready",
         next: "On that control plane, see `crictl ps -a --name kube-apiserver` and `journalctl -u kubelet`; then run `iec verify` again.",
@@ -200,10 +204,14 @@ checks! {
         "the API server of the control plane answers at its own address",
         next: "See the log of kube-apiserver in `/var/log/pods/kube-system_kube-apiserver-*` on that host, and the row on its etcd.",
         about: "Under the endpoint's name any control plane may answer: each is asked by itself, on its host, whether its API server is ready.";
+    API_VIRTUAL_ADDRESS = "api.virtual-address", "IEC5121", settles: true,
+        "the API server answers at the virtual address",
+        next: "See the row `virtual-address.holder`. A certificate for other names is issued anew by `iec apply`.",
+        about: "With `controlPlane.virtualAddress`: `/readyz` is asked for at it, by the operator's machine, and the certificate must be the cluster's and be valid for this very address.";
     CONTROL_PLANE_PODS = "control-plane.pods", "IEC5201", settles: true,
         "etcd, API server, controller manager and scheduler run on the control plane",
         next: "On that host, see `crictl ps -a` and `/var/log/pods/kube-system_*` for the one that does not run.",
-        about: "The static pods of each control plane exist and are ready: four, and Calico's etcd where the site has one.";
+        about: "The static pods of each control plane exist and are ready: four, Calico's etcd where the site has one, and keepalived where it has a virtual address.";
     CALICO_DAEMONSET = "calico.daemonset", "IEC5202", settles: true,
         "calico-node runs on every node in its present version",
         next: "See `kubectl -n kube-system describe pods -l k8s-app=calico-node` and the log of the one that is not ready.",

@@ -42,3 +42,4 @@ pub mod site;
 pub mod spec;
 pub mod unbundled;
 pub mod undo;
+pub mod virtual_address;

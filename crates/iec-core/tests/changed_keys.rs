@@ -72,6 +72,7 @@ spec.hosts[].hardware.vendor /spec/hosts/1/hardware/vendor "ACME"
 spec.hosts[].hardware.memory /spec/hosts/1/hardware/memory "16G"
 spec.controlPlane.schedulable /spec/controlPlane/schedulable false
 spec.controlPlane.certificateNames /spec/controlPlane/certificateNames ["api.example.org"]
+spec.controlPlane.virtualAddress /spec/controlPlane/virtualAddress "10.0.0.10"
 spec.controlPlane.apiServer.arguments /spec/controlPlane/apiServer {"arguments": {"profiling": "false"}}
 spec.controlPlane.controllerManager.arguments /spec/controlPlane/controllerManager {"arguments": {"profiling": "false"}}
 spec.controlPlane.scheduler.arguments /spec/controlPlane/scheduler {"arguments": {"profiling": "false"}}

@@ -54,10 +54,29 @@ pub(crate) struct Server {
     pub(crate) config: Config,
 }
 
+impl Server {
+    fn new(host: &str, address: String, config: Config) -> Result<Self, KubeError> {
+        let builder = ClientBuilder::try_from(config.clone()).map_err(|source| KubeError::Client {
+            source: Box::new(source),
+        })?;
+        let client = builder
+            .with_layer(&MapResponseLayer::new(bounded::<Box<DynBody>>))
+            .build();
+        Ok(Self {
+            host: host.to_owned(),
+            address,
+            client,
+            config,
+        })
+    }
+}
+
 /// A cluster that can be asked. Nothing is sent before the first question.
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) servers: Vec<Server>,
+    /// Whoever has the site's virtual address, known by that address.
+    pub(crate) virtual_server: Option<Server>,
     pub(crate) server_name: String,
     slowness: f64,
 }
@@ -75,24 +94,23 @@ impl Cluster {
         for node in expected.control_planes() {
             let address = format!("{}:{}", node.operator_address, expected.api_port);
             let config = config_for(access, &address)?;
-            let builder = ClientBuilder::try_from(config.clone()).map_err(|source| KubeError::Client {
-                source: Box::new(source),
-            })?;
-            let client = builder
-                .with_layer(&MapResponseLayer::new(bounded::<Box<DynBody>>))
-                .build();
-            servers.push(Server {
-                host: node.name.clone(),
-                address,
-                client,
-                config,
-            });
+            servers.push(Server::new(&node.name, address, config)?);
         }
         if servers.is_empty() {
             return Err(KubeError::NoControlPlane);
         }
+        let virtual_server = match expected.virtual_address {
+            Some(address) => {
+                let address = format!("{address}:{}", expected.api_port);
+                let mut config = config_for(access, &address)?;
+                config.tls_server_name = None;
+                Some(Server::new("", address, config)?)
+            }
+            None => None,
+        };
         Ok(Self {
             servers,
+            virtual_server,
             server_name: access.server_name.clone(),
             slowness: access.slowness.max(1.0),
         })

@@ -28,6 +28,8 @@ pub struct Expected {
     pub nodes: Vec<ExpectedNode>,
     /// The port of the API server on every control plane.
     pub api_port: u16,
+    /// The address that moves between control planes, where the site has one.
+    pub virtual_address: Option<Ipv4Addr>,
     /// What every kubelet reports as its version, such as `v1.36.3`.
     pub kubelet: String,
     /// What every kubelet reports as its runtime, such as `containerd://2.4.2`.
@@ -133,6 +135,7 @@ impl Expected {
                 .map(|host| ExpectedNode::from_host(host, schedulable))
                 .collect(),
             api_port: site.control_plane().endpoint().port(),
+            virtual_address: site.control_plane().virtual_address(),
             kubelet: release.kubernetes().to_owned(),
             runtime: format!("containerd://{containerd}"),
             pods: site.network().pods(),

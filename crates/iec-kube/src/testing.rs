@@ -37,6 +37,7 @@ pub(crate) fn expected() -> Expected {
         kubelet: "v1.36.3".into(),
         runtime: "containerd://2.4.2".into(),
         pods: "192.168.0.0/16".parse().expect("a network"),
+        virtual_address: None,
         api_service: [172, 16, 1, 1].into(),
         no_service: [172, 16, 1, 255].into(),
         cluster_domain: "cluster.local".into(),

@@ -43,7 +43,21 @@ pub(crate) async fn check_servers<'c>(cluster: &'c Cluster, recorder: &Recorder<
         .servers
         .iter()
         .map(|server| check_server(cluster, server, recorder));
-    join_all(checks).await.into_iter().flatten().next()
+    let (servers, ()) = tokio::join!(join_all(checks), check_virtual_address(cluster, recorder));
+    servers.into_iter().flatten().next()
+}
+
+/// A row on the virtual address, where the site has one.
+async fn check_virtual_address(cluster: &Cluster, recorder: &Recorder<'_>) {
+    let Some(server) = &cluster.virtual_server else {
+        return;
+    };
+    let start = Instant::now();
+    let ready = cluster.ready(server).await;
+    let expected = "`ok` for /readyz, with a certificate for this address";
+    let mut row = judge_answer(&check::API_VIRTUAL_ADDRESS, Scope::Cluster, expected, &ready);
+    row.seconds = start.elapsed().as_secs_f64();
+    recorder.record(row);
 }
 
 async fn check_server<'c>(

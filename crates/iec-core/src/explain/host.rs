@@ -375,4 +375,11 @@ pub(super) const ROWS: &[Explanation] = &[
         "Make the plan anew with what the hosts are: `iec apply`, or `iec render` with `--probe`.",
         "",
     ),
+    row(
+        "IEC1716",
+        "somebody else has the virtual address",
+        "A control plane asked its link for `virtualAddress` before it set the address up, and somebody answered who is none of the site's control planes: a machine that has the address for itself, or had it from a DHCP server. Two with one address would both be reached by chance only.",
+        "Give a free address as `virtualAddress`, or take it off whoever has it; the neighbour's hardware address says who that is.",
+        "ip -4 neighbour show to 10.0.0.10",
+    ),
 ];

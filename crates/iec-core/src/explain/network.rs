@@ -131,6 +131,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC0407",
+        "the virtual address is somebody's own",
+        "It moves from one control plane to another, and whoever had it for itself could not be reached any more.",
+        "Give a free address of the control planes' subnet, which no DHCP server hands out.",
+        "virtualAddress: 10.0.0.10",
+    ),
+    row(
         "IEC0501",
         "unknown pod network",
         "IEC installs Calico.",

@@ -293,6 +293,20 @@ pub(super) const ROWS: &[Explanation] = &[
         "modprobe wireguard",
     ),
     row(
+        "IEC1849",
+        "the virtual address is outside the control planes' subnet",
+        "One control plane after the other takes the address, on the interface of its node address, and tells the neighbours there. Neighbours of another subnet would never look for it on that link.",
+        "Give a free address of the subnet in which all control planes have their node addresses. Control planes of several subnets can have none.",
+        "ip -4 address show",
+    ),
+    row(
+        "IEC1850",
+        "a host has the virtual address already",
+        "A host that IEC has not given it to has the address on one of its interfaces. Two with one address would both be reached by chance only.",
+        "Give a free address as `virtualAddress`, or take it off that host.",
+        "ip -4 address show to 10.0.0.10",
+    ),
+    row(
         "IEC1851",
         "a clock before the content",
         "The host's clock is before the day on which the content was made: it has no battery, or no time service. No certificate would be valid yet.",

@@ -302,6 +302,11 @@ fn cluster_configuration(inputs: &Inputs<'_>, host: &SiteHost) -> Value {
     ];
     for name in own
         .into_iter()
+        .chain(
+            site.control_plane()
+                .virtual_address()
+                .map(|address| address.to_string()),
+        )
         .chain(site.control_plane().certificate_names().iter().cloned())
     {
         if !names.contains(&name) {

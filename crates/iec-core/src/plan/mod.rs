@@ -19,6 +19,7 @@ mod service_network;
 mod static_pod;
 mod step;
 pub(crate) mod sysctls;
+mod virtual_address;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub use lower::{After, ETCD_SET_ASIDE, HOME, Lowered, SECRETS, Shown, Undo, lowe
 pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node, etcd_says, remove_member};
 pub use op::{
     CalicoSettings, FileContent, FileOp, HelmOp, LeavingMember, Op, Program, ProgramOwner, RecoveryStep,
-    ReleaseMark, Require, SecretName, SeedOp, StoreBlob, Unit, Wait,
+    ReleaseMark, Require, SecretName, SeedOp, StoreBlob, Unit, VirtualAddressOp, Wait,
 };
 pub use part::{HostPart, journal_script};
 pub use phase::image_names;
@@ -42,6 +43,7 @@ pub use role::{PlanRole, first_control_plane, is_done_once};
 pub use static_pod::{Among, Component, ETCDCTL, EtcdStart, StaticPod};
 pub(crate) use static_pod::{ETCD_MEMBER, FORCED_ETCD, etcd_peer};
 pub use step::{Phase, Step, StepId};
+pub use virtual_address::POD as VIRTUAL_ADDRESS_POD;
 
 use crate::content::{Digest, Manifest};
 use crate::credentials::Credentials;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use iec_sh::Expr;
 
@@ -69,6 +70,8 @@ pub enum Op {
     Join(JoinPhase),
     /// A static pod of the control plane.
     StaticPod(StaticPod),
+    /// The pod that keeps the site's virtual address on one of the control planes.
+    VirtualAddress(VirtualAddressOp),
     /// The kubelet's whole configuration, and a kubelet that runs with it.
     KubeletConfiguration(String),
     /// Calico's objects, applied server-side from files on this control plane.
@@ -413,6 +416,19 @@ pub struct Wait {
     pub units: Vec<String>,
     /// What tells why it has not come, asked when the host gives up.
     pub explains: Vec<Expr>,
+}
+
+/// The pod that keeps the site's virtual address on one of the control planes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualAddressOp {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The static pod.
+    pub pod: String,
+    /// The command line of its process when it runs with its present configuration.
+    pub command_line: String,
+    /// The node of this host, where there are other control planes: they change one after the other.
+    pub among: Option<String>,
 }
 
 /// A Helm release.

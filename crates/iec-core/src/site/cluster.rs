@@ -14,6 +14,7 @@ pub struct ControlPlane {
     pub(in crate::site) endpoint: Endpoint,
     pub(in crate::site) schedulable: bool,
     pub(in crate::site) certificate_names: BTreeSet<String>,
+    pub(in crate::site) virtual_address: Option<Ipv4Addr>,
     pub(in crate::site) api_server: BTreeMap<String, String>,
     pub(in crate::site) controller_manager: BTreeMap<String, String>,
     pub(in crate::site) scheduler: BTreeMap<String, String>,
@@ -36,6 +37,12 @@ impl ControlPlane {
     #[must_use]
     pub fn certificate_names(&self) -> &BTreeSet<String> {
         &self.certificate_names
+    }
+
+    /// The address that moves between the control planes, for clients outside the site.
+    #[must_use]
+    pub fn virtual_address(&self) -> Option<Ipv4Addr> {
+        self.virtual_address
     }
 
     /// Arguments of the API server beyond kubeadm's own.

@@ -9,6 +9,7 @@ use super::rule::addressing::Addressing;
 use super::rule::host::Seen;
 use super::rule::{
     self, addons, cluster, cni, component, document, endpoint, facility, fleet, helm, host, network,
+    virtual_address,
 };
 use super::{ControlPlane, Dns, Facility, KubeProxy, Kubelet, Network, Runtime, Site, SiteHost};
 use crate::diagnostic::{Diagnostics, Place};
@@ -105,11 +106,14 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
     if let (Some(hosts), Some(network)) = (&hosts, &network) {
         fleet::check_calico_etcd(&hosts.seen, network, hosts.place, problems);
     }
-    let given_endpoint = body
-        .value
-        .control_plane
-        .value()
-        .and_then(|given| given.endpoint.given());
+    let given_control_plane = body.value.control_plane.value();
+    if let (Some(given), Some(network)) = (
+        given_control_plane.and_then(|given| given.virtual_address.given()),
+        &network,
+    ) {
+        virtual_address::check_networks(given, network, problems);
+    }
+    let given_endpoint = given_control_plane.and_then(|given| given.endpoint.given());
     if let (Some(given), Some(control_plane)) = (given_endpoint, &control_plane) {
         let calico = network.as_ref().and_then(|network| network.cni().calico());
         let datastore = calico.map(super::Calico::datastore);
@@ -195,6 +199,11 @@ fn control_plane(
     let names = given.map_or(Some(BTreeSet::new()), |given| {
         component::certificate_names(&given.certificate_names, problems)
     });
+    let virtual_address = given.map_or(Some(None), |given| {
+        rule::optional(&given.virtual_address, None, |given| {
+            virtual_address::virtual_address(given, hosts.unwrap_or_default(), problems).map(Some)
+        })
+    });
     let mut arguments = |field: fn(&ControlPlaneSpec) -> &Field<ComponentSpec>| {
         given.map_or(Some(BTreeMap::new()), |given| {
             component::arguments(field(given), problems)
@@ -207,6 +216,7 @@ fn control_plane(
         endpoint: endpoint?,
         schedulable: schedulable?,
         certificate_names: names?,
+        virtual_address: virtual_address?,
         api_server: api_server?,
         controller_manager: controller_manager?,
         scheduler: scheduler?,

@@ -94,6 +94,9 @@ fn control_plane(site: &Site) -> Value {
         let names = json!(control_plane.certificate_names());
         written.insert("certificateNames".to_owned(), names);
     }
+    if let Some(address) = control_plane.virtual_address() {
+        written.insert("virtualAddress".to_owned(), json!(address));
+    }
     for (key, arguments) in [
         ("apiServer", control_plane.api_server()),
         ("controllerManager", control_plane.controller_manager()),

@@ -18,6 +18,9 @@ pub struct ControlPlaneSpec {
     /// Further names and addresses in the API server's certificate, for clients that reach it by them.
     #[schemars(default)]
     pub certificate_names: Field<List<String>>,
+    /// A free address in the control planes' subnet, for clients outside the site. keepalived gives it to one control plane whose API server answers, and to another one (VRRP) when that ends. Hosts of the site do not need it: they know all control planes by `endpoint`. With one control plane it stays there, until there are others. `iec apply` writes it into the kubeconfig, where the control planes' `address` and `nodeAddress` are the same; `kubectl --server` with the address of any control plane works with the same entries. A packet filter between control planes must let IP protocol 112 pass.
+    #[schemars(default)]
+    pub virtual_address: Field<String>,
     /// What is asked of the API server.
     #[schemars(default)]
     pub api_server: Field<ComponentSpec>,
@@ -34,6 +37,7 @@ read_mapping! {
         endpoint: "endpoint",
         schedulable: "schedulable",
         certificate_names: "certificateNames",
+        virtual_address: "virtualAddress",
         api_server: "apiServer",
         controller_manager: "controllerManager",
         scheduler: "scheduler",

@@ -48,6 +48,26 @@ pub(crate) const CASES: &[Case] = &[
         &["12:15 IEC0304"],
     ),
     (
+        "a virtual address that is a host's",
+        &[(14, "  controlPlane: {virtualAddress: 10.0.0.12}")],
+        &["14:34 IEC0407"],
+    ),
+    (
+        "a virtual address among the pods",
+        &[(14, "  controlPlane: {virtualAddress: 192.168.3.4}")],
+        &["14:34 IEC0407"],
+    ),
+    (
+        "a virtual address among the services",
+        &[(14, "  controlPlane: {virtualAddress: 172.16.1.9}")],
+        &["14:34 IEC0407"],
+    ),
+    (
+        "a virtual address with a prefix length",
+        &[(14, "  controlPlane: {virtualAddress: 10.0.0.10/24}")],
+        &["14:34 IEC0204"],
+    ),
+    (
         "services as /30",
         &[(12, "    services: 172.16.1.0/30")],
         &["12:15 IEC0305"],

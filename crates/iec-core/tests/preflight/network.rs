@@ -277,3 +277,44 @@ fn interfaces_of_one_network_take_packets_of_one_size() {
         );
     }
 }
+
+#[test]
+fn a_virtual_address_is_free_and_in_the_subnet_of_the_control_planes() {
+    let judge = |address: &str, change: &dyn Fn(&mut HostFacts, &mut HostFacts)| {
+        let (mut first, mut second) = (healthy("edge-1", 11), healthy("edge-2", 12));
+        change(&mut first, &mut second);
+        let site = site(&format!("  controlPlane: {{virtualAddress: {address}}}\n"));
+        codes(&preflight(&site, &both(first, second), &reference()))
+    };
+    let have = |facts: &mut HostFacts| {
+        let addresses = &mut facts.network.value_mut().interfaces[0].addresses;
+        addresses.push("10.0.0.10/32".parse().expect("an address"));
+    };
+    assert_eq!(judge("10.0.0.10", &|_, _| {}), [""; 0]);
+    for address in ["10.0.1.10", "10.0.0.0", "10.0.0.255"] {
+        assert_eq!(judge(address, &|_, _| {}), ["IEC1849"], "{address}");
+    }
+    assert_eq!(judge("10.0.0.10", &|_, worker| have(worker)), ["IEC1850"]);
+    assert_eq!(judge("10.0.0.10", &|first, _| have(first)), ["IEC1850"]);
+    let ours = |first: &mut HostFacts, _: &mut HostFacts| {
+        have(first);
+        let previous = first.previous.value_mut();
+        (previous.site, previous.site_id) = (Some("store-0417".to_owned()), Some("5f2c9a".to_owned()));
+    };
+    assert_eq!(judge("10.0.0.10", &ours), [""; 0]);
+    let problems = {
+        let (mut first, second) = (healthy("edge-1", 11), healthy("edge-2", 12));
+        first.guards.value_mut().ufw = true;
+        preflight(
+            &site("  controlPlane: {virtualAddress: 10.0.0.10}\n"),
+            &both(first, second),
+            &reference(),
+        )
+    };
+    let hint = problems.iter().find_map(|problem| problem.hint.clone());
+    assert!(
+        hint.as_deref()
+            .is_some_and(|hint| hint.contains("IP protocol 112 (VRRP)")),
+        "{hint:?}"
+    );
+}

@@ -1,6 +1,6 @@
 //! Judging what runs: DaemonSets, Deployments, static pods and the pods of a namespace.
 
-use iec_core::plan::CALICO_ETCD_POD;
+use iec_core::plan::{CALICO_ETCD_POD, VIRTUAL_ADDRESS_POD};
 use iec_core::report::{Row, Scope};
 use iec_core::site::Datastore;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
@@ -104,7 +104,9 @@ pub fn judge_control_plane_pods(expected: &Expected, pods: &[Pod]) -> Vec<Row> {
         .map(|node| {
             let scope = Scope::host(&node.name);
             let own_etcd = (expected.calico.datastore == Datastore::Etcd).then_some(CALICO_ETCD_POD);
-            let components: Vec<&str> = STATIC_PODS.into_iter().chain(own_etcd).collect();
+            let keepalived = expected.virtual_address.map(|_| VIRTUAL_ADDRESS_POD);
+            let further = own_etcd.into_iter().chain(keepalived);
+            let components: Vec<&str> = STATIC_PODS.into_iter().chain(further).collect();
             let troubles: Vec<String> = components
                 .iter()
                 .filter_map(|component| {
@@ -421,6 +423,11 @@ mod tests {
         let (found, evidence) = failure(&rows[0]).expect("failed");
         assert_eq!(found, "1 of 5 are not");
         assert_eq!(evidence, ["calico-etcd-edge-1: does not exist"]);
+        let mut with_address = expected();
+        with_address.virtual_address = Some([10, 0, 0, 10].into());
+        let rows = judge_control_plane_pods(&with_address, &all);
+        let (_, evidence) = failure(&rows[0]).expect("failed");
+        assert_eq!(evidence, ["keepalived-edge-1: does not exist"]);
     }
 
     #[test]

@@ -111,7 +111,11 @@ impl Target {
     }
 }
 
-/// The entries of a site, with the way to a control plane that can be reached.
+/// The entries of a site, with the way to the virtual address, or to a control plane that can be reached.
+///
+/// The virtual address is of the hosts' own network: where the operator knows them by other addresses, it may lead nowhere
+/// from here. The certificate is checked against the endpoint's name, which all control planes' have: `--server` with the
+/// address of any other works with the same entries.
 fn wanted<'a>(site: &'a Site, fleet: &Fleet, credentials: &'a Credentials) -> Wanted<'a> {
     let endpoint = site.control_plane().endpoint();
     let can_be_reached = |name: &str| fleet.host(name).is_some();
@@ -119,7 +123,18 @@ fn wanted<'a>(site: &'a Site, fleet: &Fleet, credentials: &'a Credentials) -> Wa
         .control_planes()
         .find(|host| can_be_reached(host.name().as_str()))
         .or_else(|| site.control_planes().next());
-    let address = host.map_or_else(|| endpoint.host().to_string(), |host| host.address().to_string());
+    let is_of_one_network = site
+        .control_planes()
+        .all(|host| host.address() == host.node_address());
+    let virtual_address = site
+        .control_plane()
+        .virtual_address()
+        .filter(|_| is_of_one_network);
+    let address = match (virtual_address, host) {
+        (Some(address), _) => address.to_string(),
+        (None, Some(host)) => host.address().to_string(),
+        (None, None) => endpoint.host().to_string(),
+    };
     Wanted {
         name: site.name().as_str(),
         server: format!("https://{address}:{}", endpoint.port()),

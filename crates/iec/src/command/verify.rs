@@ -11,6 +11,7 @@ use iec_core::packet_size;
 use iec_core::proxy_mode;
 use iec_core::release::Release;
 use iec_core::report::{Outcome as RowOutcome, Report, Row, Verdict, Warning};
+use iec_core::virtual_address;
 use iec_host::{Fleet, probe};
 use iec_kube::{Image, VerifyOptions};
 
@@ -63,7 +64,7 @@ pub(super) async fn verify(
             may_pull: false,
         },
         holder: settings.who.clone(),
-        host_rows: [packet_size::judge, proxy_mode::judge]
+        host_rows: [packet_size::judge, proxy_mode::judge, virtual_address::judge]
             .into_iter()
             .flat_map(|judge| judge(&file.site, &probed.facts))
             .collect(),

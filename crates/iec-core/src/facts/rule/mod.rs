@@ -14,6 +14,7 @@ mod owner;
 mod resolver;
 mod software;
 mod storage;
+mod virtual_address;
 
 use super::{Facts, HostAnswer, HostFacts, ProbeFailure};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -77,6 +78,8 @@ const RULES: &[Rule] = &[
     network::closed_chains,
     network::default_route,
     network::network_manager,
+    virtual_address::subnet,
+    virtual_address::owner,
     resolver::name_servers,
     resolver::proxies,
     clock::before_content,

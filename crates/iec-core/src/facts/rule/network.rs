@@ -363,6 +363,9 @@ fn openings(subject: &Subject<'_>) -> String {
     if calico.is_some_and(|calico| calico.encapsulation() != Encapsulation::None) {
         ports.push(format!("{VXLAN_PORT}/udp"));
     }
+    if subject.is_control_plane() && subject.site.control_plane().virtual_address().is_some() {
+        ports.push("IP protocol 112 (VRRP)".to_owned());
+    }
     format!(
         "open {} for the site's hosts, and all from {}; allow forwarding for {} and {}; or switch the firewall off and use network policies",
         ports.join(", "),

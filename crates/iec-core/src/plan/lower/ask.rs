@@ -82,7 +82,7 @@ pub(super) fn has_digest(path: &str, hex: &str) -> Expr {
 }
 
 /// The administrator's kubeconfig on a control plane.
-pub(super) const ADMIN: &str = "/etc/kubernetes/admin.conf";
+pub(in crate::plan) const ADMIN: &str = "/etc/kubernetes/admin.conf";
 /// The kubeconfig of a host's kubelet.
 const NODE: &str = "/etc/kubernetes/kubelet.conf";
 

@@ -28,8 +28,9 @@ mod static_pod;
 pub(super) mod turn;
 mod undo;
 mod unit;
+mod virtual_address;
 
-pub(super) use ask::kubectl_anonymous;
+pub(super) use ask::{ADMIN, kubectl_anonymous};
 pub(crate) use content::BLOB_QUESTION;
 pub(crate) use etcd_member::remove_member;
 use iec_sh::{Expr, Question, RunnerStep, WayBack};
@@ -152,6 +153,7 @@ fn lower_op(step: &Step) -> Lowered {
         Op::Init(phase) => kubeadm::init(id, phase),
         Op::Join(phase) => kubeadm::join(id, phase),
         Op::StaticPod(pod) => static_pod::static_pod(pod),
+        Op::VirtualAddress(address) => virtual_address::virtual_address(id, address),
         Op::KubeletConfiguration(text) => kubelet::configuration(id, text),
         Op::Calico { manifest, settings } => calico::objects(manifest, settings.as_ref()),
         Op::CalicoOnHost { node, mtu } => daemon::calico(node, *mtu),

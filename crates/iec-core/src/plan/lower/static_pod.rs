@@ -157,15 +157,21 @@ fn is_kubelet_active() -> Expr {
 }
 
 fn runs(path: &str) -> Expr {
-    Expr::Pipe(vec![
-        // Each process a line. The kernel has a zero behind each argument; not every host has `ps`.
+    let mut pipe = processes();
+    pipe.push(Cmd::new(Program::Awk).words([RUNS, path, "-"]));
+    Expr::Pipe(pipe)
+}
+
+/// What prints the command line of each process of the host, a line each, with blanks around it.
+pub(super) fn processes() -> Vec<Cmd> {
+    vec![
+        // The kernel has a zero behind each argument; not every host has `ps`.
         Cmd::new(Program::Find)
             .words(["/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "cmdline"])
             .words(["-exec", "sed", "-s", "-z", "-e", "$s/$/\\n/", "{}", "+"])
             .quiet_errors(),
         Cmd::new(Program::Tr).words(["\\0", " "]),
-        Cmd::new(Program::Awk).words([RUNS, path, "-"]),
-    ])
+    ]
 }
 
 fn gate<'a>(pod: &StaticPod, path: &'a str) -> Gate<'a> {
@@ -178,7 +184,7 @@ fn gate<'a>(pod: &StaticPod, path: &'a str) -> Gate<'a> {
         accepted: Expr::all([runs(path), is_at_work(pod)]),
         deadline_seconds: ACCEPTED_SECONDS,
         units: vec![CONTAINERD.into(), KUBELET.into()],
-        evidence: std::iter::once(what_it_says(component))
+        evidence: std::iter::once(what_it_says(component.name()))
             .chain(
                 pod.among
                     .iter()
@@ -208,8 +214,7 @@ pub(crate) fn etcd_says(path: &str) -> Cmd {
 }
 
 /// What a static pod has printed last: one that does not come up has told nobody but its log.
-pub(in crate::plan) fn what_it_says(component: Component) -> Expr {
-    let name = component.name();
+pub(in crate::plan) fn what_it_says(name: &str) -> Expr {
     Cmd::new(Program::Find)
         .words(["/var/log/pods", "-path"])
         .word(format!("*/kube-system_{name}-*/{name}/*.log"))

@@ -6,6 +6,7 @@ use super::admission::installed_with;
 use super::control_plane_join::{join, no_other_cluster};
 use super::joining::token;
 use super::kubernetes::kubelet_configuration;
+use super::virtual_address::{is_free, virtual_address};
 use crate::content::Digest;
 use crate::plan::addons::Addons;
 use crate::plan::kubeadm::{self, INIT_FILE, InitPhase, PKI};
@@ -34,6 +35,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     let node = part.host.name().to_string();
 
     no_other_cluster(part);
+    is_free(part);
     init(part, InitPhase::Preflight);
     authorities(part);
     let names = kubeadm::certificate_names(part.inputs, part.host);
@@ -79,6 +81,7 @@ pub(in crate::plan) fn control_plane(part: &mut PartBuilder<'_>) {
     }
     token(part);
     kubeconfig(part);
+    virtual_address(part);
 }
 
 /// Only one control plane at a time may be stopped by a change.
@@ -201,7 +204,7 @@ pub(in crate::plan) fn api_server(server: Option<&str>) -> Wait {
         deadline_seconds: DEADLINE_SECONDS,
         units: node_units(),
         explains: [Component::Etcd, Component::ApiServer]
-            .map(static_pod_log)
+            .map(|component| static_pod_log(component.name()))
             .to_vec(),
     }
 }

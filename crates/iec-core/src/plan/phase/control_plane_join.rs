@@ -4,7 +4,7 @@ use iec_sh::{Cmd, Expr, Program};
 
 use super::control_plane::{init, own_server, static_pod, wait};
 use super::join::DEADLINE_SECONDS;
-use super::kubernetes::{CLUSTER_CA_FILE, kubelet_configuration};
+use super::kubernetes::{CLUSTER_CA_FILE, KUBECTL, kubelet_configuration};
 use crate::plan::kubeadm::{self, InitPhase, JOIN_FILE};
 use crate::plan::lower::kubectl_anonymous;
 use crate::plan::op::{Op, Require, Wait};
@@ -67,9 +67,6 @@ fn wait_for_cluster(part: &mut PartBuilder<'_>) {
         Op::Wait(wait),
     );
 }
-
-/// By it a host asks others.
-const KUBECTL: &str = "/usr/local/bin/kubectl";
 
 /// Whoever makes the cluster must be the only one who has it: this host may have been replaced since its plan was made.
 pub(super) fn no_other_cluster(part: &mut PartBuilder<'_>) {

@@ -8,6 +8,8 @@ use crate::plan::{kubeadm, kubelet};
 
 /// The certificate of the cluster's authority, where every host has it before it joins.
 pub(crate) const CLUSTER_CA_FILE: &str = "/etc/iec/cluster-ca.crt";
+/// By it a host asks others; a bare one has none yet.
+pub(super) const KUBECTL: &str = "/usr/local/bin/kubectl";
 
 pub(in crate::plan) fn kubernetes(part: &mut PartBuilder<'_>) {
     let programs: Vec<_> = ["kubelet", "kubeadm", "kubectl"]

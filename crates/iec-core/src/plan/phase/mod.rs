@@ -12,6 +12,7 @@ mod network;
 mod node;
 mod runtime;
 mod system;
+mod virtual_address;
 
 pub(super) use admission::admission;
 use calico_etcd::{calico_etcd, calico_etcd_clients};

@@ -6,6 +6,7 @@ use crate::plan::containerd;
 use crate::plan::op::{Op, ProgramOwner, SeedOp, Unit};
 use crate::plan::part::PartBuilder;
 use crate::plan::step::Phase;
+use crate::plan::virtual_address::POD as KEEPALIVED;
 use crate::seed::SeedLabel;
 use crate::site::Role;
 
@@ -117,8 +118,11 @@ pub(in crate::plan) fn runtime(part: &mut PartBuilder<'_>) {
         op,
     );
 
+    let has_virtual_address = part.inputs.site.control_plane().virtual_address().is_some();
+    let further = (part.host.role() == Role::ControlPlane && has_virtual_address).then_some(KEEPALIVED);
     let images: Vec<_> = image_names(part.host.role())
         .into_iter()
+        .chain(further)
         .filter_map(|name| part.image(name))
         .collect();
     let title = format!("Import {} images", images.len());

@@ -18,6 +18,7 @@ pub(super) mod host;
 pub(super) mod label;
 pub(crate) mod network;
 mod pattern;
+pub(super) mod virtual_address;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
