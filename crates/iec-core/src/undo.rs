@@ -116,6 +116,10 @@ const FREE: [&str; 6] = [
     "control-plane.no-token",
 ];
 
+/// Steps that only bring what others use. What they have brought for a run is in nobody's way afterwards, and goes with all
+/// else of them: that it stays keeps nobody from taking the run back.
+const STOCK: [&str; 2] = ["content.store", "runtime.images"];
+
 /// A step that was begun on a host and not taken back since.
 #[derive(Debug, Clone)]
 struct Live {
@@ -176,7 +180,10 @@ pub fn undoing(
         hosts.insert(host, undo);
     }
     refuse_whole_cluster(site, &hosts)?;
-    let stays: Vec<Stays> = hosts.values().flat_map(|host| host.stays.clone()).collect();
+    let stays = hosts.values().flat_map(|host| host.stays.clone());
+    let stays: Vec<Stays> = stays
+        .filter(|stays| !STOCK.contains(&stays.step.as_str()))
+        .collect();
     let stages = stages(site, &hosts);
     if stages.is_empty() && stays.is_empty() {
         return Err(NoUndo::Nothing);

@@ -147,6 +147,24 @@ fn what_was_changed_again_stays_and_says_so() {
     );
 }
 
+/// What a release needed in the store and among the images is in nobody's way when the release is gone.
+#[test]
+fn what_was_brought_for_a_run_keeps_nobody_from_taking_it_back() {
+    let journals = journals(
+        &[
+            "r-1 content.store did",
+            "r-1 runtime.containerd did",
+            "r-1 control-plane.preflight did",
+            "r-2 content.store did",
+            "r-2 runtime.images covered \"covered\":\"runtime.containerd\"",
+            "r-2 helm.shop did",
+        ],
+        &[],
+    );
+    let undo = undoing(&site(), &journals, Target::LastRun).expect("it can be");
+    assert_eq!(told(&undo), ["edge-1: helm.shop"]);
+}
+
 #[test]
 fn a_worker_that_came_leaves_the_cluster_first_and_becomes_bare() {
     let journals = journals(
