@@ -68,7 +68,7 @@ struct Shown {
     rows: &'static [&'static str],
 }
 
-const SCENARIOS: [Shown; 10] = [
+const SCENARIOS: [Shown; 12] = [
     Shown {
         proof: "real-kernel",
         scenario: "real-kernel",
@@ -98,6 +98,13 @@ const SCENARIOS: [Shown; 10] = [
         ],
     },
     Shown {
+        proof: "join-cuts",
+        scenario: "join-cuts",
+        rows: &[
+            "three control planes installed at once, of which one loses its power before its etcd votes, and then the first one",
+        ],
+    },
+    Shown {
         proof: "five-control-planes",
         scenario: "five-control-planes",
         rows: &[
@@ -123,6 +130,11 @@ const SCENARIOS: [Shown; 10] = [
             "method seed",
             "method ansible",
         ],
+    },
+    Shown {
+        proof: "methods-three-control-planes",
+        scenario: "methods-three-control-planes",
+        rows: &["every method installs three control planes, and leaves the same state as `iec apply`"],
     },
     Shown {
         proof: "conditions",

@@ -5,6 +5,7 @@ mod conditions;
 mod cut;
 mod exports;
 mod inventory;
+mod join_cuts;
 mod lab;
 mod machine;
 mod machines;

@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
 use super::{
-    conditions, exports, machines, main_job, methods, power_cut, power_cuts, recover, refusals,
+    conditions, exports, join_cuts, machines, main_job, methods, power_cut, power_cuts, recover, refusals,
     script_faults, seed, three_control_planes, worker_leaves,
 };
 use crate::stage::Count;
@@ -63,7 +63,7 @@ impl Scenario {
     ];
 
     /// The scenarios that are proofs of their own, or run by their name only: what few sites ask for, or takes long.
-    pub(crate) const PROOFS: [Self; 11] = [
+    pub(crate) const PROOFS: [Self; 13] = [
         Self {
             name: "one-host",
             steps: |machine, steps| main_job("e2e-one-host", 1, machine, steps),
@@ -85,6 +85,10 @@ impl Scenario {
             steps: recover::three,
         },
         Self {
+            name: "join-cuts",
+            steps: join_cuts::steps,
+        },
+        Self {
             name: "five-control-planes",
             steps: recover::five,
         },
@@ -101,7 +105,11 @@ impl Scenario {
         },
         Self {
             name: "methods-three-hosts",
-            steps: |machine, steps| methods::steps(Some(3), machine, steps),
+            steps: |machine, steps| methods_of(3, 1, machine, steps),
+        },
+        Self {
+            name: "methods-three-control-planes",
+            steps: |machine, steps| methods_of(3, 3, machine, steps),
         },
         Self {
             name: "power-cuts",
@@ -159,4 +167,18 @@ fn main_job(lab: &'static str, hosts: usize, machine: &Machine, steps: &mut Step
         asks: None,
     };
     main_job::steps(job, machine, steps)
+}
+
+/// Every method on as many hosts, of which so many are control planes.
+fn methods_of(
+    hosts: usize,
+    control_planes: usize,
+    machine: &Machine,
+    steps: &mut Steps,
+) -> anyhow::Result<()> {
+    let size = methods::Size {
+        hosts,
+        control_planes,
+    };
+    methods::steps(Some(size), machine, steps)
 }

@@ -57,6 +57,15 @@ impl Image {
     }
 }
 
+/// How large a site is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Size {
+    /// How many hosts it has.
+    pub(super) hosts: usize,
+    /// How many of them are control planes.
+    pub(super) control_planes: usize,
+}
+
 /// What the others are compared with.
 const REFERENCE: Method = Method {
     name: "ssh",
@@ -110,12 +119,12 @@ const METHODS: &[Method] = &[
     },
 ];
 
-/// Every method on its hosts, each compared with `iec apply` on as many; `hosts` overrides how many each gets.
+/// Every method on its hosts, each compared with `iec apply` on as many; `size` overrides how many each gets.
 ///
 /// # Errors
 /// Those of the first step that fails.
-pub(super) fn steps(hosts: Option<usize>, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
-    let mut references: BTreeMap<(usize, Image), State> = BTreeMap::new();
+pub(super) fn steps(size: Option<Size>, machine: &Machine, steps: &mut Steps) -> anyhow::Result<()> {
+    let mut references: BTreeMap<(Size, Image), State> = BTreeMap::new();
     let unknown = |name: &&String| METHODS.iter().all(|method| method.name != *name);
     if let Some(name) = machine.methods.iter().find(unknown) {
         bail!("there is no method {name}");
@@ -123,16 +132,19 @@ pub(super) fn steps(hosts: Option<usize>, machine: &Machine, steps: &mut Steps) 
     let all = machine.methods.is_empty();
     let wanted = |method: &&Method| all || machine.methods.iter().any(|name| name == method.name);
     for method in METHODS.iter().filter(wanted) {
-        let hosts = hosts.unwrap_or(method.hosts);
-        let key = (hosts, method.image);
+        let size = size.unwrap_or(Size {
+            hosts: method.hosts,
+            control_planes: 1,
+        });
+        let key = (size, method.image);
         if let Entry::Vacant(place) = references.entry(key) {
             let reference = Method {
                 image: method.image,
                 ..REFERENCE
             };
-            place.insert(of(&reference, hosts, machine, steps)?);
+            place.insert(of(&reference, size, machine, steps)?);
         }
-        let found = of(method, hosts, machine, steps)?;
+        let found = of(method, size, machine, steps)?;
         steps.run(&format!("{}: the same as by ssh", method.name), || {
             let told = references[&key].differences(&found, &state::mask(method.has_journal, method.mask))?;
             fs::write(
@@ -146,12 +158,15 @@ pub(super) fn steps(hosts: Option<usize>, machine: &Machine, steps: &mut Steps) 
 }
 
 /// One method: installed, with nothing left to do, verified; gives the state that it left.
-fn of(method: &Method, hosts: usize, machine: &Machine, steps: &mut Steps) -> anyhow::Result<State> {
-    let name = method.name;
+fn of(method: &Method, size: Size, machine: &Machine, steps: &mut Steps) -> anyhow::Result<State> {
+    let (name, hosts) = (method.name, size.hosts);
+    let control_planes = size.control_planes.to_string();
+    let mut words = vec!["--control-planes", &control_planes];
+    words.extend(method.image.words());
     let machine = &machine.with_logs(&format!("{name}-{hosts}-{:?}", method.image).to_lowercase())?;
     // One name for all: each lab gets the addresses of the one before it, which is gone by then.
     let lab = steps.run(&format!("{name}: bare hosts are up"), || {
-        Lab::up_with(machine, "e2e-methods", hosts, method.image.words())
+        Lab::up_with(machine, "e2e-methods", hosts, &words)
     })?;
     let site = lab.site();
     steps.run(&format!("{name}: installed"), || (method.install)(machine, &lab))?;
