@@ -215,6 +215,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "",
     ),
     row(
+        "IEC3913",
+        "most control planes do not answer",
+        "etcd needs more than half of its members. Without them no API server has anything to say: workloads that run go on, and nothing can be changed.",
+        "Bring them back. Where they are gone for good, start the cluster again from one that is left, and say in the site file that the others are gone (`state: absent, unreachable: true`).",
+        "iec recover",
+    ),
+    row(
         "IEC3920",
         "a site cannot be rendered in a format",
         "The format has no words for something that the site asks for; each reason is drawn above with a code of its own.",

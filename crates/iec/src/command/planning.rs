@@ -16,7 +16,7 @@ use iec_core::removal;
 use iec_core::seed::Seed;
 use iec_core::selection::StepSelection;
 use iec_core::silence::{Away, Held, hold};
-use iec_core::site::Site;
+use iec_core::site::{Site, SiteHost};
 use iec_host::{Fleet, Observation, Probed, observe, probe};
 
 use super::content::Content;
@@ -168,6 +168,7 @@ pub(super) async fn planned(
         away.silent = names(&silent);
         plan = plan_now(&away, &seeds)?;
     }
+    warn_of_lost_majority(file, &away.silent, ui);
     let problems = removal::refuse(&file.site, &plan, &observation.observed);
     if !problems.is_empty() {
         return Err(refuse(file, problems));
@@ -196,6 +197,27 @@ fn names(silent: &BTreeMap<String, HostTrouble>) -> BTreeSet<HostName> {
         .keys()
         .filter_map(|name| HostName::new(name.as_str()).ok())
         .collect()
+}
+
+/// Without most of its control planes a cluster does not answer, and no step says why.
+fn warn_of_lost_majority(file: &SiteFile, silent: &BTreeSet<HostName>, ui: &Ui) {
+    let all = file.site.control_planes().count();
+    let names = file.site.control_planes().map(SiteHost::name);
+    let lost: Vec<&str> = names
+        .filter(|name| silent.contains(*name))
+        .map(HostName::as_str)
+        .collect();
+    if all == 1 || all - lost.len() > all / 2 {
+        return;
+    }
+    ui.warn(
+        "IEC3913",
+        &format!(
+            "{} of {all} control planes do not answer ({}): as long as etcd counts them, the cluster stands still",
+            lost.len(),
+            lost.join(", ")
+        ),
+    );
 }
 
 /// Where no host of the cluster answers there is nothing to plan for.
