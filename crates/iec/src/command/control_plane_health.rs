@@ -1,11 +1,11 @@
 //! What the control planes say of themselves on their hosts, for `verify` and `status`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use iec_core::control_plane_health::{Answer, judge, question};
-use iec_core::report::Row;
+use iec_core::report::{Outcome, Row};
 use iec_core::site::Site;
 use iec_host::{Bounds, Fleet, Host, Privilege, Script};
 
@@ -16,8 +16,24 @@ const NUMBERS: Bounds = Bounds {
     time: Duration::from_secs(60),
 };
 
-/// Rows on every control plane of the site.
-pub(super) async fn control_plane_rows(site: &Site, fleet: &Fleet) -> Vec<Row> {
+/// Between two questions to control planes of which one was not well.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Rows on every control plane of the site. A row that fails is asked for again for so long: members of etcd that are busy
+/// lose a connection for a moment, and have it again.
+pub(super) async fn control_plane_rows(site: &Site, fleet: &Fleet, patience: Duration) -> Vec<Row> {
+    let began = Instant::now();
+    loop {
+        let rows = judge(&answers(site, fleet).await);
+        let is_well = rows.iter().all(|row| !matches!(row.outcome, Outcome::Failed(_)));
+        if is_well || began.elapsed() + PAUSE > patience {
+            return rows;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn answers(site: &Site, fleet: &Fleet) -> BTreeMap<String, Result<Answer, String>> {
     let asked = site.control_planes().map(|host| async move {
         let name = host.name().to_string();
         let answer = match fleet.host(&name) {
@@ -32,8 +48,7 @@ pub(super) async fn control_plane_rows(site: &Site, fleet: &Fleet) -> Vec<Row> {
         };
         (name, answer)
     });
-    let answers: BTreeMap<String, Result<Answer, String>> = join_all(asked).await.into_iter().collect();
-    judge(&answers)
+    join_all(asked).await.into_iter().collect()
 }
 
 async fn ask(host: &dyn Host, script: &Script) -> Result<Answer, String> {

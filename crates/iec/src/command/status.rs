@@ -1,6 +1,7 @@
 //! `iec status`: what the cluster is now, and what hosts that left it still owe, without making anything.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use iec_core::report::Report;
 use iec_core::site::Role;
@@ -27,7 +28,7 @@ pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Ou
         let owed = owed::owed(&file.site, &fleet);
         let found = status(&reached.cluster, &reached.expected, &|_| {});
         let certificates = certificates(&file.site, &fleet);
-        let control_planes = control_plane_rows(&file.site, &fleet);
+        let control_planes = control_plane_rows(&file.site, &fleet, Duration::ZERO);
         Ok(tokio::join!(found, owed, certificates, control_planes))
     })?;
     certificates.complete(&mut report);

@@ -27,6 +27,9 @@ use crate::error::{CliError, Kind, Outcome};
 use crate::settings::Settings;
 use crate::ui::{Board, Document, Mark, Ui, count};
 
+/// How long a control plane that is not well is asked again at the end, when all else has settled.
+const SETTLING: Duration = Duration::from_secs(30);
+
 /// Verifies and reports.
 pub(super) fn run(arguments: &Verify, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
@@ -100,7 +103,7 @@ pub(super) async fn verify(
         show(&row, &mut board, ui);
     }
     // Asked last: what has just started has settled by now.
-    let control_planes = control_plane_rows(&file.site, fleet).await;
+    let control_planes = control_plane_rows(&file.site, fleet, SETTLING).await;
     for row in &control_planes {
         show(row, &mut board, ui);
     }
