@@ -267,7 +267,7 @@ checks! {
     ETCD_PEERS = "etcd.peers", "IEC5223", settles: false,
         "etcd on the control plane reaches the others, and its disk keeps up",
         next: "Let 2380/tcp pass between the control planes in both directions; `ss -tn state established '( dport = :2380 )'` shows who is connected. A slow disk needs to be a faster one, or less of other work.",
-        about: "The etcd of each control plane is asked on its host: whether it has a connection to each other member, and in which time 99 of 100 writes were on the disk. Two members that do not reach each other go on by the third, until that one is lost.";
+        about: "Each control plane asks the etcd of each other one, as a member does (port 2380, by the certificates of members), and its own in which time 99 of 100 writes were on the disk. Two members that do not reach each other go on by the third, until that one is lost.";
     CONTROLLER_LEASES = "control-plane.leases", "IEC5224", settles: true,
         "of the controller managers and of the schedulers one each is at work",
         next: "See the log of the component on the control plane that holds the lease: `kubectl -n kube-system get leases`, `/var/log/pods/kube-system_kube-controller-manager-*`.",

@@ -12,24 +12,18 @@ etcd_disk_wal_fsync_duration_seconds_bucket{le="0.002"} 990
 etcd_disk_wal_fsync_duration_seconds_bucket{le="0.004"} 999
 etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 1000
 etcd_disk_wal_fsync_duration_seconds_sum 1.5
-etcd_network_active_peers{Local="aa",Remote="28"} 1
-etcd_network_active_peers{Local="aa",Remote="a0"} 0
-etcd_network_known_peers{Local="aa",Remote="28"} 1
-etcd_network_known_peers{Local="aa",Remote="a0"} 1
-etcd_network_known_peers{Local="aa",Remote="aa"} 1
-etcd_network_known_peers{Local="aa",Remote="c1"} 0
 etcd_network_peer_round_trip_time_seconds_bucket{To="28",le="0.0001"} 1
 etcd_network_peer_round_trip_time_seconds_bucket{To="28",le="0.0002"} 100
 etcd_network_peer_round_trip_time_seconds_bucket{To="28",le="+Inf"} 100
 etcd_network_peer_round_trip_time_seconds_bucket{To="a0",le="0.0001"} 1
 etcd_network_peer_round_trip_time_seconds_bucket{To="a0",le="0.0002"} 2
 etcd_network_peer_round_trip_time_seconds_bucket{To="a0",le="+Inf"} 100
-etcd_server_id{server_id="aa"} 1
 "#;
 const KUBECTL: &str = r#"
 case "$*" in
 */metrics*) cat /run/metrics ;;
 *"--server https://10.0.7.12:6443"*/readyz*) test -e /run/ready ;;
+*"--server https://10.0.7.11:2380"*/members) test -e /run/ready ;;
 *) exit 1 ;;
 esac
 "#;
@@ -46,12 +40,11 @@ fn a_control_plane_says_whom_it_reaches_and_how_fast_it_writes() {
     };
     host.write("/run/metrics", METRICS);
     host.write("/run/ready", "");
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
     let answer = Answer {
         api: Some(true),
-        id: Some("aa".to_owned()),
-        known: names(&["28", "a0"]),
-        active: names(&["28"]),
+        reached: names(&["edge-1"]),
+        missed: names(&["edge-3"]),
         write_seconds: Some(0.002),
         trip_seconds: Some(f64::INFINITY),
     };
@@ -63,6 +56,7 @@ fn a_control_plane_says_whom_it_reaches_and_how_fast_it_writes() {
         ask(),
         Answer {
             api: Some(false),
+            missed: names(&["edge-1", "edge-3"]),
             ..Answer::default()
         }
     );
