@@ -10,7 +10,6 @@ use iec_core::name::HostName;
 use iec_core::observed::Observed;
 use iec_core::plan::{ETCD_SET_ASIDE, HostPart, Plan, TOKEN_LIFE, recovery_parts};
 use iec_core::recovery::{Knowledge, Member, Recovery, Refusal, question, recovery};
-use iec_core::redact::Redaction;
 use iec_core::selection::StepSelection;
 use iec_host::{
     Bounds, Ending, Execution, Fleet, Host, Patience, Privilege, RunName, Script, Summary, execute, probe,
@@ -25,13 +24,12 @@ use super::kubeconfig::{self, Target};
 use super::planning::failures;
 use super::reach::{HostTrouble, block_on, fleet, unanswered};
 use super::reset::refuse_foreign;
-use super::run_log::{About, RunLog, with_log};
+use super::run_log::{RunLog, with_log};
 use super::run_result::run_error;
 use super::run_view::{RunView, watch};
 use super::seed::{Seeding, Seeds};
 use super::site_file::{self, SiteFile};
 use crate::cli::Recover;
-use crate::credentials;
 use crate::error::{CliError, Kind, Outcome};
 use crate::kubeconfig::Selection;
 use crate::settings::Settings;
@@ -303,17 +301,7 @@ async fn start_again(
 ) -> Result<(), CliError> {
     let (stop, run) = (interrupt::token(), run_name());
     let owner = format!("iec recover by {} (run {run})", settings.who);
-    let about = About {
-        folder: &settings.runs,
-        site: file.site.name().as_str(),
-        site_file: &file.path,
-        run: run.as_str(),
-        owner: &owner,
-    };
-    // What is secret is known where the secrets file can be read; what looks like it is taken out anyway.
-    let known = credentials::load(&file.secrets()).ok().flatten();
-    let redaction = known.as_ref().map(Redaction::of).unwrap_or_default();
-    let log = RunLog::begin(&about, redaction, ui);
+    let log = RunLog::of_site(file, (&run, &owner), settings, ui);
     let mut view = RunView::without_estimate(ui, "recover", log);
     let mut parts = recovery_parts(&file.site, facts, decided);
     let survivor = parts.split_off(decided.others.len());

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use iec_core::facts::Facts;
-use iec_core::redact::Redaction;
 use iec_core::reset::{Stage, remains, stages, transfers};
 use iec_host::{Fleet, HostResult, RunName, StageRun, Summary, run_stage};
 use serde_json::json;
@@ -15,7 +14,7 @@ use super::apply::run_name;
 use super::kubeconfig::{self, TakenBack};
 use super::planning::probed;
 use super::reach::{block_on, fleet, home};
-use super::run_log::{About, RunLog, logged_at, with_log};
+use super::run_log::{RunLog, logged_at, with_log};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::site_file::{self, SiteFile};
@@ -166,17 +165,7 @@ pub(super) async fn take_back(
 ) -> Result<(Summary, Option<PathBuf>), CliError> {
     let (stop, run) = (interrupt::token(), run_name());
     let owner = format!("iec {command} by {} (run {run})", settings.who);
-    let about = About {
-        folder: &settings.runs,
-        site: file.site.name().as_str(),
-        site_file: &file.path,
-        run: run.as_str(),
-        owner: &owner,
-    };
-    // What is secret is known where the secrets file can be read; what looks like it is taken out anyway.
-    let known = credentials::load(&file.secrets()).ok().flatten();
-    let redaction = known.as_ref().map(Redaction::of).unwrap_or_default();
-    let log = RunLog::begin(&about, redaction, ui);
+    let log = RunLog::of_site(file, (&run, &owner), settings, ui);
     let mut view = RunView::without_estimate(ui, command, log);
     let mut summary = Summary::default();
     let run = Run {

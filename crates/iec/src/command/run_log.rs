@@ -10,9 +10,12 @@ use std::time::Duration;
 use iec_core::event::Event;
 use iec_core::redact::Redaction;
 use iec_core::said::said;
-use iec_host::Progress;
+use iec_host::{Progress, RunName};
 
+use super::site_file::SiteFile;
+use crate::credentials;
 use crate::error::CliError;
+use crate::settings::Settings;
 use crate::ui::{Ui, duration, size};
 
 /// How many runs of a site are kept.
@@ -73,6 +76,26 @@ impl RunLog {
             about.site_file.display()
         ));
         log
+    }
+
+    /// Begins the log of a run that needs no credentials. What is secret is known where the secrets file can be read; what looks
+    /// like it is taken out anyway.
+    pub(super) fn of_site(
+        file: &SiteFile,
+        (run, owner): (&RunName, &str),
+        settings: &Settings,
+        ui: &Ui,
+    ) -> Self {
+        let about = About {
+            folder: &settings.runs,
+            site: file.site.name().as_str(),
+            site_file: &file.path,
+            run: run.as_str(),
+            owner,
+        };
+        let known = credentials::load(&file.secrets()).ok().flatten();
+        let redaction = known.as_ref().map(Redaction::of).unwrap_or_default();
+        Self::begin(&about, redaction, ui)
     }
 
     /// Where the log is, if there is one.
