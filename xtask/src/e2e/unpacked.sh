@@ -11,9 +11,8 @@ for manifest in $(ctr images ls | awk 'NR > 1 { print $3 }' | sort -u); do
 done | sort -u
 layers | sed 's/^/layer /'
 layers | while read -r layer _; do
-  ctr snapshots view iec-e2e "$layer" >/dev/null
-  mounts=$(ctr snapshots mounts /mnt iec-e2e)
-  # Nothing refers to it, so containerd may have removed it by itself.
+  # One command: nothing refers to the view, so containerd may remove it by itself at any moment after.
+  mounts=$(ctr snapshots view --target /mnt iec-e2e "$layer")
   ctr snapshots rm iec-e2e 2>/dev/null || true
   folder=$(printf '%s\n' "$mounts" | grep -o '/var/lib/containerd/[^ :,"=]*/snapshots/[0-9]*/fs' | head -n 1)
   # The layer's own folder has the time at which it was unpacked.
