@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use serde_json::Value;
 
 use iec_core::architecture::Architecture;
-use iec_core::facts::Facts;
+use iec_core::facts::{Facts, HostAnswer};
 use iec_core::plan::{corefile, felix_settings};
 use iec_core::release::Release;
 use iec_core::report::Warning;
@@ -71,6 +71,8 @@ pub struct ExpectedNode {
     pub taints: BTreeSet<String>,
     /// Whether the site says that the host cannot be reached now.
     pub unreachable: bool,
+    /// Whether the host did not answer when it was asked before the verification.
+    pub silent: bool,
 }
 
 /// A Helm release that must be deployed.
@@ -157,10 +159,11 @@ impl Expected {
         }
     }
 
-    /// The same, with what the hosts say of their processors.
+    /// The same, with what the hosts say of their processors, and which of them say nothing.
     #[must_use]
-    pub fn with_architectures(mut self, facts: &Facts) -> Self {
+    pub fn with_answers(mut self, facts: &Facts) -> Self {
         for node in &mut self.nodes {
+            node.silent = matches!(facts.answer(&node.name), Some(HostAnswer::Failed(_)));
             let known = facts.host(&node.name).filter(|host| !host.kernel.is_assumed());
             node.architecture = known.and_then(|host| host.kernel.architecture());
         }
@@ -212,7 +215,14 @@ impl ExpectedNode {
             labels,
             taints,
             unreachable: host.unreachable(),
+            silent: false,
         }
+    }
+
+    /// Whether its kubelet may be gone: then nothing can be expected of a pod there, and nobody else tidies it up.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.unreachable || self.silent
     }
 
     /// Whether pods without tolerations are placed on it.

@@ -20,6 +20,7 @@ pub(crate) fn expected() -> Expected {
         labels: BTreeMap::new(),
         taints: BTreeSet::new(),
         unreachable: false,
+        silent: false,
     };
     let mut nodes = vec![
         node("edge-1", 11, Role::ControlPlane),

@@ -13,6 +13,7 @@ use super::objects::{LEASE, LEASE_SECONDS, MANAGED_BY};
 use super::removal::{Stuck, remove};
 use crate::check;
 use crate::cluster::{Cluster, within};
+use crate::expected::Expected;
 
 /// The API server's clock, as far as a whole second tells it.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,13 @@ pub(super) struct Leftovers {
 
 impl Leftovers {
     /// Looks once: removes the namespaces of verifications that were killed, except `own`, and notes those at work.
-    pub(super) async fn sweep(&mut self, cluster: &Cluster, client: &Client, own: &str, clock: ServerClock) {
+    pub(super) async fn sweep(
+        &mut self,
+        (cluster, client): (&Cluster, &Client),
+        expected: &Expected,
+        own: &str,
+        clock: ServerClock,
+    ) {
         let start = Instant::now();
         self.at_work.clear();
         let selector = ListParams::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
@@ -60,7 +67,8 @@ impl Leftovers {
                 for namespace in found {
                     let name = namespace.metadata.name.clone().unwrap_or_default();
                     if name != own {
-                        self.treat(cluster, client, name, &namespace, clock).await;
+                        self.treat((cluster, client), expected, name, &namespace, clock)
+                            .await;
                     }
                 }
             }
@@ -76,8 +84,8 @@ impl Leftovers {
 
     async fn treat(
         &mut self,
-        cluster: &Cluster,
-        client: &Client,
+        (cluster, client): (&Cluster, &Client),
+        expected: &Expected,
         name: String,
         namespace: &Namespace,
         clock: ServerClock,
@@ -86,7 +94,7 @@ impl Leftovers {
             self.at_work.push(name);
             return;
         }
-        match remove(cluster, client, &name).await {
+        match remove(cluster, client, expected, &name).await {
             Ok(()) => self.removed.push(name),
             Err(Stuck::Held(holding)) => {
                 self.stuck

@@ -16,6 +16,7 @@ use super::removal::{Stuck, remove};
 use crate::check;
 use crate::cluster::{Cluster, within};
 use crate::error::KubeError;
+use crate::expected::Expected;
 
 /// How long the controllers may take to fill a new namespace. After a control plane has died, the new
 /// kube-controller-manager waits until the old one's leader lease has ended: 15 s by default, and then its caches fill.
@@ -27,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(150);
 pub(super) struct Lifetime<'a> {
     cluster: &'a Cluster,
     client: &'a Client,
+    expected: &'a Expected,
     holder: &'a str,
     pub(super) name: String,
     may_exist: AtomicBool,
@@ -34,10 +36,16 @@ pub(super) struct Lifetime<'a> {
 
 impl<'a> Lifetime<'a> {
     /// A namespace that is not yet made.
-    pub(super) fn new(cluster: &'a Cluster, client: &'a Client, holder: &'a str) -> Self {
+    pub(super) fn new(
+        cluster: &'a Cluster,
+        client: &'a Client,
+        expected: &'a Expected,
+        holder: &'a str,
+    ) -> Self {
         Self {
             cluster,
             client,
+            expected,
             holder,
             name: objects::namespace_name(),
             may_exist: AtomicBool::new(false),
@@ -132,7 +140,7 @@ impl<'a> Lifetime<'a> {
             return None;
         }
         let start = Instant::now();
-        let mut row = match remove(self.cluster, self.client, &self.name).await {
+        let mut row = match remove(self.cluster, self.client, self.expected, &self.name).await {
             Ok(()) => check::CLEANUP_NAMESPACE.passed(Scope::Cluster),
             Err(Stuck::Held(holding)) => {
                 let found = format!("namespace {} is still there", self.name);

@@ -74,7 +74,7 @@ impl<'a> Proof<'a> {
         hosts: &'a dyn HostFetch,
         recorder: &'a Recorder<'a>,
     ) -> Self {
-        let lifetime = Lifetime::new(cluster, client, holder);
+        let lifetime = Lifetime::new(cluster, client, expected, holder);
         Self {
             cluster,
             client,
@@ -98,7 +98,12 @@ impl<'a> Proof<'a> {
             }
         };
         let mut leftovers = Leftovers::default();
-        let sweep = leftovers.sweep(self.cluster, self.client, &self.lifetime.name, clock);
+        let sweep = leftovers.sweep(
+            (self.cluster, self.client),
+            self.expected,
+            &self.lifetime.name,
+            clock,
+        );
         tokio::select! {
             _ = async { tokio::join!(sweep, self.work(settled)) } => {}
             () = self.lifetime.keep_alive(clock) => {}
@@ -115,7 +120,12 @@ impl<'a> Proof<'a> {
         if let Some(Others { mut leftovers, clock }) = others {
             if leftovers.may_change() {
                 leftovers
-                    .sweep(self.cluster, self.client, &self.lifetime.name, clock)
+                    .sweep(
+                        (self.cluster, self.client),
+                        self.expected,
+                        &self.lifetime.name,
+                        clock,
+                    )
                     .await;
             }
             self.recorder.record(leftovers.judge());

@@ -17,6 +17,8 @@ use crate::recorder::Recorder;
 
 /// How long pods may take to run, on hosts of ordinary speed and with the image present.
 const STARTING: Duration = Duration::from_secs(45);
+/// The same for pods on a host that did not answer: its kubelet may be well all the same.
+const STARTING_UNHEARD: Duration = Duration::from_secs(10);
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -59,6 +61,7 @@ pub(crate) async fn wait_for_pods(
     let mut seen = Seen::default();
     loop {
         let over = start.elapsed() >= cluster.patient(STARTING);
+        let gives_up_silent = start.elapsed() >= cluster.patient(STARTING_UNHEARD);
         let every = ListParams::default();
         match within(
             cluster.call_deadline(),
@@ -73,7 +76,7 @@ pub(crate) async fn wait_for_pods(
                 if done {
                     return running(&pods);
                 }
-                if over || is_hopeless(expected, &pods) {
+                if over || is_hopeless(expected, &pods, gives_up_silent) {
                     let events = read_events(cluster, client, namespace).await;
                     seen.give_up(expected, &pods, &events, start.elapsed().as_secs_f64(), recorder);
                     return running(&pods);
@@ -269,8 +272,13 @@ fn is_meant_for(pod: &Pod, node: &str) -> bool {
     fields.any(|field| field.values.iter().flatten().any(|value| value == node))
 }
 
-/// Whether every pod that does not run waits for something that waiting does not bring.
-fn is_hopeless(expected: &Expected, pods: &[Pod]) -> bool {
+/// Whether every pod that does not run waits for something that waiting does not bring, a host that is away included
+/// if there was time enough for it.
+fn is_hopeless(expected: &Expected, pods: &[Pod], gives_up_silent: bool) -> bool {
+    let is_away = |pod: &Pod| {
+        let mut away = expected.nodes.iter().filter(|node| node.is_away());
+        gives_up_silent && away.any(|node| is_meant_for(pod, &node.name))
+    };
     let hopeless = |pod: &&Pod| {
         let statuses = pod
             .status
@@ -284,7 +292,7 @@ fn is_hopeless(expected: &Expected, pods: &[Pod]) -> bool {
     };
     let mut open = pods.iter().filter(|pod| !is_pod_ready(pod)).peekable();
     let all_are_made = pods.len() >= expected.nodes.len() + REPLICAS;
-    all_are_made && open.peek().is_some() && open.all(|pod| hopeless(&pod))
+    all_are_made && open.peek().is_some() && open.all(|pod| hopeless(&pod) || is_away(pod))
 }
 
 /// What keeps each of these pods from running: its state, then the newest warning about it.
@@ -453,13 +461,37 @@ mod tests {
             pods[3] = pod(PROBE, "probe-edge-2", "edge-2", |pod| waiting(reason)(pod));
             pods
         };
-        assert!(is_hopeless(&expected(), &with("ErrImageNeverPull")));
-        assert!(!is_hopeless(&expected(), &with("ContainerCreating")));
+        assert!(is_hopeless(&expected(), &with("ErrImageNeverPull"), true));
+        assert!(!is_hopeless(&expected(), &with("ContainerCreating"), true));
         assert!(
-            !is_hopeless(&expected(), &with("ErrImageNeverPull")[1..]),
+            !is_hopeless(&expected(), &with("ErrImageNeverPull")[1..], true),
             "one pod is not made yet"
         );
-        assert!(!is_hopeless(&expected(), &all_pods()), "all run");
+        assert!(!is_hopeless(&expected(), &all_pods(), true), "all run");
+    }
+
+    #[test]
+    fn a_pod_on_a_host_that_is_away_is_not_waited_for_as_long() {
+        let pods = |node: usize| {
+            let mut pods = all_pods();
+            pods[node + 1] = pod(
+                PROBE,
+                &format!("probe-edge-{node}"),
+                &format!("edge-{node}"),
+                |pod| waiting("ContainerCreating")(pod),
+            );
+            pods
+        };
+        let mut expected = expected();
+        expected.nodes[2].silent = true;
+        assert!(is_hopeless(&expected, &pods(3), true));
+        assert!(
+            !is_hopeless(&expected, &pods(3), false),
+            "its kubelet may be well"
+        );
+        assert!(!is_hopeless(&expected, &pods(2), true), "that host answers");
+        expected.nodes[2].silent = false;
+        assert!(!is_hopeless(&expected, &pods(3), true), "all hosts answer");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use kube::{Api, Client};
 
 use crate::cluster::{Cluster, within};
 use crate::error::KubeError;
+use crate::expected::Expected;
 
 /// How long a namespace may take to go, on hosts of ordinary speed.
 const REMOVAL: Duration = Duration::from_secs(60);
@@ -24,11 +25,16 @@ pub(super) enum Stuck {
 }
 
 /// Deletes a namespace and waits until it is gone; otherwise what is in the way.
-pub(super) async fn remove(cluster: &Cluster, client: &Client, name: &str) -> Result<(), Stuck> {
+pub(super) async fn remove(
+    cluster: &Cluster,
+    client: &Client,
+    expected: &Expected,
+    name: &str,
+) -> Result<(), Stuck> {
     let start = Instant::now();
     let patience = cluster.patient(REMOVAL);
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let mut state = ask_to_delete(cluster, client, name).await;
+    let mut state = ask_to_delete(cluster, client, expected, name).await;
     loop {
         let over = start.elapsed() >= patience;
         match state {
@@ -41,7 +47,7 @@ pub(super) async fn remove(cluster: &Cluster, client: &Client, name: &str) -> Re
         state = match within(cluster.call_deadline(), "reading the namespace", reading).await {
             // The first request may have been lost on its way.
             Ok(Some(namespace)) if namespace.metadata.deletion_timestamp.is_none() => {
-                ask_to_delete(cluster, client, name).await
+                ask_to_delete(cluster, client, expected, name).await
             }
             state => state,
         };
@@ -52,9 +58,11 @@ pub(super) async fn remove(cluster: &Cluster, client: &Client, name: &str) -> Re
 ///
 /// Kubernetes waits five seconds before it looks into a namespace that shall go, and looks again later if
 /// there are pods. Pods that are deleted here at once are gone by its first look; none can be made any more.
+/// A pod on a host that is away goes without its kubelet, which ends what runs there when it is back: it holds nothing.
 async fn ask_to_delete(
     cluster: &Cluster,
     client: &Client,
+    expected: &Expected,
     name: &str,
 ) -> Result<Option<Namespace>, KubeError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -63,18 +71,26 @@ async fn ask_to_delete(
     match within(cluster.call_deadline(), "deleting the namespace", deletion).await {
         Ok(answer) => {
             let pods: Api<Pod> = Api::namespaced(client.clone(), name);
-            let every = ListParams::default();
-            let deletion = pods.delete_collection(&parameters, &every);
-            if let Err(error) = within(cluster.call_deadline(), "deleting the pods", deletion).await {
-                tracing::debug!(
-                    error = error.chain(),
-                    "the namespace controller deletes the pods later"
-                );
+            delete_pods(cluster, &pods, &parameters, &ListParams::default()).await;
+            for node in expected.nodes.iter().filter(|node| node.is_away()) {
+                let there = ListParams::default().fields(&format!("spec.nodeName={}", node.name));
+                delete_pods(cluster, &pods, &parameters.clone().grace_period(0), &there).await;
             }
             Ok(answer.left())
         }
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Deletes those of the pods that are meant.
+async fn delete_pods(cluster: &Cluster, pods: &Api<Pod>, how: &DeleteParams, which: &ListParams) {
+    let deletion = pods.delete_collection(how, which);
+    if let Err(error) = within(cluster.call_deadline(), "deleting the pods", deletion).await {
+        tracing::debug!(
+            error = error.chain(),
+            "the namespace controller deletes the pods later"
+        );
     }
 }
 

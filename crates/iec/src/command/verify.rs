@@ -53,7 +53,7 @@ pub(super) async fn verify(
     let paces = probed.facts.known().map(|(_, host)| Pace::of(host));
     let pace = paces.fold(Pace::ORDINARY, Pace::slower_of);
     let reached = cluster::open(file, &release, fleet, pace.patience()).await?;
-    let expected = reached.expected.with_architectures(&probed.facts);
+    let expected = reached.expected.with_answers(&probed.facts);
     let certificates = certificates(&file.site, fleet).await;
     let image = release.image("nginx").ok_or_else(|| {
         CliError::refused(
