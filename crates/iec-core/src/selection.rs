@@ -337,6 +337,7 @@ fn needs(step: &Step, later: &Step) -> bool {
     match &step.op {
         Op::Label { .. }
         | Op::Taint { .. }
+        | Op::Drain { .. }
         | Op::Leave { .. }
         | Op::SpreadDns
         | Op::TurnGivenBack { .. }

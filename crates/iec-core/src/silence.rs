@@ -261,7 +261,8 @@ impl Silence<'_> {
                     node,
                     reachable: true,
                     ..
-                },
+                }
+                | Op::Drain { node, .. },
                 ..,
             ) if let Some(why) = self.away.why(node) => Some(format!(
                 "{node} {why}, so nothing there could end in order; where it is gone for good, \
@@ -279,7 +280,8 @@ impl Silence<'_> {
                     reachable: true,
                     member: Some(_),
                     ..
-                },
+                }
+                | Op::Drain { votes: true, .. },
                 ..,
             ) => self.voters.would_stand_still(VoterChange::Leave),
             (_, Role::ControlPlane, _) if matches!(step.phase, Phase::ControlPlane | Phase::Node) => {

@@ -346,6 +346,21 @@ fn a_control_plane_leaves_where_another_one_has_the_cluster() {
         .filter(|op| matches!(op, Op::Leave { member: Some(member), .. } if member.first == "edge-1"))
         .collect();
     assert_eq!(leaves.len(), 2);
+    let ids: Vec<&str> = plan
+        .steps()
+        .map(|step| step.id.as_str())
+        .filter(|id| id.starts_with("node.drain.") || id.starts_with("node.leave."))
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            "node.drain.edge-2",
+            "node.drain.edge-3",
+            "node.leave.edge-2",
+            "node.leave.edge-3"
+        ],
+        "all are drained while all API servers answer"
+    );
     for (state, refused) in [(State::Done, false), (State::Needed, true)] {
         let mut found = observed(&plan, |_, _| state);
         for host in ["edge-2", "edge-3"] {

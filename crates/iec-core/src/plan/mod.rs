@@ -204,7 +204,11 @@ fn host_part(inputs: &Inputs<'_>, host: &SiteHost) -> Result<(HostPart, Option<H
     let is_first = part.role == PlanRole::FirstControlPlane;
     if is_first {
         phase::other_nodes(&mut part);
+    }
+    if part.role != PlanRole::Worker {
         phase::spread_dns(&mut part);
+    }
+    if is_first {
         phase::helm(&mut part);
     }
     phase::finish(&mut part);

@@ -127,6 +127,13 @@ pub enum Op {
         /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
         effect: String,
     },
+    /// The pods of a node that is about to leave sent elsewhere, before the first of several control planes goes.
+    Drain {
+        /// The node.
+        node: String,
+        /// Whether it is a control plane.
+        votes: bool,
+    },
     /// A node that leaves the cluster: its pods go elsewhere, then the cluster forgets it.
     Leave {
         /// The node.

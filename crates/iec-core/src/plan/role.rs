@@ -64,13 +64,14 @@ pub fn is_done_once(step: &StepId) -> bool {
         // Its objects; the files that they were made from are the host's own.
         Phase::Network => !matches!(name, "network.calico-manifest" | "network.calico-settings"),
         Phase::Helm => is_release(step),
-        Phase::Node => {
-            name == "node.spread-dns" || name.starts_with("node.taint.") || name.starts_with("node.leave.")
-        }
+        Phase::Node => ONCE_FOR_A_NODE.iter().any(|what| name.starts_with(what)),
         Phase::ControlPlane => ONCE.contains(&name),
         _ => false,
     }
 }
+
+/// What begins the names of the steps about other nodes.
+const ONCE_FOR_A_NODE: [&str; 3] = ["node.taint.", "node.drain.", "node.leave."];
 
 /// The steps of a control plane's own phase that are done once for the whole cluster.
 const ONCE: [&str; 5] = [

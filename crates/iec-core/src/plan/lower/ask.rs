@@ -91,6 +91,11 @@ pub(super) fn kubectl_admin() -> Cmd {
     kubectl(ADMIN, "20s")
 }
 
+/// The same, whose requests are given up after so long.
+pub(super) fn kubectl_admin_within(timeout: &str) -> Cmd {
+    kubectl(ADMIN, timeout)
+}
+
 /// `kubectl` with the credentials of this host's kubelet.
 pub(super) fn kubectl_node() -> Cmd {
     kubectl(NODE, "20s")

@@ -2,7 +2,9 @@
 
 use iec_sh::{Cmd, Expr, Program};
 
-use super::ask::{ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_node, question, run, test};
+use super::ask::{
+    ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_admin_within, kubectl_node, question, run, test,
+};
 use super::etcd_member::{has_no_member, remove_member};
 use super::folders::{note_folders, remove_empty_folders, was_absent};
 use super::last_words::KUBELET;
@@ -96,6 +98,12 @@ fn answers() -> Expr {
     kubectl_admin().words(["get", "--raw", "/readyz"]).quiet().into()
 }
 
+/// The API server answers without much ado.
+fn answers_soon() -> Expr {
+    let ready = kubectl_admin_within("5s").words(["get", "--raw", "/readyz"]);
+    ready.quiet().into()
+}
+
 /// Whether the cluster has no object of this name; without a cluster it has none.
 fn has_none(kind: &[&str], name: &str) -> Expr {
     let selector = format!("metadata.name={name}");
@@ -147,6 +155,54 @@ pub(super) fn leave(node: &str, reachable: bool, member: Option<&LeavingMember>)
         keep: vec![],
         apply,
         undo: Undo::Irreversible("a host that has left joins again when the site asks for it"),
+        shows: vec![],
+        sensitive: false,
+    }
+}
+
+/// Whether it takes no more pods, or is gone. The line `.` ends a whole answer.
+const IS_CLOSED: &str = r#"$0 == "." { whole = 1; next }
+$0 != "true" { open = 1 }
+END { exit open || !whole }
+"#;
+
+/// Whether no pod is left that goes elsewhere. The kind of each one's owner, a line for each pod; the line `.` ends a whole
+/// answer.
+const ALL_ARE_ITS_OWN: &str = r#"$0 == "." { whole = 1; next }
+$0 != "DaemonSet" && $0 != "Node" { others = 1 }
+END { exit others || !whole }
+"#;
+
+pub(super) fn drain(node: &str) -> Lowered {
+    let awk = |program: &str| Cmd::new(Program::Awk).word(program);
+    let closed = kubectl_admin()
+        .words(["get", "nodes"])
+        .words(["--field-selector", &format!("metadata.name={node}")])
+        .words([
+            "-o",
+            "jsonpath={range .items[*]}{.spec.unschedulable}{\"\\n\"}{end}.",
+        ]);
+    let owners = kubectl_admin()
+        .words(["get", "pods", "--all-namespaces"])
+        .words(["--field-selector", &format!("spec.nodeName={node}")])
+        .words([
+            "-o",
+            "jsonpath={range .items[*]}{.metadata.ownerReferences[0].kind}{\"\\n\"}{end}.",
+        ]);
+    Lowered {
+        check: vec![
+            question(
+                format!("node {node} takes no more pods"),
+                ask_cluster(Expr::Pipe(vec![closed, awk(IS_CLOSED)])),
+            ),
+            question(
+                format!("no pod of node {node} is left that goes elsewhere"),
+                ask_cluster(Expr::Pipe(vec![owners, awk(ALL_ARE_ITS_OWN)])),
+            ),
+        ],
+        keep: vec![],
+        apply: vec![drain_node(node, DRAIN_SECONDS).into()],
+        undo: Undo::Irreversible("the node leaves; one that joins again takes pods"),
         shows: vec![],
         sensitive: false,
     }
@@ -205,7 +261,9 @@ pub(super) fn schedulable(node: &str) -> Lowered {
                 .words(["taint", "node", node, &format!("{taint}-")])
                 .into(),
         ],
-        undo: Undo::Commands(vec![
+        undo: Undo::Commands(vec![Expr::all([
+            // The etcd of a control plane that has left the cluster is gone: its API server would be waited for in vain.
+            answers_soon(),
             kubectl_admin()
                 .words([
                     "taint",
@@ -215,7 +273,7 @@ pub(super) fn schedulable(node: &str) -> Lowered {
                     &format!("{taint}:NoSchedule"),
                 ])
                 .into(),
-        ]),
+        ])]),
         shows: vec![],
         sensitive: false,
     }

@@ -169,6 +169,7 @@ fn lower_op(step: &Step) -> Lowered {
             value,
             effect,
         } => kubernetes::taint(node, key, value, effect),
+        Op::Drain { node, .. } => kubernetes::drain(node),
         Op::Leave {
             node,
             reachable,

@@ -46,12 +46,8 @@ const ENOUGH_SECONDS: u64 = 1800;
 
 /// What the first control plane does when every host has joined, where one had to.
 pub(in crate::plan) fn after_joins(part: &mut PartBuilder<'_>) {
-    let is_new = !is_initialised(part);
-    if is_new || is_awaiting(part, part.inputs.site.workers()) {
+    if !is_initialised(part) || is_awaiting(part, part.inputs.site.workers()) {
         no_token(part);
-    }
-    if is_new || is_awaiting(part, part.inputs.site.present_hosts()) {
-        spread_dns(part);
     }
 }
 
@@ -65,7 +61,7 @@ fn no_token(part: &mut PartBuilder<'_>) {
 }
 
 /// Where any control plane may be lost, the cluster's DNS must not be lost with it. Its pods start when the first host is
-/// the only one, and nothing moves them later.
+/// the only one, and nothing moves them later: each control plane that has joined sees to it, whatever installs it.
 pub(in crate::plan) fn spread_dns(part: &mut PartBuilder<'_>) {
     let site = part.inputs.site;
     if site.control_planes().count() < 2 || site.network().dns().replicas() == Some(1) {

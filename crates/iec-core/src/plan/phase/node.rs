@@ -115,9 +115,15 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
             part.step(Phase::Node, &name, title, why, 0, op);
         }
     }
+    other_nodes_that_leave(part);
+}
+
+/// The end of nodes whose hosts leave.
+fn other_nodes_that_leave(part: &mut PartBuilder<'_>) {
     // Of voters that leave first those that are gone: they count, and do not vote.
-    let mut absent: Vec<&SiteHost> = site.absent_hosts().collect();
+    let mut absent: Vec<&SiteHost> = part.inputs.site.absent_hosts().collect();
     absent.sort_by_key(|host| !host.unreachable());
+    drain_together(part, &absent);
     for host in absent {
         let node = host.name().to_string();
         let reachable = !host.unreachable();
@@ -147,6 +153,24 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
                 member,
             },
         );
+    }
+}
+
+/// Sends the pods of all nodes away that leave, where one of them is a control plane and not the only one.
+fn drain_together(part: &mut PartBuilder<'_>, absent: &[&SiteHost]) {
+    let leaving: Vec<_> = absent.iter().filter(|host| !host.unreachable()).collect();
+    let votes = |host: &SiteHost| host.role() == Role::ControlPlane;
+    if leaving.len() < 2 || !leaving.iter().any(|host| votes(host)) {
+        return;
+    }
+    for host in leaving {
+        let node = host.name().to_string();
+        let why = "As long as the API servers of all hosts answer: a kubelet that asks one whose etcd is gone notices the \
+                   end of its pods a minute later.";
+        let name = format!("drain.{node}");
+        let title = format!("Drain node {node}");
+        let votes = votes(host);
+        part.step(Phase::Node, &name, title, why, 5, Op::Drain { node, votes });
     }
 }
 
