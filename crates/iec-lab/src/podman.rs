@@ -371,6 +371,21 @@ pub(crate) struct NewHost<'a> {
     pub(crate) ulimits: Ulimits,
 }
 
+/// What a host starts with: systemd, which sees its own part of every tree of control groups.
+///
+/// With control groups of version 1, podman lays systemd's tree of this whole machine over the one that belongs to the
+/// container (`setupSystemd` in libpod). All hosts would share it, and each kubelet would take the others' pods for left
+/// over and remove their groups while they start.
+const INIT: &str = "\
+while read -r _ _ _ root place _; do
+  case $root:$place in
+  /..*:/sys/fs/cgroup/systemd)
+    umount /sys/fs/cgroup/systemd/release_agent 2>/dev/null
+    umount /sys/fs/cgroup/systemd ;;
+  esac
+done </proc/self/mountinfo
+exec /sbin/init";
+
 /// The words after `podman` that start a host.
 fn run_words(folder: &Folder, new: &NewHost<'_>) -> Vec<OsString> {
     let mut words: Vec<OsString> = [
@@ -417,7 +432,7 @@ fn run_words(folder: &Folder, new: &NewHost<'_>) -> Vec<OsString> {
     words.push(format!("--volume={}:/usr:{options}", new.base.join("usr").display()).into());
     words.push("--rootfs".into());
     words.push(folder.disk(&new.host.name).into());
-    words.push("/sbin/init".into());
+    words.extend(["/bin/sh", "-c", INIT].map(OsString::from));
     words
 }
 
@@ -571,8 +586,10 @@ mod tests {
             "{line}"
         );
         let end = " --volume=/cache/base/root/usr:/usr:O,upperdir=/labs/demo/hosts/edge-1/usr,\
-                   workdir=/labs/demo/hosts/edge-1/usr-work --rootfs /labs/demo/hosts/edge-1/disk /sbin/init";
-        assert!(line.ends_with(end), "{line}");
+                   workdir=/labs/demo/hosts/edge-1/usr-work --rootfs /labs/demo/hosts/edge-1/disk /bin/sh -c ";
+        let (before, init) = line.split_once(" -c while ").expect("what a host starts with");
+        assert!(format!("{before} -c ").ends_with(end), "{line}");
+        assert!(init.ends_with("\nexec /sbin/init"), "{line}");
     }
 
     #[test]
