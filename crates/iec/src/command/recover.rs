@@ -17,10 +17,11 @@ use iec_host::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{Request, apply, run_name};
+use super::apply::{Request, apply};
 use super::content::Content;
 use super::interrupt;
 use super::kubeconfig::{self, Target};
+use super::operation::{Claims, run_name};
 use super::planning::failures;
 use super::reach::{HostTrouble, block_on, fleet, unanswered};
 use super::reset::refuse_foreign;
@@ -390,6 +391,7 @@ async fn take_in(
         kubeconfig: &kubeconfig,
         token_life: TOKEN_LIFE,
         who: &settings.who,
+        claims: Claims::Free,
         left_out: &BTreeSet::new(),
         selection: &StepSelection::default(),
         saved: None,
