@@ -229,6 +229,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "iec recover --from edge-2",
     ),
     row(
+        "IEC4064",
+        "Calico's own etcd cannot be recovered by IEC",
+        "With several control planes and `datastore: etcd` two databases have lost their majority, and what the newest data of the one is, the other does not tell. IEC starts the cluster's again, not Calico's.",
+        "Choose the control plane to go on with. On the others that answer move `etcd.yaml` and `calico-etcd.yaml` out of `/etc/kubernetes/manifests`. On that one put the line `    - --force-new-cluster` below `    - etcd` in both files, wait until `kubectl get nodes` answers, and take the lines out again. Then give the others up in the site file and apply; new hosts join as ever.",
+        "{name: edge-2, role: control-plane, state: absent, unreachable: true}",
+    ),
+    row(
         "IEC4901",
         "the program cannot start its threads",
         "The operating system refused: too many processes of this user, or no memory.",

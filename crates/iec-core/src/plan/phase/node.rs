@@ -3,6 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use crate::content::Digest;
+use crate::plan::calico_etcd;
 use crate::plan::lower::node_units;
 use crate::plan::op::{LeavingMember, Op, Wait};
 use crate::plan::part::PartBuilder;
@@ -133,6 +134,7 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
         let member = (host.role() == Role::ControlPlane).then(|| LeavingMember {
             first: part.host.name().to_string(),
             peer: etcd_peer(host),
+            calico_peer: site.network().has_calico_etcd().then(|| calico_etcd::peer(host)),
         });
         let name = format!("leave.{node}");
         part.step(
