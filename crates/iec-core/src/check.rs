@@ -272,6 +272,18 @@ checks! {
         "of the controller managers and of the schedulers one each is at work",
         next: "See the log of the component on the control plane that holds the lease: `kubectl -n kube-system get leases`, `/var/log/pods/kube-system_kube-controller-manager-*`.",
         about: "Each control plane has a controller manager and a scheduler, of which one is at work: it holds a lease, and renews it every two seconds. Where nobody does, pods stay pending and nothing is made again that is lost.";
+    CALICO_ETCD_MEMBERS = "calico.etcd-members", "IEC5225", settles: true,
+        "the members of Calico's own etcd are the control planes, and each has a vote",
+        next: "Run `iec apply`: it lets a control plane join that is no member. One that is no host of the site any more leaves with `state: absent, unreachable: true`.",
+        about: "With `datastore: etcd` only. One member tells all that it knows: each control plane is a voter, none still learns, and nobody else is among them. The row's note has how many answer, and how many more may fail before new pods get no address.";
+    CALICO_ETCD_VOTER = "calico.etcd-voter", "IEC5226", settles: true,
+        "Calico's own etcd on the control plane follows a leader, votes, and has no alarm",
+        next: "See its log in `/var/log/pods/kube-system_calico-etcd-*`, and whether the other control planes reach 6667/tcp of that host.",
+        about: "With `datastore: etcd` only. The member of each control plane is asked about itself: whether it follows a leader and has a vote, its alarms, and how far it is behind the others.";
+    CALICO_ETCD_PEERS = "calico.etcd-peers", "IEC5227", settles: false,
+        "Calico's own etcd on the control plane reaches the others",
+        next: "Let 6667/tcp pass between the control planes in both directions.",
+        about: "With `datastore: etcd` only. Each control plane asks the member of each other one, as a member does: on port 6667, by the certificate that only members have.";
     CLEANUP_LEFTOVERS = "cleanup.leftovers", "IEC5301", settles: false,
         "nothing is left of an earlier verification",
         next: "See `kubectl get namespaces -l app.kubernetes.io/managed-by=iec-verify -o yaml` for what holds them.",

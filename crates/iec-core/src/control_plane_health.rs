@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use iec_sh::{Cmd, Expr, Program};
 
 use crate::check;
-use crate::plan::{etcd_peer, etcd_says, own_server};
+use crate::plan::{calico_etcd_peer, etcd_peer, etcd_says, own_server};
 use crate::report::{Row, Scope};
 use crate::site::{Site, SiteHost};
 
@@ -49,12 +49,21 @@ pub fn question(site: &Site, host: &SiteHost) -> Expr {
         .quiet();
     let say = |word: &str| Expr::from(Cmd::new(Program::Printf).words(["%s\\n", word]));
     // Its own count of active peers is of no use: a member that has joined counts some as gone for good that it talks to.
-    let others = site.control_planes().filter(|other| other.name() != host.name());
-    let reaches = others.map(|other| Expr::If {
-        condition: Box::new(peer_answers(other).into()),
-        then: vec![say(&format!("reaches {}", other.name()))],
-        otherwise: vec![say(&format!("misses {}", other.name()))],
-    });
+    let others = || site.control_planes().filter(|other| other.name() != host.name());
+    let reaches = |other: &SiteHost, peer: Peer| {
+        let what = peer.word();
+        Expr::If {
+            condition: Box::new(peer_answers(&peer.address(other), peer.certificates()).into()),
+            then: vec![say(&format!("{what}reaches {}", other.name()))],
+            otherwise: vec![say(&format!("{what}misses {}", other.name()))],
+        }
+    };
+    let mut of_others: Vec<Expr> = others().map(|other| reaches(other, Peer::Cluster)).collect();
+    if site.network().has_calico_etcd() {
+        // It is asked whatever there is to reach, so that a host that is alone has its row.
+        of_others.push(say("calico etcd"));
+        of_others.extend(others().map(|other| reaches(other, Peer::Calico)));
+    }
     let numbers = Expr::Pipe(vec![
         etcd_says("/metrics").quiet_errors(),
         Cmd::new(Program::Awk).word(NUMBERS),
@@ -64,22 +73,53 @@ pub fn question(site: &Site, host: &SiteHost) -> Expr {
         then: vec![say("api ready")],
         otherwise: vec![say("api silent")],
     };
-    let parts = std::iter::once(own).chain(reaches);
+    let parts = std::iter::once(own).chain(of_others);
     Expr::all(parts.chain([numbers.ignore_failure()]))
 }
 
+/// Of which etcd another control plane has a member.
+#[derive(Debug, Clone, Copy)]
+enum Peer {
+    Cluster,
+    Calico,
+}
+
+impl Peer {
+    /// What stands before the words of an answer about it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "",
+            Self::Calico => "calico-",
+        }
+    }
+
+    fn address(self, other: &SiteHost) -> String {
+        match self {
+            Self::Cluster => etcd_peer(other),
+            Self::Calico => calico_etcd_peer(other),
+        }
+    }
+
+    /// The folder of this control plane's own certificates for it.
+    const fn certificates(self) -> &'static str {
+        match self {
+            Self::Cluster => "/etc/kubernetes/pki/etcd",
+            Self::Calico => "/etc/kubernetes/pki/calico-etcd/etcd",
+        }
+    }
+}
+
 /// Whether the etcd of another control plane answers as it answers to members: with this one's certificate, on their port.
-fn peer_answers(other: &SiteHost) -> Cmd {
-    const PKI: &str = "/etc/kubernetes/pki/etcd";
+fn peer_answers(address: &str, pki: &str) -> Cmd {
     // The port offers HTTP/2 and speaks HTTP/1.1.
     Cmd::new(Program::Env)
         .words(["DISABLE_HTTP2=true", "kubectl", "--kubeconfig=/dev/null"])
         .words(["--request-timeout=5s", "--server"])
-        .word(etcd_peer(other))
+        .word(address)
         .words([
-            &format!("--certificate-authority={PKI}/ca.crt"),
-            &format!("--client-certificate={PKI}/peer.crt"),
-            &format!("--client-key={PKI}/peer.key"),
+            &format!("--certificate-authority={pki}/ca.crt"),
+            &format!("--client-certificate={pki}/peer.crt"),
+            &format!("--client-key={pki}/peer.key"),
         ])
         .words(["get", "--raw", "/members"])
         .quiet()
@@ -94,6 +134,8 @@ pub struct Answer {
     pub reached: Vec<String>,
     /// Those whose etcd does not.
     pub missed: Vec<String>,
+    /// The others whose member of Calico's own etcd does not; nothing where Calico has none.
+    pub calico_missed: Option<Vec<String>>,
     /// Seconds in which 99 of 100 writes were on the disk.
     pub write_seconds: Option<f64>,
     /// Seconds in which 99 of 100 questions to the slowest other member were answered.
@@ -123,20 +165,24 @@ impl Answer {
             api: all("api").first().map(|word| word == "ready"),
             reached: all("reaches"),
             missed: all("misses"),
+            calico_missed: (!all("calico").is_empty()).then(|| all("calico-misses")),
             write_seconds: seconds("write"),
             trip_seconds: seconds("trip"),
         }
     }
 }
 
-/// Two rows for each control plane, from what each said or why it said nothing.
+/// Rows for each control plane, from what each said or why it said nothing.
 #[must_use]
 pub fn judge(answers: &BTreeMap<String, Result<Answer, String>>) -> Vec<Row> {
     let rows = answers.iter().flat_map(|(name, answer)| {
         let scope = || Scope::host(name);
         match answer {
-            Ok(answer) => [judge_api(scope(), answer), judge_etcd(scope(), answer)],
-            Err(reason) => [
+            Ok(answer) => [judge_api(scope(), answer), judge_etcd(scope(), answer)]
+                .into_iter()
+                .chain(judge_calico_etcd(scope(), answer))
+                .collect::<Vec<Row>>(),
+            Err(reason) => vec![
                 check::API_OWN.could_not_tell(scope(), reason),
                 check::ETCD_PEERS.could_not_tell(scope(), reason),
             ],
@@ -189,6 +235,15 @@ fn judge_etcd(scope: Scope, answer: &Answer) -> Row {
     check::ETCD_PEERS.failed(scope, expected, found, vec![])
 }
 
+fn judge_calico_etcd(scope: Scope, answer: &Answer) -> Option<Row> {
+    let missed = answer.calico_missed.as_ref()?;
+    if missed.is_empty() {
+        return Some(check::CALICO_ETCD_PEERS.passed(scope));
+    }
+    let found = format!("that of {} does not answer it", missed.join(" and "));
+    Some(check::CALICO_ETCD_PEERS.failed(scope, "all others reached", found, vec![]))
+}
+
 fn milliseconds(seconds: f64) -> String {
     format!("{:.1} ms", seconds * 1000.0)
 }
@@ -237,6 +292,26 @@ mod tests {
         ]);
         assert_eq!(found(&rows[1]), "the etcd of edge-2 does not answer it");
         assert_eq!(rows[3].outcome, Outcome::Passed);
+    }
+
+    #[test]
+    fn calicos_own_etcd_has_a_row_where_there_is_one() {
+        assert_eq!(judged(&[("edge-1", SAID)]).len(), 2);
+        let said = format!("{SAID}calico etcd\ncalico-reaches edge-2\ncalico-reaches edge-3\n");
+        let rows = judged(&[("edge-1", &said)]);
+        assert_eq!(
+            (rows[2].id.as_ref(), &rows[2].outcome),
+            ("calico.etcd-peers", &Outcome::Passed)
+        );
+        let rows = judged(&[(
+            "edge-1",
+            &said.replace("calico-reaches edge-3", "calico-misses edge-3"),
+        )]);
+        assert_eq!(rows[1].outcome, Outcome::Passed);
+        assert_eq!(found(&rows[2]), "that of edge-3 does not answer it");
+        // The only control plane has nobody to reach.
+        let rows = judged(&[("edge-1", "api ready\nwrite 0.001\ncalico etcd\n")]);
+        assert!(rows.iter().all(|row| row.outcome == Outcome::Passed), "{rows:?}");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::facts::{Facts, Unit};
 use crate::journal::{Journal, Recorded};
 use crate::observed::Observed;
-use crate::plan::{HOME, Phase, StepId, delete_node, drain_node, etcd_peer, remove_member};
+use crate::plan::{
+    HOME, Phase, StepId, Store, calico_etcd_peer, delete_node, drain_node, etcd_peer, remove_member,
+};
 use crate::site::{Role, Site, SiteHost};
 
 /// Something that one host does in one go.
@@ -174,7 +176,7 @@ pub fn stages(site: &Site, journals: &BTreeMap<String, Journal>) -> Vec<Stage> {
                 continue;
             }
             if let Some(control_plane) = control_plane.as_deref().filter(|first| *first != name) {
-                stages.push(leave(control_plane, host));
+                stages.push(leave(site, control_plane, host));
             }
             stages.push(make_bare(name, steps));
         }
@@ -231,7 +233,7 @@ pub fn leaving(observed: &Observed) -> Vec<Stage> {
 const DRAIN_SECONDS: u32 = 30;
 
 /// A host leaves the cluster: its pods go elsewhere or end, its etcd is no voter any more, then the cluster forgets the node.
-pub(crate) fn leave(control_plane: &str, host: &SiteHost) -> Stage {
+pub(crate) fn leave(site: &Site, control_plane: &str, host: &SiteHost) -> Stage {
     let node = host.name().as_str();
     let step = |name: &str, title: String, command: Expr| Recorded {
         step: StepId::from_record(&format!("{LEAVING}{name}")),
@@ -244,10 +246,21 @@ pub(crate) fn leave(control_plane: &str, host: &SiteHost) -> Stage {
         drain_node(node, DRAIN_SECONDS).into(),
     )];
     if host.role() == Role::ControlPlane {
+        if site.network().has_calico_etcd() {
+            steps.push(step(
+                &format!("calico-etcd-{node}"),
+                format!("Take {node} out of Calico's etcd"),
+                Expr::all(remove_member(
+                    Store::Calico,
+                    control_plane,
+                    &calico_etcd_peer(host),
+                )),
+            ));
+        }
         steps.push(step(
             &format!("etcd-{node}"),
             format!("Take the etcd of {node} out"),
-            Expr::all(remove_member(control_plane, &etcd_peer(host))),
+            Expr::all(remove_member(Store::Cluster, control_plane, &etcd_peer(host))),
         ));
     }
     steps.push(step(

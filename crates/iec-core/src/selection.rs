@@ -384,7 +384,7 @@ fn needs_of_cluster(step: &Step, other: &HostPart, at: usize) -> bool {
         return false;
     }
     match step.phase {
-        Phase::Network => matches!(later.phase, Phase::Node | Phase::Helm),
+        Phase::Network => matches!(later.phase, Phase::Network | Phase::Node | Phase::Helm),
         Phase::Node | Phase::Helm | Phase::Finish => false,
         // A token is made for those who join.
         _ if matches!(step.op, Op::Token { .. }) => later.phase == Phase::Join,

@@ -60,6 +60,8 @@ const CALICO: [&str; 2] = ["network.calico-manifest", "network.calico"];
 const CLUSTER: &str = "control-plane.kubeconfigs";
 /// By it a control plane is a voter of etcd.
 const MEMBER: &str = "control-plane.etcd";
+/// By it a control plane is a voter of Calico's own etcd.
+const CALICO_MEMBER: &str = "network.calico-etcd";
 /// Says that a worker has joined.
 const JOINED: &str = "join.preflight";
 /// Says that a node of the cluster is well.
@@ -284,12 +286,19 @@ impl Silence<'_> {
                 | Op::Drain { votes: true, .. },
                 ..,
             ) => self.voters.would_stand_still(VoterChange::Leave),
-            (_, Role::ControlPlane, _) if matches!(step.phase, Phase::ControlPlane | Phase::Node) => {
+            (_, Role::ControlPlane, _)
+                if matches!(step.phase, Phase::ControlPlane | Phase::Network | Phase::Node) =>
+            {
+                // Who asks it to take this one in, or out, is the first.
+                let joins = match step.phase {
+                    Phase::Network => !is_done(MEMBER) || !is_done(CALICO_MEMBER),
+                    _ => !is_done(MEMBER),
+                };
                 match &self.first {
-                    Some(First { name, why }) if !is_done(MEMBER) => {
+                    Some(First { name, why }) if joins => {
                         Some(format!("there is nothing to join while {name} {why}"))
                     }
-                    _ if step.id.as_str() == MEMBER => {
+                    _ if matches!(step.id.as_str(), MEMBER | CALICO_MEMBER) => {
                         self.voters.would_stand_still(match is_done(CLUSTER) {
                             true => VoterChange::Restart,
                             false => VoterChange::Join,

@@ -425,7 +425,7 @@ fn stages(site: &Site, hosts: &BTreeMap<&str, HostUndo>) -> Vec<Stage> {
             {
                 stages.push(Stage {
                     gives_up: false,
-                    ..leave(keeper, host)
+                    ..leave(site, keeper, host)
                 });
             }
             let is_told = |recorded: &&Recorded| role == Role::Worker || !is_free(&recorded.step);

@@ -16,7 +16,7 @@ use iec_core::facts::{Facts, HostAnswer};
 use iec_core::journal::{Journal, Recorded};
 use iec_core::name::HostName;
 use iec_core::observed::{HostObserved, Observed, State};
-use iec_core::plan::{HostPart, Op, Plan, StepId, first_control_plane, is_done_once};
+use iec_core::plan::{CalicoEtcdStart, HostPart, Op, Plan, StepId, first_control_plane, is_done_once};
 use iec_core::removal::refuse;
 use iec_core::reset::stages;
 use iec_core::silence::{Away, Held, hold};
@@ -71,6 +71,19 @@ fn the_first_is_the_one_that_has_made_the_cluster_or_taken_it_over() {
     }
 }
 
+/// The same whose Calico has an etcd of its own.
+fn three_with_calicos_etcd() -> Site {
+    parse(&text_with_calicos_etcd())
+}
+
+fn text_with_calicos_etcd() -> String {
+    let path = support::sites().join("three-control-planes/site.yaml");
+    let text = std::fs::read_to_string(path).expect("an example");
+    let changed = text.replace("    cni: calico\n", "    cni: {calico: {datastore: etcd}}\n");
+    assert_ne!(changed, text);
+    changed
+}
+
 fn ids(plan: &Plan, host: &str) -> BTreeSet<String> {
     let part = plan.host(host).expect("a host");
     part.steps.iter().map(|step| step.id.to_string()).collect()
@@ -78,8 +91,13 @@ fn ids(plan: &Plan, host: &str) -> BTreeSet<String> {
 
 #[test]
 fn what_the_first_alone_does_is_done_once_and_nothing_else_is() {
-    let site = three();
-    let plan = plan_of(&site, &facts_of(&site, &["edge-1", "edge-2", "edge-3"], &[]));
+    for site in [three(), three_with_calicos_etcd()] {
+        assert_first_alone_does_what_is_done_once(&site);
+    }
+}
+
+fn assert_first_alone_does_what_is_done_once(site: &Site) {
+    let plan = plan_of(site, &facts_of(site, &["edge-1", "edge-2", "edge-3"], &[]));
     let (first, other) = (ids(&plan, "edge-1"), ids(&plan, "edge-2"));
     // What it has of its own: the question whether it is alone, Helm, and files.
     let own = [
@@ -94,6 +112,118 @@ fn what_the_first_alone_does_is_done_once_and_nothing_else_is() {
     }
     for id in &other {
         assert!(!is_done_once(&StepId::from_record(id)), "{id}");
+    }
+}
+
+#[test]
+fn every_control_plane_has_a_member_of_calicos_etcd_and_calico_knows_all() {
+    let site = three_with_calicos_etcd();
+    let plan = plan_of(&site, &facts_of(&site, &[], &[]));
+    let members: Vec<_> = plan
+        .steps()
+        .filter_map(|step| match &step.op {
+            Op::CalicoEtcdMember(member) => Some(member),
+            _ => None,
+        })
+        .collect();
+    let starts: Vec<_> = members
+        .iter()
+        .map(|member| match &member.start {
+            CalicoEtcdStart::Alone(_) => (member.node.as_str(), ""),
+            CalicoEtcdStart::Joins(first) => (member.node.as_str(), first.as_str()),
+        })
+        .collect();
+    assert_eq!(
+        starts,
+        [("edge-1", ""), ("edge-2", "edge-1"), ("edge-3", "edge-1")]
+    );
+    for member in &members {
+        assert_eq!(member.quorum, Some(2));
+        assert!(member.peer.ends_with(":6667"), "{}", member.peer);
+    }
+    let manifest = plan
+        .host("edge-1")
+        .expect("a host")
+        .texts()
+        .find(|(step, ..)| step.id.as_str() == "network.calico-manifest")
+        .map(|(_, _, text)| text)
+        .expect("a manifest");
+    let all = "etcd_endpoints: \"https://10.0.7.11:6666,https://10.0.7.12:6666,https://10.0.7.13:6666\"";
+    assert!(
+        manifest.contains(all) || manifest.contains(&all.replace('"', "")),
+        "{manifest}"
+    );
+    let waits = |host: &str| ids(&plan, host).contains("network.calico-etcd-first");
+    assert_eq!(
+        [waits("edge-1"), waits("edge-2"), waits("edge-3")],
+        [false, true, true]
+    );
+    assert!(!ids(&plan, "edge-4").iter().any(|id| id.contains("calico-etcd")));
+}
+
+#[test]
+fn whoever_becomes_the_first_goes_on_with_the_member_that_it_has() {
+    let site = three_with_calicos_etcd();
+    let pods = |maker: &str| -> Vec<(String, String)> {
+        let facts = facts_of_cluster(&site, maker, &["edge-1", "edge-2", "edge-3"], &[]);
+        let plan = plan_of(&site, &facts);
+        let pods = plan.steps().filter_map(|step| match &step.op {
+            Op::CalicoEtcdMember(member) => Some((member.node.clone(), member.pod.clone())),
+            _ => None,
+        });
+        pods.collect()
+    };
+    assert_eq!(pods("edge-1"), pods("edge-2"));
+}
+
+#[test]
+fn a_control_plane_that_leaves_leaves_both_etcds() {
+    let text = text_with_calicos_etcd();
+    for (text, calico) in [
+        (text.replace("datastore: etcd", "datastore: kubernetes"), None),
+        (text, Some("https://10.0.7.99:6667")),
+    ] {
+        let gone = "    - {name: edge-9, address: 10.0.7.99, role: control-plane, state: absent, unreachable: true}\n\n  network:";
+        let site = parse(&text.replace("\n  network:", gone));
+        let plan = plan_of(&site, &facts_of(&site, &["edge-1"], &[]));
+        let leaves: Vec<_> = plan
+            .steps()
+            .filter_map(|step| match &step.op {
+                Op::Leave { member, .. } => member.as_ref(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(leaves.len(), 1);
+        assert_eq!(leaves[0].peer, "https://10.0.7.99:2380");
+        assert_eq!(leaves[0].calico_peer.as_deref(), calico);
+    }
+}
+
+#[test]
+fn a_member_of_calicos_etcd_is_held_as_a_voter_of_the_clusters_is() {
+    let site = three_with_calicos_etcd();
+    let (_, held) = held_of(&site, &["edge-3"], &["edge-1", "edge-2"], "network.calico-etcd");
+    let members = held
+        .iter()
+        .filter(|held| held.step.as_str() == "network.calico-etcd");
+    let reasons: Vec<_> = members.map(|held| held.reason.as_str()).collect();
+    assert_eq!(reasons.len(), 2, "{held:?}");
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.starts_with("edge-3 does not answer, and etcd stands still")),
+        "{reasons:?}"
+    );
+    // The first is asked to take the others in.
+    let (_, held) = held_of(&site, &["edge-1"], &["edge-2", "edge-3"], "network.calico-etcd");
+    let members = held
+        .iter()
+        .filter(|held| held.step.as_str() == "network.calico-etcd");
+    for one in members {
+        assert_eq!(
+            one.reason,
+            "there is nothing to join while edge-1 does not answer"
+        );
     }
 }
 

@@ -75,22 +75,24 @@ impl CalicoData {
     }
 }
 
-/// The objects in a folder of Calico's etcd, by the etcd's pod on the first control plane.
+/// The objects in a folder of Calico's etcd, by the first of its members that answers.
 async fn from_etcd(
     client: &Client,
     expected: &Expected,
     folder: &str,
     deadline: Duration,
 ) -> Read<Vec<Value>> {
-    let Some(host) = expected.control_planes().next() else {
-        return Err("the site has no control plane".to_owned());
-    };
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
-    let pod = format!("{CALICO_ETCD_POD}-{}", host.name);
-    let text = exec::run(&pods, &pod, &calico_etcd_reading(folder), deadline)
-        .await
-        .map_err(|error| error.chain())?;
-    objects_in(&text)
+    let mut answer = Err("the site has no control plane".to_owned());
+    for host in expected.control_planes() {
+        let pod = format!("{CALICO_ETCD_POD}-{}", host.name);
+        let said = exec::run(&pods, &pod, &calico_etcd_reading(folder), deadline).await;
+        answer = said.map_err(|error| error.chain());
+        if answer.is_ok() {
+            break;
+        }
+    }
+    objects_in(&answer?)
 }
 
 /// The objects that etcd's client printed, one a line.

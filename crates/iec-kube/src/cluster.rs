@@ -116,6 +116,24 @@ impl Cluster {
         })
     }
 
+    /// A cluster whose one API server is behind this client.
+    #[cfg(test)]
+    pub(crate) fn of_client(client: Client) -> Self {
+        let url = "https://192.0.2.11:6443".parse().expect("an address");
+        let server = Server {
+            host: "edge-1".to_owned(),
+            address: "192.0.2.11:6443".to_owned(),
+            client,
+            config: Config::new(url),
+        };
+        Self {
+            servers: vec![server],
+            virtual_server: None,
+            server_name: "api".to_owned(),
+            slowness: 1.0,
+        }
+    }
+
     /// A duration for a host of ordinary speed, as long as it must be for this site.
     #[must_use]
     pub fn patient(&self, ordinary: Duration) -> Duration {

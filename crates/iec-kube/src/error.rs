@@ -88,6 +88,18 @@ impl KubeError {
         matches!(self, Self::Api { source, .. } if matches!(&**source, kube::Error::Api(status) if matches!(status.code, 401 | 403)))
     }
 
+    /// Whether the API server said that somebody else has written the object meanwhile.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if matches!(&**source, kube::Error::Api(status) if status.code == 409))
+    }
+
+    /// Whether an API server has judged what was asked. One that has lost its etcd, say, has not: another one may.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if matches!(&**source, kube::Error::Api(status) if status.code < 500))
+    }
+
     /// The error and all its causes, as one line.
     #[must_use]
     pub fn chain(&self) -> String {

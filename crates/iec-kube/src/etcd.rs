@@ -1,10 +1,10 @@
-//! etcd's members as they know each other, and what each of them says of itself.
+//! The members of an etcd, the cluster's or Calico's own, as they know each other, and what each of them says of itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use iec_core::plan::ETCDCTL;
+use iec_core::plan::{CALICO_ETCD_POD, ETCDCTL, calico_etcdctl};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
@@ -20,7 +20,33 @@ use crate::survey::{Read, SYSTEM};
 /// How `etcdctl` is asked.
 const OPTIONS: [&str; 3] = ["--command-timeout=5s", "-w", "json"];
 
-/// What etcd says.
+/// Whose etcd it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Store {
+    /// That of the cluster.
+    Cluster,
+    /// Calico's own.
+    Calico,
+}
+
+impl Store {
+    /// The name of its pods before that of a host, which is their label too.
+    fn pod(self) -> &'static str {
+        match self {
+            Self::Cluster => "etcd",
+            Self::Calico => CALICO_ETCD_POD,
+        }
+    }
+
+    fn etcdctl(self) -> Vec<String> {
+        match self {
+            Self::Cluster => ETCDCTL.map(str::to_owned).to_vec(),
+            Self::Calico => calico_etcdctl(),
+        }
+    }
+}
+
+/// What an etcd says.
 pub(crate) struct EtcdData {
     /// Its members, as one of them knows them.
     pub(crate) members: Read<Vec<EtcdMember>>,
@@ -43,9 +69,9 @@ struct Endpoint {
 
 impl EtcdData {
     /// Asks each control plane's etcd about itself, and the first that answers about all members.
-    pub(crate) async fn read(client: &Client, expected: &Expected, deadline: Duration) -> Self {
+    pub(crate) async fn read(client: &Client, expected: &Expected, store: Store, deadline: Duration) -> Self {
         let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
-        let own = ListParams::default().labels("component=etcd");
+        let own = ListParams::default().labels(&format!("component={}", store.pod()));
         let listed = match within(deadline, "listing the pods of etcd", pods.list(&own)).await {
             Ok(listed) => listed.items,
             Err(error) => {
@@ -63,11 +89,12 @@ impl EtcdData {
                 .any(|each| each.name_any() == pod && is_pod_ready(each))
         };
         let asked = expected.control_planes().map(|node| {
-            let (pods, pod) = (&pods, format!("etcd-{}", node.name));
+            let (pods, pod) = (&pods, format!("{}-{}", store.pod(), node.name));
             let is_ready = is_ready(&pod);
             async move {
                 let status = if is_ready {
-                    let status = ask::<Vec<Endpoint>>(pods, &pod, &["endpoint", "status"], deadline).await;
+                    let words = ["endpoint", "status"];
+                    let status = ask::<Vec<Endpoint>>(store, pods, &pod, &words, deadline).await;
                     status.and_then(|mut all| match all.pop() {
                         Some(endpoint) => Ok(endpoint.status),
                         None => Err("its etcd said nothing of itself".to_owned()),
@@ -82,8 +109,8 @@ impl EtcdData {
         let answers = statuses.iter().find(|(_, status)| status.is_ok());
         let members = match answers {
             Some((name, _)) => {
-                let pod = format!("etcd-{name}");
-                let members = ask::<Members>(&pods, &pod, &["member", "list"], deadline).await;
+                let pod = format!("{}-{name}", store.pod());
+                let members = ask::<Members>(store, &pods, &pod, &["member", "list"], deadline).await;
                 members.map(|list| list.members)
             }
             None => Err("no etcd answers".to_owned()),
@@ -92,13 +119,15 @@ impl EtcdData {
     }
 }
 
-async fn ask<T: DeserializeOwned>(pods: &Api<Pod>, pod: &str, words: &[&str], deadline: Duration) -> Read<T> {
-    let command: Vec<String> = ETCDCTL
-        .iter()
-        .chain(&OPTIONS)
-        .chain(words)
-        .map(|&word| word.to_owned())
-        .collect();
+async fn ask<T: DeserializeOwned>(
+    store: Store,
+    pods: &Api<Pod>,
+    pod: &str,
+    words: &[&str],
+    deadline: Duration,
+) -> Read<T> {
+    let words = OPTIONS.iter().chain(words).map(|&word| word.to_owned());
+    let command: Vec<String> = store.etcdctl().into_iter().chain(words).collect();
     let said = exec::run(pods, pod, &command, deadline).await;
     let said = said.map_err(|error| error.chain())?;
     serde_json::from_str(&said)

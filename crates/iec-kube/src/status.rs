@@ -12,6 +12,7 @@ use crate::certificate::read_certificate;
 use crate::cluster::{Cluster, Server, within};
 use crate::expected::Expected;
 use crate::judge::{is_pod_ready, node_is_ready, pod_trouble, restarts_of, role_of};
+use crate::operator::Operator;
 use crate::recorder::{Recorder, RowSink};
 use crate::survey::Snapshot;
 use crate::verify::{check_servers, new_report, record_unreachable};
@@ -22,6 +23,8 @@ use crate::verify::{check_servers, new_report, record_unreachable};
 pub struct ClusterStatus {
     /// The API servers, one for each control plane.
     pub servers: Vec<ServerStatus>,
+    /// Whose run changes the site now, if one does.
+    pub operator: Option<Operator>,
     /// The version that the API server reports, such as `v1.36.3`.
     pub version: Option<String>,
     /// The nodes, by name; none if they could not be read.
@@ -91,15 +94,18 @@ pub async fn status(cluster: &Cluster, expected: &Expected, sink: RowSink<'_>) -
     let (ready, servers) = tokio::join!(check_servers(cluster, &recorder), read_servers(cluster));
     let mut status = ClusterStatus {
         servers,
+        operator: None,
         version: None,
         nodes: Vec::new(),
         system_pods: Vec::new(),
     };
     if let Some(server) = ready {
-        let (snapshot, version) = tokio::join!(
+        let (snapshot, version, operator) = tokio::join!(
             Snapshot::read(&server.client, expected, cluster.call_deadline()),
-            read_version(cluster, server)
+            read_version(cluster, server),
+            cluster.operator(),
         );
+        status.operator = operator.unwrap_or_default();
         for row in snapshot.judge(expected) {
             recorder.record(row);
         }

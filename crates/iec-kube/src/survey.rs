@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use iec_core::report::{Outcome, Row, Scope};
+use iec_core::site::Datastore;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::calico::CalicoData;
 use crate::check::{self, Check};
 use crate::cluster::within;
-use crate::etcd::EtcdData;
+use crate::etcd::{EtcdData, Store};
 use crate::expected::{Expected, ExpectedDns};
 use crate::helm;
 use crate::judge::{
@@ -44,6 +45,8 @@ pub(crate) struct Snapshot {
     pub(crate) releases: Read<Vec<HelmRelease>>,
     pub(crate) dns_configuration: Read<Option<ConfigMap>>,
     pub(crate) etcd: EtcdData,
+    /// That of Calico, where it has one of its own.
+    pub(crate) calico_etcd: Option<EtcdData>,
     pub(crate) leases: Read<Vec<Lease>>,
     seconds: f64,
 }
@@ -64,6 +67,7 @@ impl Snapshot {
             releases,
             dns_configuration,
             etcd,
+            calico_etcd,
             leases,
         ) = tokio::join!(
             list(Api::all(client.clone()), &all, "nodes", deadline),
@@ -89,7 +93,8 @@ impl Snapshot {
             CalicoData::read(client, expected, deadline),
             helm::read(client, expected, deadline),
             dns_configuration(client, deadline),
-            EtcdData::read(client, expected, deadline),
+            EtcdData::read(client, expected, Store::Cluster, deadline),
+            calico_etcd(client, expected, deadline),
             list(Api::namespaced(client.clone(), SYSTEM), &all, "leases", deadline),
         );
         let seconds = start.elapsed().as_secs_f64();
@@ -103,6 +108,7 @@ impl Snapshot {
             releases,
             dns_configuration,
             etcd,
+            calico_etcd,
             leases,
             seconds,
         }
@@ -121,10 +127,16 @@ impl Snapshot {
         rows.extend(either(&self.pods, &check::CONTROL_PLANE_PODS, |pods| {
             judge_control_plane_pods(expected, pods)
         }));
-        rows.extend(either(&self.etcd.members, &check::ETCD_MEMBERS, |members| {
-            vec![judge_etcd_members(expected, members, &self.etcd.statuses)]
+        rows.extend(judge_etcd(
+            expected,
+            &self.etcd,
+            (&check::ETCD_MEMBERS, &check::ETCD_VOTER),
+        ));
+        let calico = self.calico_etcd.iter();
+        rows.extend(calico.flat_map(|etcd| {
+            let checks = (&check::CALICO_ETCD_MEMBERS, &check::CALICO_ETCD_VOTER);
+            judge_etcd(expected, etcd, checks)
         }));
-        rows.extend(judge_etcd_voters(expected, &self.etcd.statuses));
         rows.extend(either(&self.leases, &check::CONTROLLER_LEASES, |leases| {
             vec![judge_leases(expected, leases)]
         }));
@@ -315,10 +327,36 @@ fn may_settle(row: &Row) -> bool {
     }
 }
 
+/// Rows on the members of an etcd as a whole, and on each of them.
+fn judge_etcd(
+    expected: &Expected,
+    etcd: &EtcdData,
+    (members_check, voter_check): (&'static Check, &'static Check),
+) -> Vec<Row> {
+    let mut rows = either(&etcd.members, members_check, |members| {
+        vec![judge_etcd_members(
+            members_check,
+            expected,
+            members,
+            &etcd.statuses,
+        )]
+    });
+    rows.extend(judge_etcd_voters(voter_check, expected, &etcd.statuses));
+    rows
+}
+
 fn either<T>(read: &Read<Vec<T>>, check: &Check, judge: impl FnOnce(&[T]) -> Vec<Row>) -> Vec<Row> {
     match read {
         Ok(items) => judge(items),
         Err(reason) => vec![check.could_not_tell(Scope::Cluster, reason)],
+    }
+}
+
+/// What Calico's own etcd says, where it has one.
+async fn calico_etcd(client: &Client, expected: &Expected, deadline: Duration) -> Option<EtcdData> {
+    match expected.calico.datastore {
+        Datastore::Kubernetes => None,
+        Datastore::Etcd => Some(EtcdData::read(client, expected, Store::Calico, deadline).await),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Fixtures for tests: a declared site of three hosts, and objects that are as declared.
 
+pub(crate) mod api;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use iec_core::architecture::Architecture;

@@ -54,6 +54,34 @@ pub(super) const ROWS: &[Explanation] = &[
         "iec apply",
     ),
     row(
+        "IEC4008",
+        "somebody else is changing the site",
+        "While a run changes a site whose cluster stands, it holds a Lease in it (iec-operator in kube-system). The message says whose run has it, on which machine it was begun, and since when by the cluster's clock. Nothing was done.",
+        "Wait until that run has ended, or ask who began it. A run that was killed is taken for dead some 75 seconds after its last word, and on the machine where it was begun at once. --take-over stops a living one before its next step.",
+        "iec status",
+    ),
+    row(
+        "IEC4009",
+        "the site was taken over by another run",
+        "Somebody has begun a run with --take-over, or this machine could not be reached for so long that its Lease lapsed (a laptop that slept). Every host has ended between two steps, so nothing is half done.",
+        "See what the other run makes of the site before you go on: what was planned here rests on what the hosts were then.",
+        "iec plan",
+    ),
+    row(
+        "IEC4010",
+        "another run's hold of the site was taken over",
+        "The Lease in the cluster named a run that no longer renews it, or that ended on this machine without giving it back, or that --take-over was to stop. A living run ends before its next step and says so where it was begun.",
+        "Nothing needs to be done. A host on which the former run still works by itself refuses a second one until it has ended.",
+        "iec log",
+    ),
+    row(
+        "IEC4011",
+        "no run can be taken over",
+        "--take-over stops another run by the Lease that it holds in the cluster, and no API server could be asked for it: the cluster is not there, its API server starts again just now, or this machine does not reach it.",
+        "Where a host is locked by another run, wait until an API server answers, and try again.",
+        "iec status",
+    ),
+    row(
         "IEC4020",
         "a run is at work, and the secrets of the site are elsewhere",
         "Somebody else installs or changes the site just now: the message says who, on which host, and since when by that host's clock. The secrets file is on the machine where that run was begun, so nothing can be planned here, and no new one is made.",
@@ -199,6 +227,13 @@ pub(super) const ROWS: &[Explanation] = &[
         "A control plane has data of the cluster and its etcd does not answer on the host itself, so nobody can tell whether it knows more than the others. IEC does not guess: what is given up may be the newest.",
         "Let its etcd start: the kubelet must run, and the disk must have space. Or name a control plane whose etcd answers.",
         "iec recover --from edge-2",
+    ),
+    row(
+        "IEC4064",
+        "Calico's own etcd cannot be recovered by IEC",
+        "With several control planes and `datastore: etcd` two databases have lost their majority, and what the newest data of the one is, the other does not tell. IEC starts the cluster's again, not Calico's.",
+        "Choose the control plane to go on with. On the others that answer move `etcd.yaml` and `calico-etcd.yaml` out of `/etc/kubernetes/manifests`. On that one put the line `    - --force-new-cluster` below `    - etcd` in both files, wait until `kubectl get nodes` answers, and take the lines out again. Then give the others up in the site file and apply; new hosts join as ever.",
+        "{name: edge-2, role: control-plane, state: absent, unreachable: true}",
     ),
     row(
         "IEC4901",

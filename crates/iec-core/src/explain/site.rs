@@ -277,11 +277,4 @@ pub(super) const ROWS: &[Explanation] = &[
         "Write the bare name or address, without scheme and port.",
         "",
     ),
-    row(
-        "IEC0220",
-        "Calico's own etcd has one member",
-        "With `datastore: etcd` Calico's data are in an etcd of its own on the control plane. With several control planes that one would still be the only member, and the network of the pods would end with it.",
-        "Remove `datastore: etcd`, so that Calico keeps its data in the cluster; or keep one control plane.",
-        "",
-    ),
 ];

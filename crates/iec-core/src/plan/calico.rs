@@ -90,7 +90,7 @@ pub(super) struct Patch {
     pub(super) mtu: u32,
     /// Seconds between probes and until they give up, on slow hosts.
     pub(super) probe_seconds: Option<u32>,
-    /// Where Calico's own etcd is, if it has one.
+    /// Where the members of Calico's own etcd are, if it has one, with commas between them.
     pub(super) etcd: Option<String>,
 }
 
@@ -113,7 +113,7 @@ impl Patch {
             ],
             mtu: mtu.unwrap_or_default(),
             probe_seconds: pace.calico_probe_seconds(),
-            etcd: (calico.datastore() == Datastore::Etcd).then(|| calico_etcd::endpoint(site)),
+            etcd: (calico.datastore() == Datastore::Etcd).then(|| calico_etcd::endpoints(site)),
         }
     }
 
@@ -128,8 +128,8 @@ impl Patch {
         let config = find(&mut objects, "ConfigMap", "calico-config")
             .ok_or(CalicoError::Missing("ConfigMap calico-config"))?;
         config["data"]["veth_mtu"] = json!(self.mtu.to_string());
-        if let Some(endpoint) = &self.etcd {
-            configure_etcd(config, endpoint);
+        if let Some(endpoints) = &self.etcd {
+            configure_etcd(config, endpoints);
         }
         let configuration = Digest::of(config["data"].to_string().as_bytes());
         let daemon_set = find(&mut objects, "DaemonSet", "calico-node")
@@ -202,10 +202,10 @@ impl Patch {
 
 /// Where Calico's etcd is and where its pods find their certificate; VXLAN, where upstream's manifest has IPIP and BGP,
 /// for which the bundle has no BIRD.
-fn configure_etcd(config: &mut Value, endpoint: &str) {
+fn configure_etcd(config: &mut Value, endpoints: &str) {
     let file = |name: &str| format!("/calico-secrets/{name}");
     for (key, value) in [
-        ("etcd_endpoints", endpoint.to_owned()),
+        ("etcd_endpoints", endpoints.to_owned()),
         ("etcd_ca", file("etcd-ca")),
         ("etcd_cert", file("etcd-cert")),
         ("etcd_key", file("etcd-key")),

@@ -1,16 +1,16 @@
-//! Calico's own etcd: where it is, the configuration by which its certificates are issued, and its static pod.
+//! Calico's own etcd: where its members are, the configuration by which their certificates are issued, and their static pods.
 
 use std::net::Ipv4Addr;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::plan::document;
 use crate::plan::kubeadm::{API, RUNTIME_SOCKET};
-use crate::site::{Datastore, Site};
+use crate::site::{Datastore, Site, SiteHost};
 
 /// The port for Calico, as the founding page's etcd had it.
 const CLIENT_PORT: u16 = Datastore::ETCD_PORTS[0];
-/// The port for other members, of which there are none yet.
+/// The port for other members.
 const PEER_PORT: u16 = Datastore::ETCD_PORTS[1];
 /// The port for the kubelet's probes.
 const PROBE_PORT: u16 = Datastore::ETCD_PORTS[2];
@@ -25,8 +25,13 @@ pub const POD: &str = "calico-etcd";
 pub(super) const POD_FILE: &str = "/etc/kubernetes/manifests/calico-etcd.yaml";
 /// Its data; `reset` removes it with everything else that the kubelet's containers have made.
 pub(super) const DATA: &str = "/var/lib/calico-etcd";
-/// The part of it that etcd makes itself, for root only.
-pub(super) const MEMBER: &str = "/var/lib/calico-etcd/member";
+/// The argument by which a member is known among the programs that run.
+pub(super) const PROCESS: &str = "--data-dir=/var/lib/calico-etcd";
+/// What a member has written to it once it belongs to a cluster: its log, for root only.
+pub(super) const MEMBER: &str = "/var/lib/calico-etcd/member/wal";
+/// The name that is in the certificates of members only. Every host has a certificate of Calico's by the same authority, by
+/// which nobody may speak as a member.
+const MEMBER_NAME: &str = "member.calico-etcd.iec.internal";
 /// The Secret by which Calico's pods get their certificate.
 pub(super) const SECRET: &str = "calico-etcd-secrets";
 /// The namespace of Calico.
@@ -39,28 +44,47 @@ pub(super) const RENEW_SECONDS: u32 = 90 * 24 * 60 * 60;
 /// Where Calico keeps the certificate that it uses on a host, since it came to it from the cluster.
 pub(super) const IN_USE: &str = "/etc/cni/net.d/calico-tls/etcd-cert";
 
-/// The command that prints what Calico keeps below `folder`, an object a line, in the container of [`POD`].
+/// `etcdctl` in the container of [`POD`], with Calico's certificate.
 #[must_use]
-pub fn reading(folder: &str) -> Vec<String> {
+pub fn etcdctl() -> Vec<String> {
     let words = [
         "etcdctl".to_owned(),
         format!("--endpoints=https://127.0.0.1:{CLIENT_PORT}"),
         format!("--cacert={PKI}/etcd/ca.crt"),
         format!("--cert={PKI}/{CALICO_CLIENT}.crt"),
         format!("--key={PKI}/{CALICO_CLIENT}.key"),
+    ];
+    words.to_vec()
+}
+
+/// The command that prints what Calico keeps below `folder`, an object a line, in the container of [`POD`].
+#[must_use]
+pub fn reading(folder: &str) -> Vec<String> {
+    let get = [
         "get".to_owned(),
         "--prefix".to_owned(),
         "--print-value-only".to_owned(),
         format!("/calico/resources/v3/projectcalico.org/{folder}/"),
     ];
-    words.to_vec()
+    etcdctl().into_iter().chain(get).collect()
 }
 
-/// Where Calico on every host finds it: on the control plane.
-pub(super) fn endpoint(site: &Site) -> String {
-    let address = site.control_planes().next().map(|host| host.node_address());
-    let address = address.expect("a site has a control plane, else it is refused");
-    format!("https://{address}:{CLIENT_PORT}")
+/// Where Calico on every host finds it: on each control plane. A client goes on with the others when one does not answer.
+pub(super) fn endpoints(site: &Site) -> String {
+    let all: Vec<String> = site
+        .control_planes()
+        .map(|host| format!("https://{}:{CLIENT_PORT}", host.node_address()))
+        .collect();
+    all.join(",")
+}
+
+/// Where the other members reach the one of this control plane.
+pub(crate) fn peer(host: &SiteHost) -> String {
+    peer_at(host.node_address())
+}
+
+fn peer_at(address: Ipv4Addr) -> String {
+    format!("https://{address}:{PEER_PORT}")
 }
 
 /// Where it says on its own host how it is, to anybody and without TLS.
@@ -85,12 +109,27 @@ pub(super) fn issue_configuration(node: &str, address: Ipv4Addr, kubernetes: &st
             "certificatesDir": PKI,
             "encryptionAlgorithm": "ECDSA-P256",
             "certificateValidityPeriod": VALIDITY,
+            "etcd": {"local": {"peerCertSANs": [MEMBER_NAME]}},
         }),
     ])
 }
 
-/// The static pod, in the form that kubeadm gives the cluster's etcd.
-pub(super) fn pod(node: &str, address: Ipv4Addr, image: &str) -> String {
+/// With whom a member starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StartsWith {
+    /// Nobody: it makes a new cluster.
+    Nobody,
+    /// Those whose data it has. Without data it starts with nobody, since it does not know where they are.
+    ItsData,
+}
+
+/// The command line of a member's process once it has its data.
+pub(super) fn command_line(node: &str, address: Ipv4Addr) -> String {
+    command(node, address, StartsWith::ItsData).join(" ")
+}
+
+/// The static pod of a member, in the form that kubeadm gives the cluster's etcd.
+pub(super) fn pod(node: &str, address: Ipv4Addr, image: &str, start: StartsWith) -> String {
     let (data, pki) = ("calico-etcd-data", "calico-etcd-certificates");
     let probe = |path: &str, failures: u32| {
         json!({
@@ -117,7 +156,7 @@ pub(super) fn pod(node: &str, address: Ipv4Addr, image: &str) -> String {
                 "name": "etcd",
                 "image": image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": command(node, address),
+                "command": command(node, address, start),
                 "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}},
                 "startupProbe": probe("/readyz", 48),
                 "livenessProbe": probe("/livez", 12),
@@ -132,9 +171,13 @@ pub(super) fn pod(node: &str, address: Ipv4Addr, image: &str) -> String {
     })])
 }
 
-fn command(node: &str, address: Ipv4Addr) -> Vec<Value> {
-    let peer = format!("https://127.0.0.1:{PEER_PORT}");
+fn command(node: &str, address: Ipv4Addr, start: StartsWith) -> Vec<String> {
+    let peer = peer_at(address);
     let client = format!("https://{address}:{CLIENT_PORT}");
+    let state = match start {
+        StartsWith::Nobody => "new",
+        StartsWith::ItsData => "existing",
+    };
     let options = [
         ("name", node.to_owned()),
         ("data-dir", DATA.to_owned()),
@@ -146,22 +189,23 @@ fn command(node: &str, address: Ipv4Addr) -> Vec<Value> {
         ("listen-peer-urls", peer.clone()),
         ("initial-advertise-peer-urls", peer.clone()),
         ("initial-cluster", format!("{node}={peer}")),
+        ("initial-cluster-state", state.to_owned()),
         ("listen-metrics-urls", probe_endpoint()),
         ("client-cert-auth", "true".to_owned()),
         ("trusted-ca-file", format!("{PKI}/etcd/ca.crt")),
         ("cert-file", format!("{PKI}/etcd/server.crt")),
         ("key-file", format!("{PKI}/etcd/server.key")),
-        // No other member is there yet: nothing beside this host can speak as one.
         ("peer-client-cert-auth", "true".to_owned()),
         ("peer-trusted-ca-file", format!("{PKI}/etcd/ca.crt")),
-        ("peer-cert-file", format!("{PKI}/etcd/server.crt")),
-        ("peer-key-file", format!("{PKI}/etcd/server.key")),
+        ("peer-cert-allowed-hostname", MEMBER_NAME.to_owned()),
+        ("peer-cert-file", format!("{PKI}/etcd/peer.crt")),
+        ("peer-key-file", format!("{PKI}/etcd/peer.key")),
         // The API server compacts the cluster's etcd; nobody else would compact this one.
         ("auto-compaction-mode", "periodic".to_owned()),
         ("auto-compaction-retention", "1h".to_owned()),
     ];
-    std::iter::once(json!("etcd"))
-        .chain(options.map(|(name, value)| json!(format!("--{name}={value}"))))
+    std::iter::once("etcd".to_owned())
+        .chain(options.map(|(name, value)| format!("--{name}={value}")))
         .collect()
 }
 
@@ -177,7 +221,8 @@ mod tests {
 
     #[test]
     fn the_pod_serves_by_tls_only_and_keeps_its_ports_and_data_apart() {
-        let pods = read(&pod("edge-1", Ipv4Addr::new(10, 0, 0, 11), "etcd:3"));
+        let address = Ipv4Addr::new(10, 0, 0, 11);
+        let pods = read(&pod("edge-1", address, "etcd:3", StartsWith::ItsData));
         let spec = &pods[0]["spec"];
         let command: Vec<&str> = spec["containers"][0]["command"]
             .as_array()
@@ -200,6 +245,35 @@ mod tests {
         }
         assert!(!command.iter().any(|word| word.contains("/var/lib/etcd")));
         assert_eq!(spec["hostNetwork"], true);
+    }
+
+    #[test]
+    fn a_member_that_has_lost_its_data_does_not_start_as_a_cluster_of_its_own() {
+        let address = Ipv4Addr::new(10, 0, 0, 11);
+        let line = command_line("edge-1", address);
+        assert!(line.contains("--initial-cluster-state=existing"), "{line}");
+        let first = pod("edge-1", address, "etcd:3", StartsWith::Nobody);
+        assert!(first.contains("--initial-cluster-state=new"), "{first}");
+        assert!(
+            first.contains("- --initial-cluster=edge-1=https://10.0.0.11:6667\n"),
+            "{first}"
+        );
+    }
+
+    #[test]
+    fn only_a_certificate_of_a_member_speaks_as_one() {
+        let line = command_line("edge-1", Ipv4Addr::new(10, 0, 0, 11));
+        assert!(
+            line.contains(&format!("--peer-cert-allowed-hostname={MEMBER_NAME}")),
+            "{line}"
+        );
+        assert!(line.contains("--peer-client-cert-auth=true"), "{line}");
+        let documents = read(&issue_configuration(
+            "edge-1",
+            Ipv4Addr::new(10, 0, 0, 11),
+            "v1.36.3",
+        ));
+        assert_eq!(documents[1]["etcd"]["local"]["peerCertSANs"][0], MEMBER_NAME);
     }
 
     #[test]

@@ -26,14 +26,16 @@ use std::time::Duration;
 
 pub use addons::{Addons, corefile};
 pub use calico::felix as felix_settings;
-pub use calico_etcd::{POD as CALICO_ETCD_POD, reading as calico_etcd_reading};
+pub(crate) use calico_etcd::peer as calico_etcd_peer;
+pub use calico_etcd::{POD as CALICO_ETCD_POD, etcdctl as calico_etcdctl, reading as calico_etcd_reading};
 pub use fixed::KEYS as FIXED_KEYS;
 pub use kubeadm::{InitPhase, JoinPhase};
 pub use lower::{After, ETCD_SET_ASIDE, HOME, Lowered, SECRETS, Shown, Undo, lower};
-pub(crate) use lower::{BLOB_QUESTION, delete_node, drain_node, etcd_says, remove_member};
+pub(crate) use lower::{BLOB_QUESTION, Store, delete_node, drain_node, etcd_says, remove_member};
 pub use op::{
-    CalicoSettings, FileContent, FileOp, HelmOp, LeavingMember, Op, Program, ProgramOwner, RecoveryStep,
-    ReleaseMark, Require, SecretName, SeedOp, StoreBlob, Unit, VirtualAddressOp, Wait,
+    CalicoEtcdMember, CalicoEtcdStart, CalicoSettings, FileContent, FileOp, HelmOp, LeavingMember, Op,
+    Program, ProgramOwner, RecoveryStep, ReleaseMark, Require, SecretName, SeedOp, StoreBlob, Unit,
+    VirtualAddressOp, Wait,
 };
 pub use part::{HostPart, journal_script};
 pub use phase::image_names;
@@ -196,7 +198,10 @@ fn host_part(inputs: &Inputs<'_>, host: &SiteHost) -> Result<(HostPart, Option<H
             phase::control_plane(&mut part);
             phase::network(&mut part);
         }
-        PlanRole::ControlPlane => phase::control_plane(&mut part),
+        PlanRole::ControlPlane => {
+            phase::control_plane(&mut part);
+            phase::calico_etcd(&mut part);
+        }
         PlanRole::Worker => phase::join(&mut part),
     }
     phase::network_of_host(&mut part);

@@ -100,6 +100,8 @@ pub enum Op {
         /// kubeadm's configuration for issuing them, without any secret.
         configuration: String,
     },
+    /// The member of Calico's own etcd on this control plane.
+    CalicoEtcdMember(CalicoEtcdMember),
     /// The Secret by which Calico gets one of them.
     CalicoEtcdSecret,
     /// Calico's pods, started again after that certificate was renewed.
@@ -211,6 +213,32 @@ pub struct CalicoSettings {
     pub block_size: u8,
 }
 
+/// A member of Calico's own etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalicoEtcdMember {
+    /// The node that it runs on, whose name is its own.
+    pub node: String,
+    /// Where the others reach it, as `https://10.0.0.12:6667`.
+    pub peer: String,
+    /// Its static pod.
+    pub pod: String,
+    /// The command line of its process when it runs with that pod.
+    pub command_line: String,
+    /// How it starts for the first time.
+    pub start: CalicoEtcdStart,
+    /// How many members must vote, where there are others.
+    pub quorum: Option<usize>,
+}
+
+/// How a member of Calico's own etcd starts for the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CalicoEtcdStart {
+    /// By itself, with this static pod: others join it.
+    Alone(String),
+    /// As a learner of what this node's is a member of. It becomes a voter when it has all of their data.
+    Joins(String),
+}
+
 /// A member of etcd that leaves with its control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeavingMember {
@@ -218,6 +246,8 @@ pub struct LeavingMember {
     pub first: String,
     /// Where the others reach it, as `https://10.0.0.12:2380`.
     pub peer: String,
+    /// Where the others reach that of Calico's own etcd, where there is one, as `https://10.0.0.12:6667`.
+    pub calico_peer: Option<String>,
 }
 
 /// What it takes to start the cluster again from one member of etcd.

@@ -62,7 +62,7 @@ pub fn is_done_once(step: &StepId) -> bool {
     let name = step.as_str();
     match Phase::of(step) {
         // Its objects; the files that they were made from are the host's own.
-        Phase::Network => !matches!(name, "network.calico-manifest" | "network.calico-settings"),
+        Phase::Network => OBJECTS.contains(&name),
         Phase::Helm => is_release(step),
         Phase::Node => ONCE_FOR_A_NODE.iter().any(|what| name.starts_with(what)),
         Phase::ControlPlane => ONCE.contains(&name),
@@ -72,6 +72,13 @@ pub fn is_done_once(step: &StepId) -> bool {
 
 /// What begins the names of the steps about other nodes.
 const ONCE_FOR_A_NODE: [&str; 3] = ["node.taint.", "node.drain.", "node.leave."];
+
+/// The steps of the pod network that are done once for the whole cluster.
+const OBJECTS: [&str; 3] = [
+    "network.calico-etcd-secret",
+    "network.calico",
+    "network.calico-etcd-clients",
+];
 
 /// The steps of a control plane's own phase that are done once for the whole cluster.
 const ONCE: [&str; 5] = [

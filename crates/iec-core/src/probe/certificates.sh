@@ -20,7 +20,7 @@ show() {
 pki=/etc/kubernetes/pki
 for name in ca apiserver apiserver-kubelet-client apiserver-etcd-client front-proxy-ca front-proxy-client etcd/ca \
   etcd/server etcd/peer etcd/healthcheck-client calico-etcd/etcd/ca calico-etcd/etcd/server \
-  calico-etcd/apiserver-etcd-client; do
+  calico-etcd/etcd/peer calico-etcd/apiserver-etcd-client; do
   show "$pki/$name.crt"
 done
 for name in admin controller-manager scheduler; do show "/etc/kubernetes/$name.conf"; done

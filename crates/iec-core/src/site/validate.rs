@@ -103,9 +103,6 @@ fn site(spec: &Spec, problems: &mut Diagnostics) -> Option<Site> {
         kubelet.as_ref(),
         problems,
     );
-    if let (Some(hosts), Some(network)) = (&hosts, &network) {
-        fleet::check_calico_etcd(&hosts.seen, network, hosts.place, problems);
-    }
     let given_control_plane = body.value.control_plane.value();
     if let (Some(given), Some(network)) = (
         given_control_plane.and_then(|given| given.virtual_address.given()),

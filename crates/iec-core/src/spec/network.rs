@@ -97,7 +97,7 @@ pub struct CalicoSpec {
     /// How packets between pods of different hosts travel: always in VXLAN, in VXLAN between subnets only, or (with one host only) as they are.
     #[schemars(default, extend("enum" = ["VXLAN", "VXLANCrossSubnet", "None"], "default" = "VXLAN"))]
     pub encapsulation: Field<String>,
-    /// Where Calico keeps its data: in the Kubernetes API, or in an etcd of its own, against which upstream advises.
+    /// Where Calico keeps its data: in the Kubernetes API, or in an etcd of its own with a member on each control plane, against which upstream advises.
     #[schemars(default, extend("enum" = ["kubernetes", "etcd"], "default" = "kubernetes"))]
     pub datastore: Field<String>,
     /// How Calico finds the address of a host: `kubernetes-internal-ip` (it is the address of the Kubernetes node), or one of the searches below.

@@ -45,6 +45,7 @@ fn a_control_plane_says_whom_it_reaches_and_how_fast_it_writes() {
         api: Some(true),
         reached: names(&["edge-1"]),
         missed: names(&["edge-3"]),
+        calico_missed: None,
         write_seconds: Some(0.002),
         trip_seconds: Some(f64::INFINITY),
     };

@@ -10,6 +10,7 @@
 mod again;
 mod api_away;
 mod calico;
+mod calico_etcd;
 mod cluster;
 mod committed;
 mod control_plane_health;

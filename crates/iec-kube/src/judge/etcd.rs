@@ -1,11 +1,11 @@
-//! Judging etcd: whether its members are the control planes, and whether each of them is well.
+//! Judging an etcd, the cluster's or Calico's own: whether its members are the control planes, and whether each is well.
 
 use std::collections::BTreeMap;
 
 use iec_core::report::{Row, Scope};
 use serde::Deserialize;
 
-use crate::check;
+use crate::check::Check;
 use crate::expected::Expected;
 
 /// How many revisions a member may be behind the newest one: those of a moment, on a busy cluster.
@@ -52,6 +52,7 @@ pub struct EtcdHeader {
 /// A row on the members as a whole, with how many of them may yet fail.
 #[must_use]
 pub fn judge_etcd_members(
+    check: &'static Check,
     expected: &Expected,
     members: &[EtcdMember],
     statuses: &BTreeMap<String, Result<EtcdStatus, String>>,
@@ -90,10 +91,10 @@ pub fn judge_etcd_members(
     };
     let note = format!("{well} of {voters} voters answer: {left}");
     let mut row = if troubles.is_empty() {
-        check::ETCD_MEMBERS.passed(Scope::Cluster)
+        check.passed(Scope::Cluster)
     } else {
         let found = format!("{} members, {voters} of them with a vote", members.len());
-        check::ETCD_MEMBERS.failed(
+        check.failed(
             Scope::Cluster,
             "the control planes of the site, each with a vote",
             found,
@@ -107,6 +108,7 @@ pub fn judge_etcd_members(
 /// A row on each control plane's own etcd.
 #[must_use]
 pub fn judge_etcd_voters(
+    check: &'static Check,
     expected: &Expected,
     statuses: &BTreeMap<String, Result<EtcdStatus, String>>,
 ) -> Vec<Row> {
@@ -118,15 +120,15 @@ pub fn judge_etcd_voters(
     let judge = |name: &str| {
         let scope = Scope::host(name);
         match statuses.get(name) {
-            Some(Ok(status)) => judge_voter(scope, status, newest),
-            Some(Err(reason)) => check::ETCD_VOTER.could_not_tell(scope, reason.as_str()),
-            None => check::ETCD_VOTER.could_not_tell(scope, "it was not asked"),
+            Some(Ok(status)) => judge_voter(check, scope, status, newest),
+            Some(Err(reason)) => check.could_not_tell(scope, reason.as_str()),
+            None => check.could_not_tell(scope, "it was not asked"),
         }
     };
     expected.control_planes().map(|node| judge(&node.name)).collect()
 }
 
-fn judge_voter(scope: Scope, status: &EtcdStatus, newest: u64) -> Row {
+fn judge_voter(check: &'static Check, scope: Scope, status: &EtcdStatus, newest: u64) -> Row {
     let mut troubles = status.errors.clone();
     if status.leader == 0 {
         troubles.push("it follows no leader".to_owned());
@@ -139,12 +141,12 @@ fn judge_voter(scope: Scope, status: &EtcdStatus, newest: u64) -> Row {
         troubles.push(format!("it is {behind} changes behind"));
     }
     if troubles.is_empty() {
-        let mut row = check::ETCD_VOTER.passed(scope);
+        let mut row = check.passed(scope);
         row.note = Some(format!("{} MB of data", status.size / 1_000_000));
         return row;
     }
     let found = troubles.join("; ");
-    check::ETCD_VOTER.failed(
+    check.failed(
         scope,
         "it follows a leader, votes, and has no alarm",
         found,
@@ -158,6 +160,7 @@ mod tests {
     use iec_core::site::Role;
 
     use super::*;
+    use crate::check;
     use crate::testing::expected;
 
     fn three() -> Expected {
@@ -210,13 +213,13 @@ mod tests {
             ("edge-2", Ok(status(90))),
             ("edge-3", Ok(status(89))),
         ];
-        let row = judge_etcd_members(&three(), &members, &statuses(&all));
+        let row = judge_etcd_members(&check::ETCD_MEMBERS, &three(), &members, &statuses(&all));
         assert!(matches!(row.outcome, Outcome::Passed), "{row:?}");
         assert_eq!(
             row.note.as_deref(),
             Some("3 of 3 voters answer: one more may fail")
         );
-        let rows = judge_etcd_voters(&three(), &statuses(&all));
+        let rows = judge_etcd_voters(&check::ETCD_VOTER, &three(), &statuses(&all));
         assert!(
             rows.iter().all(|row| matches!(row.outcome, Outcome::Passed)),
             "{rows:?}"
@@ -227,9 +230,9 @@ mod tests {
             ("edge-2", Ok(status(90))),
             ("edge-3", Ok(status(89))),
         ];
-        let row = judge_etcd_members(&three(), &members, &statuses(&one_away));
+        let row = judge_etcd_members(&check::ETCD_MEMBERS, &three(), &members, &statuses(&one_away));
         assert_eq!(row.note.as_deref(), Some("2 of 3 voters answer: none may fail"));
-        let rows = judge_etcd_voters(&three(), &statuses(&one_away));
+        let rows = judge_etcd_voters(&check::ETCD_VOTER, &three(), &statuses(&one_away));
         assert!(
             matches!(rows[0].outcome, Outcome::CouldNotTell { .. }),
             "{rows:?}"
@@ -244,7 +247,7 @@ mod tests {
             member("old", false),
             member("", true),
         ];
-        let row = judge_etcd_members(&three(), &members, &statuses(&[]));
+        let row = judge_etcd_members(&check::ETCD_MEMBERS, &three(), &members, &statuses(&[]));
         assert_eq!(
             evidence(&row),
             [
@@ -271,7 +274,7 @@ mod tests {
             ("edge-2", Ok(alone)),
             ("edge-3", Ok(status(1))),
         ];
-        let found: Vec<String> = judge_etcd_voters(&three(), &statuses(&all))
+        let found: Vec<String> = judge_etcd_voters(&check::ETCD_VOTER, &three(), &statuses(&all))
             .into_iter()
             .map(|row| match row.outcome {
                 Outcome::Failed(failure) => failure.found,

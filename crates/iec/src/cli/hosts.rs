@@ -35,6 +35,18 @@ pub struct Limit {
     pub limit: Vec<String>,
 }
 
+/// What becomes of another run that is changing the site.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct TakeOver {
+    /// Take the site over from another run that is changing it
+    ///
+    /// That run ends before its next step; no step is cut off. What it has done stays, and this command begins with looking
+    /// at it. Without this option it is refused while somebody else changes the site. A run that has not been heard of for
+    /// a minute needs no taking over.
+    #[arg(long)]
+    pub take_over: bool,
+}
+
 /// Which steps of a site a command thinks of.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Some steps only")]
@@ -150,6 +162,9 @@ pub struct Apply {
     /// It is made when a host has to join, and removed when the last one has.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub token_ttl: TokenLife,
+    /// What becomes of another run
+    #[command(flatten)]
+    pub take_over: TakeOver,
     /// Which steps
     #[command(flatten)]
     pub steps: Steps,
@@ -349,6 +364,9 @@ pub struct Undo {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// What becomes of another run
+    #[command(flatten)]
+    pub take_over: TakeOver,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,
@@ -376,6 +394,9 @@ pub struct Reset {
     /// and authority are taken; a file goes only if `iec apply` has made it and nothing else is in it.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// What becomes of another run
+    #[command(flatten)]
+    pub take_over: TakeOver,
     /// How hosts are reached
     #[command(flatten)]
     pub reach: Reach,

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::{left_out, refuse_all_new, refuse_early, refuse_many};
 use super::content::Content;
-use super::interrupt;
 use super::kubeconfig::{self, Target};
+use super::operation::{Claims, Operation};
 use super::planning::{Asked, Planned, milliseconds, planned};
 use super::reach::{block_on, fleet};
 use super::run_log::{About, RunLog, logged_at, with_log};
@@ -69,6 +69,7 @@ pub(super) fn run(arguments: &Apply, settings: &Settings, ui: &Ui) -> Result<Out
         kubeconfig: &kubeconfig,
         token_life: arguments.token_ttl.0,
         who: &settings.who,
+        claims: arguments.take_over.take_over.into(),
         left_out: &left_out,
         selection: &selection,
         saved: saved.as_ref(),
@@ -104,6 +105,8 @@ pub(super) struct Request<'a> {
     pub(super) token_life: Duration,
     /// Who applies it, for others to read.
     pub(super) who: &'a str,
+    /// Whether it may take the site from another run.
+    pub(super) claims: Claims,
     /// The hosts that are left out.
     pub(super) left_out: &'a BTreeSet<HostName>,
     /// The steps that are done.
@@ -139,6 +142,19 @@ pub(super) async fn apply(
     (request, seeds): (&Request<'_>, Seeds),
     ui: &Ui,
 ) -> Result<Applied, CliError> {
+    let mut operation = Operation::new("apply", file, (request.who, request.logs), request.claims);
+    let applied = apply_as(&mut operation, content, fleet, (file, request, seeds), ui).await;
+    operation.end(applied).await
+}
+
+async fn apply_as(
+    operation: &mut Operation<'_>,
+    content: &Content,
+    fleet: &Fleet,
+    (file, request, seeds): (&SiteFile, &Request<'_>, Seeds),
+    ui: &Ui,
+) -> Result<Applied, CliError> {
+    operation.take_over(fleet, ui).await?;
     let kubeconfig = request.kubeconfig;
     let began = Instant::now();
     let asked = Asked {
@@ -167,11 +183,12 @@ pub(super) async fn apply(
     let mut log = None;
     tracing::debug!(milliseconds = milliseconds(began), "asked and planned");
     if !planned.changes.is_settled() {
+        operation.begin(planned.of_cluster(), ui).await?;
         let hashing = Instant::now();
         content.check(&lacking(&planned))?;
         tracing::debug!(milliseconds = milliseconds(hashing), "hashed what is to be sent");
         let logged;
-        (summary, logged) = executed(&planned, content, fleet, (file, request), ui).await;
+        (summary, logged) = executed(&planned, content, fleet, (file, request, operation), ui).await;
         let error = run_error(
             &summary,
             Some(&planned.plan),
@@ -244,21 +261,20 @@ async fn executed(
     planned: &Planned,
     content: &Content,
     fleet: &Fleet,
-    (file, request): (&SiteFile, &Request<'_>),
+    (file, request, operation): (&SiteFile, &Request<'_>, &Operation<'_>),
     ui: &Ui,
 ) -> (Summary, RunLog) {
-    let stop = interrupt::token();
-    let run = run_name();
-    let owner = format!("iec apply by {} (run {run})", request.who);
+    let stop = operation.stop();
+    let Operation { run, owner, .. } = operation;
     let about = About {
         folder: request.logs,
         site: &planned.plan.site,
         site_file: &file.path,
         run: run.as_str(),
-        owner: &owner,
+        owner,
     };
     let log = RunLog::begin(&about, Redaction::of(&planned.credentials), ui);
-    let mut view = RunView::new(ui, "apply", planned, log);
+    let mut view = RunView::new(ui, "apply", planned, log).of(operation);
     ui.event(
         Document::Run,
         &json!({ "run": run.as_str(), "site": planned.plan.site }),
@@ -267,8 +283,8 @@ async fn executed(
         planned,
         content,
         fleet,
-        owner: &owner,
-        run: &run,
+        owner,
+        run,
         stop: &stop,
     };
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
@@ -373,13 +389,6 @@ fn merge(summary: &mut Summary, host: String, later: HostSummary) {
         },
     };
     summary.hosts.insert(host, sum);
-}
-
-/// The name of a run: when it began, and a little randomness, so that no two are the same.
-pub(super) fn run_name() -> RunName {
-    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
-    let salt = std::process::id() % 0x1_0000;
-    RunName::new(format!("{now}-{salt:04x}")).expect("digits, small letters and dashes, well below 60")
 }
 
 impl Applied {

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use iec_core::credentials::Credentials;
 use iec_core::reach;
 use iec_core::release::Release;
 use iec_host::{Bounds, Fleet, Privilege, Script, ask};
@@ -50,6 +51,16 @@ pub(super) async fn open(
             ))
             .next("or put the secrets file beside the site file"));
     };
+    connect(file, release, &known, slowness)
+}
+
+/// Prepares the way to the cluster with these credentials, and asks nobody whether there is one.
+pub(super) fn connect(
+    file: &SiteFile,
+    release: &Release,
+    known: &Credentials,
+    slowness: f64,
+) -> Result<Reached, CliError> {
     let identity =
         credentials::administrator(&known.cluster_ca, Timestamp::now(), LOGIN).map_err(|error| {
             CliError::refused("IEC3958", "the administrator's certificate cannot be issued").caused_by(&error)

@@ -21,6 +21,7 @@ use super::apply::{Request, apply};
 use super::bundle::{self, build, this_machine};
 use super::content::Content;
 use super::kubeconfig::Target;
+use super::operation::Claims;
 use super::reach::{block_on, fleet};
 use super::seed::{Seeding, Seeds};
 use super::{interrupt, lab, site_file, verify};
@@ -72,6 +73,7 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
             kubeconfig: &kubeconfig,
             token_life: TOKEN_LIFE,
             who: &settings.who,
+            claims: Claims::Free,
             left_out: &BTreeSet::new(),
             selection: &StepSelection::default(),
             saved: None,

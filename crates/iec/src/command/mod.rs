@@ -24,6 +24,7 @@ mod lab_host;
 mod log;
 mod log_show;
 pub(crate) mod methods;
+mod operation;
 mod owed;
 mod plan;
 mod planning;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::check::describe;
 use super::content::Content;
+use super::operation::{operator, operator_line};
 use super::planning::{Asked, planned, planned_for};
 use super::reach::{block_on, fleet};
 use super::seed::{Seeding, Seeds};
@@ -44,6 +45,10 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
             block_on(planned(&file, &content, &fleet, asked, ui))?
         }
     };
+    let operator = match planned.of_cluster() {
+        Some(known) => block_on(async { Ok(operator(&file, known).await) })?,
+        None => None,
+    };
     if let Some(path) = &arguments.out {
         saved_plan::write(
             path,
@@ -68,6 +73,7 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         "silent": planned.silent.keys().collect::<Vec<_>>(),
         "held": planned.held,
         "unselected": planned.unselected,
+        "operator": operator,
         "file": arguments.out,
     });
     ui.result(Document::Plan, &value, || {
@@ -78,6 +84,9 @@ pub(super) fn run(arguments: &Plan, settings: &Settings, ui: &Ui) -> Result<Outc
         );
         for warning in &planned.plan.warnings {
             let _ = writeln!(text, "Warning: {warning}.");
+        }
+        if let Some(operator) = &operator {
+            let _ = writeln!(text, "{}", operator_line(operator));
         }
         if planned.silent.is_empty() {
             for line in planned.held_lines() {

@@ -41,6 +41,8 @@ pub(super) struct Planned {
     pub(super) credentials: Credentials,
     /// Whether they were made just now.
     pub(super) made_credentials: bool,
+    /// Whether a control plane that answered has a cluster.
+    pub(super) has_cluster: bool,
     /// The hosts that did not answer, and why: the plan is without them.
     pub(super) silent: BTreeMap<String, HostTrouble>,
     /// What may not be done without them.
@@ -52,6 +54,11 @@ pub(super) struct Planned {
 }
 
 impl Planned {
+    /// The credentials of the cluster, where one stands.
+    pub(super) fn of_cluster(&self) -> Option<&Credentials> {
+        self.has_cluster.then_some(&self.credentials)
+    }
+
     /// That some hosts did not answer, as the end of a command whose other work is done: what `became` of it.
     pub(super) fn silence(&self, became: &str) -> Option<CliError> {
         let hosts = self.silent.iter();
@@ -185,11 +192,22 @@ pub(super) async fn planned(
         changes,
         credentials,
         made_credentials,
+        has_cluster: has_cluster(&file.site, &probed.facts),
         silent,
         held,
         unselected,
         seeds,
     })
+}
+
+/// Whether a control plane has a cluster.
+pub(super) fn has_cluster(site: &Site, facts: &Facts) -> bool {
+    let control_planes = site.control_planes().map(|host| host.name().as_str());
+    let mut known = facts
+        .known()
+        .filter(|(_, host)| host.cluster.ca_certificate.is_some());
+    let control_planes: BTreeSet<&str> = control_planes.collect();
+    known.any(|(name, _)| control_planes.contains(name))
 }
 
 fn names(silent: &BTreeMap<String, HostTrouble>) -> BTreeSet<HostName> {
@@ -294,6 +312,7 @@ pub(super) fn planned_for(
         changes,
         credentials,
         made_credentials: false,
+        has_cluster: false,
         silent: BTreeMap::new(),
         held: Vec::new(),
         unselected,

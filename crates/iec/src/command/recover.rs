@@ -17,10 +17,11 @@ use iec_host::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{Request, apply, run_name};
+use super::apply::{Request, apply};
 use super::content::Content;
 use super::interrupt;
 use super::kubeconfig::{self, Target};
+use super::operation::{Claims, run_name};
 use super::planning::failures;
 use super::reach::{HostTrouble, block_on, fleet, unanswered};
 use super::reset::refuse_foreign;
@@ -45,6 +46,7 @@ const QUESTION: Bounds = Bounds {
 /// Asks every control plane, decides, asks the operator, starts etcd again, and takes the others in anew.
 pub(super) fn run(arguments: &Recover, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
+    refuse_calico_etcd(&file)?;
     let from = arguments
         .from
         .as_deref()
@@ -81,6 +83,19 @@ pub(super) fn run(arguments: &Recover, settings: &Settings, ui: &Ui) -> Result<O
             )),
         }
     })
+}
+
+/// Calico's own etcd has lost its majority with the cluster's, and is not started again by this command.
+fn refuse_calico_etcd(file: &SiteFile) -> Result<(), CliError> {
+    let has_members = file.site.network().has_calico_etcd() && file.site.control_planes().count() > 1;
+    if !has_members {
+        return Ok(());
+    }
+    Err(CliError::refused(
+        "IEC4064",
+        "Calico has an etcd of its own, with a member on each control plane, which IEC cannot start again",
+    )
+    .next("iec explain IEC4064 says how both are started again by hand"))
 }
 
 /// The control plane of this name.
@@ -390,6 +405,7 @@ async fn take_in(
         kubeconfig: &kubeconfig,
         token_life: TOKEN_LIFE,
         who: &settings.who,
+        claims: Claims::Free,
         left_out: &BTreeSet::new(),
         selection: &StepSelection::default(),
         saved: None,

@@ -23,9 +23,9 @@ use serde_json::{Value, json};
 
 use self::earlier::Earlier;
 use self::folder::{Written, write};
-use super::apply::run_name;
 use super::content::Content;
 use super::facts_file;
+use super::operation::run_name;
 use super::planning::planned_unasked;
 use super::reach::home;
 use super::site_file;

@@ -4,21 +4,22 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use iec_core::credentials::Credentials;
 use iec_core::facts::Facts;
 use iec_core::reset::{Stage, remains, stages, transfers};
 use iec_host::{Fleet, HostResult, RunName, StageRun, Summary, run_stage};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::apply::run_name;
 use super::kubeconfig::{self, TakenBack};
-use super::planning::probed;
+use super::log;
+use super::operation::Operation;
+use super::planning::{has_cluster, probed};
 use super::reach::{block_on, fleet, home};
 use super::run_log::{RunLog, logged_at, with_log};
 use super::run_result::{host_json, run_error};
 use super::run_view::{RunView, watch};
 use super::site_file::{self, SiteFile};
-use super::{interrupt, log};
 use crate::cli::Reset;
 use crate::credentials;
 use crate::error::{CliError, Kind, Outcome, unwritable};
@@ -29,78 +30,94 @@ use crate::ui::{Document, Ui, count};
 pub(super) fn run(arguments: &Reset, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
-    let site = file.site.name();
+    let claims = arguments.take_over.take_over.into();
+    let mut operation = Operation::new("reset", &file, (&settings.who, &settings.runs), claims);
     block_on(async {
-        let (journals, silent) = log::read(&fleet).await;
-        if let Some(error) = silent {
-            return Err(
-                error.next("a host that is gone for good: set `unreachable: true` on it in the site file")
-            );
-        }
-        let facts = probed(&fleet).await?.facts;
-        refuse_foreign(&file, &facts)?;
-        let problems = iec_core::reset::refuse(&file.site, &facts);
-        if problems.has_errors() {
-            let error = CliError::refused("IEC1868", format!("the site {site} is not taken back"));
-            return Err(error.with_diagnostics(file.text.clone(), problems));
-        }
-        let mut stages = stages(&file.site, &journals);
-        stages.extend(transfers(&file.site, &journals, &facts));
-        if stages.is_empty() {
-            if let Some(error) = still_there(&file, &facts, Kind::Refused) {
-                return Err(error);
-            }
-            ui.result(Document::Reset, &json!({ "site": site, "stages": [] }), || {
-                format!("Nothing to take back: no host of the site {site} has a journal of IEC.")
-            });
-            return Ok(Outcome::Done);
-        }
-        ui.event(
-            Document::ResetPlan,
-            &json!({ "site": site, "stages": stages.iter().map(stage_json).collect::<Vec<_>>() }),
+        let reset = reset(arguments, (&file, &fleet), &mut operation, (settings, ui)).await;
+        operation.end(reset).await
+    })
+}
+
+async fn reset(
+    arguments: &Reset,
+    (file, fleet): (&SiteFile, &Fleet),
+    operation: &mut Operation<'_>,
+    (settings, ui): (&Settings, &Ui),
+) -> Result<Outcome, CliError> {
+    let site = file.site.name();
+    operation.take_over(fleet, ui).await?;
+    let (journals, silent) = log::read(fleet).await;
+    if let Some(error) = silent {
+        return Err(
+            error.next("a host that is gone for good: set `unreachable: true` on it in the site file")
         );
-        ui.say(&stages_text(&file, &stages));
-        if !arguments.yes
-            && !ui.confirm(
-                &format!("Take the site {site} back? Its cluster and its data will be gone"),
-                "--yes",
-            )?
-        {
-            return Err(CliError::new(
-                Kind::Stopped,
-                "IEC0906",
-                "the question was answered with no",
-            ));
-        }
-        let (summary, log) = take_back(&stages, &fleet, &file, ("reset", ""), (settings, ui)).await?;
-        // A journal says what was done on a host; whether the cluster is gone, only the host itself can say.
-        let facts = probed(&fleet).await?.facts;
-        if let Some(error) = still_there(&file, &facts, Kind::StepFailed) {
+    }
+    let facts = probed(fleet).await?.facts;
+    refuse_foreign(file, &facts)?;
+    let problems = iec_core::reset::refuse(&file.site, &facts);
+    if problems.has_errors() {
+        let error = CliError::refused("IEC1868", format!("the site {site} is not taken back"));
+        return Err(error.with_diagnostics(file.text.clone(), problems));
+    }
+    let mut stages = stages(&file.site, &journals);
+    stages.extend(transfers(&file.site, &journals, &facts));
+    if stages.is_empty() {
+        if let Some(error) = still_there(file, &facts, Kind::Refused) {
             return Err(error);
         }
-        let retired = retire(&file, &fleet, &named_kubeconfigs(arguments, settings), ui)?;
-        let hosts: serde_json::Map<String, serde_json::Value> = summary
-            .hosts
-            .iter()
-            .map(|(name, host)| (name.clone(), host_json(host)))
-            .collect();
-        ui.result(
-            Document::Reset,
-            &json!({
-                "site": site, "hosts": hosts, "removed": retired.removed, "changed": retired.changed,
-                "log": log,
-            }),
-            || {
-                format!(
-                    "The site {site} is taken back: {} bare again.{}\n{}",
-                    are(summary.hosts.len()),
-                    retired.text(),
-                    logged_at(log.as_deref())
-                )
-            },
-        );
-        Ok(Outcome::Done)
-    })
+        ui.result(Document::Reset, &json!({ "site": site, "stages": [] }), || {
+            format!("Nothing to take back: no host of the site {site} has a journal of IEC.")
+        });
+        return Ok(Outcome::Done);
+    }
+    ui.event(
+        Document::ResetPlan,
+        &json!({ "site": site, "stages": stages.iter().map(stage_json).collect::<Vec<_>>() }),
+    );
+    ui.say(&stages_text(file, &stages));
+    if !arguments.yes
+        && !ui.confirm(
+            &format!("Take the site {site} back? Its cluster and its data will be gone"),
+            "--yes",
+        )?
+    {
+        return Err(CliError::new(
+            Kind::Stopped,
+            "IEC0906",
+            "the question was answered with no",
+        ));
+    }
+    let (summary, log) = {
+        operation.begin(credentials_of(file, &facts).as_ref(), ui).await?;
+        take_back(&stages, fleet, file, ("", operation), (settings, ui)).await?
+    };
+    // A journal says what was done on a host; whether the cluster is gone, only the host itself can say.
+    let facts = probed(fleet).await?.facts;
+    if let Some(error) = still_there(file, &facts, Kind::StepFailed) {
+        return Err(error);
+    }
+    let retired = retire(file, fleet, &named_kubeconfigs(arguments, settings), ui)?;
+    let hosts: serde_json::Map<String, serde_json::Value> = summary
+        .hosts
+        .iter()
+        .map(|(name, host)| (name.clone(), host_json(host)))
+        .collect();
+    ui.result(
+        Document::Reset,
+        &json!({
+            "site": site, "hosts": hosts, "removed": retired.removed, "changed": retired.changed,
+            "log": log,
+        }),
+        || {
+            format!(
+                "The site {site} is taken back: {} bare again.{}\n{}",
+                are(summary.hosts.len()),
+                retired.text(),
+                logged_at(log.as_deref())
+            )
+        },
+    );
+    Ok(Outcome::Done)
 }
 
 /// Refuses hosts that belong to a site of another name: a site file that lists them by mistake must not be the end of it.
@@ -155,22 +172,30 @@ pub(super) fn stage_json(stage: &Stage) -> serde_json::Value {
     json!({ "host": stage.host, "title": stage.title, "steps": steps, "last": stage.last })
 }
 
-/// Runs the stages one after the other; the first that does not end well ends the command, whose name and options are given.
+/// The credentials of the cluster, where one stands. A damaged file must not keep hosts from being freed.
+pub(super) fn credentials_of(file: &SiteFile, facts: &Facts) -> Option<Credentials> {
+    let known = || credentials::load(&file.secrets()).ok().flatten();
+    has_cluster(&file.site, facts).then(known).flatten()
+}
+
+/// Runs the stages one after the other; the first that does not end well ends the command, which goes on with these options.
 pub(super) async fn take_back(
     stages: &[Stage],
     fleet: &Fleet,
     file: &SiteFile,
-    (command, options): (&str, &str),
+    (options, operation): (&str, &Operation<'_>),
     (settings, ui): (&Settings, &Ui),
 ) -> Result<(Summary, Option<PathBuf>), CliError> {
-    let (stop, run) = (interrupt::token(), run_name());
-    let owner = format!("iec {command} by {} (run {run})", settings.who);
-    let log = RunLog::of_site(file, (&run, &owner), settings, ui);
-    let mut view = RunView::without_estimate(ui, command, log);
+    let Operation {
+        command, run, owner, ..
+    } = operation;
+    let stop = operation.stop();
+    let log = RunLog::of_site(file, (run, owner), settings, ui);
+    let mut view = RunView::without_estimate(ui, command, log).of(operation);
     let mut summary = Summary::default();
     let run = Run {
-        owner: &owner,
-        run: &run,
+        owner,
+        run,
         stop: &stop,
     };
     for stage in stages {

@@ -12,6 +12,7 @@ use iec_core::redact::Redaction;
 use iec_core::said::said;
 use iec_host::{Progress, RunName};
 
+use super::operation::run_of;
 use super::site_file::SiteFile;
 use crate::credentials;
 use crate::error::CliError;
@@ -68,6 +69,10 @@ impl RunLog {
                 ui.warn("IEC4908", &format!("the run is not logged: {path}: {error}"));
             }
         }
+        if let Some(file) = &log.file {
+            // Whoever finds it without a lock knows that the run has ended. Where a file system has none, nobody finds out.
+            let _ = file.try_lock();
+        }
         log.line(&format!(
             "iec {}: {}, site {} ({})",
             env!("CARGO_PKG_VERSION"),
@@ -101,6 +106,11 @@ impl RunLog {
     /// Where the log is, if there is one.
     pub(super) fn path(&self) -> Option<&Path> {
         self.file.is_some().then_some(self.path.as_path())
+    }
+
+    /// Notes something about the run itself.
+    pub(super) fn remark(&mut self, text: &str) {
+        self.line(text);
     }
 
     /// Notes what happened on a host. `title` is what the step does, for people, where that is known.
@@ -194,6 +204,13 @@ impl RunLog {
             self.written = LONGEST + 1;
         }
     }
+}
+
+/// Whether the run of this owner was one of this machine and user, and is there no longer.
+pub(super) fn has_ended_here(logs: &Path, site: &str, owner: &str) -> bool {
+    let Some(run) = run_of(owner) else { return false };
+    let path = logs.join(site).join(format!("{run}{END_OF_NAME}"));
+    File::open(path).is_ok_and(|log| log.try_lock().is_ok())
 }
 
 /// The error with the place of the run's log, where there is one.
@@ -324,6 +341,20 @@ mod tests {
             "{text}"
         );
         assert_eq!(lines.last(), Some(&"the run is done"));
+    }
+
+    #[test]
+    fn a_run_of_this_machine_that_was_killed_is_known_by_its_log() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (ui, _) = ui();
+        let owner = "iec apply by edge@laptop (run 20261130-100000-0001)";
+        let has_ended = || has_ended_here(folder.path(), "shop", owner);
+        assert!(!has_ended(), "a run of another machine");
+        let log = begin(folder.path(), "20261130-100000-0001", &ui);
+        assert!(!has_ended(), "it is at work");
+        drop(log);
+        assert!(has_ended());
+        assert!(!has_ended_here(folder.path(), "shop", "iec apply by edge@laptop"));
     }
 
     #[test]

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use iec_core::event::Event;
 use iec_core::plan::{HostPart, StepId};
 use iec_host::Progress;
+use iec_kube::Loss;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
+use super::operation::{Operation, lost_to};
 use super::planning::Planned;
 use super::run_log::RunLog;
 use crate::ui::{Board, Document, Mark, Ui, duration, size};
@@ -42,6 +45,8 @@ pub(super) struct RunView<'ui> {
     /// What each host receives, where it receives something.
     receiving: BTreeMap<String, Receiving>,
     told_to_stop: bool,
+    /// How the site was lost to another run, where it was.
+    loss: Option<Arc<OnceLock<Loss>>>,
     log: RunLog,
 }
 
@@ -124,6 +129,7 @@ impl<'ui> RunView<'ui> {
             at_work: BTreeMap::new(),
             receiving: BTreeMap::new(),
             told_to_stop: false,
+            loss: None,
             log,
         };
         for change in &planned.changes.steps {
@@ -154,8 +160,19 @@ impl<'ui> RunView<'ui> {
             at_work: BTreeMap::new(),
             receiving: BTreeMap::new(),
             told_to_stop: false,
+            loss: None,
             log,
         }
+    }
+
+    /// The same for a run that may lose the site to another one.
+    #[must_use]
+    pub(super) fn of(mut self, operation: &Operation<'_>) -> Self {
+        self.loss = operation.loss();
+        if let Some(why) = operation.unheld() {
+            self.log.remark(&why);
+        }
+        self
     }
 
     /// Shows one thing that happened.
@@ -296,7 +313,14 @@ impl<'ui> RunView<'ui> {
         if !self.told_to_stop {
             self.told_to_stop = true;
             let text = "Every host stops at the end of its present step. Ctrl-C again leaves at once.";
-            self.board.line(Mark::Note, "", text);
+            match self.loss.as_ref().and_then(|loss| loss.get()) {
+                Some(loss) => {
+                    let text = format!("The site {}. {text}", lost_to(loss));
+                    self.log.remark(&text);
+                    self.board.line(Mark::Note, "", &text);
+                }
+                None => self.board.line(Mark::Note, "", text),
+            }
         }
     }
 

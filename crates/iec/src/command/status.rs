@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::certificates::{Certificates, certificates};
 use super::control_plane_health::control_plane_rows;
+use super::operation::operator_line;
 use super::owed::{self, Owed};
 use super::reach::{block_on, fleet};
 use super::{bundle, cluster, site_file, verify};
@@ -47,6 +48,9 @@ pub(super) fn run(arguments: &Status, settings: &Settings, ui: &Ui) -> Result<Ou
 fn text(cluster: &ClusterStatus, owed: &[Owed], certificates: &Certificates, report: &Report) -> String {
     let version = cluster.version.as_deref().unwrap_or("of an unknown version");
     let mut text = format!("The cluster of {} is Kubernetes {version}.\n\n", report.site);
+    if let Some(operator) = &cluster.operator {
+        let _ = writeln!(text, "  {}\n", operator_line(operator));
+    }
     let width = cluster
         .nodes
         .iter()

@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 
 use iec_core::runs::{Run, runs};
 use iec_core::undo::{NoUndo, Stays, Target, Undoing, Why, put_back, undoing};
+use iec_host::Fleet;
 use serde_json::{Map, Value, json};
 
 use super::log;
+use super::operation::Operation;
 use super::planning::probed;
 use super::reach::{block_on, fleet};
-use super::reset::{refuse_foreign, stage_json, take_back};
+use super::reset::{credentials_of, refuse_foreign, stage_json, take_back};
 use super::run_log::logged_at;
 use super::run_result::host_json;
 use super::site_file::{self, SiteFile};
@@ -29,70 +31,92 @@ const MOST_NAMED: usize = 20;
 pub(super) fn run(arguments: &Undo, settings: &Settings, ui: &Ui) -> Result<Outcome, CliError> {
     let file = site_file::read(&arguments.site)?;
     let fleet = fleet(&file.site, &arguments.reach, settings)?;
+    let claims = arguments.take_over.take_over.into();
+    let mut operation = Operation::new("undo", &file, (&settings.who, &settings.runs), claims);
+    block_on(async {
+        let undone = undo(arguments, (&file, &fleet), &mut operation, (settings, ui)).await;
+        operation.end(undone).await
+    })
+}
+
+async fn undo(
+    arguments: &Undo,
+    (file, fleet): (&SiteFile, &Fleet),
+    operation: &mut Operation<'_>,
+    (settings, ui): (&Settings, &Ui),
+) -> Result<Outcome, CliError> {
     let target = match (&arguments.run, &arguments.to) {
         (Some(run), _) => Target::Run(run),
         (None, Some(step)) => Target::To(step),
         (None, None) => Target::LastRun,
     };
-    block_on(async {
-        let (journals, silent) = log::read(&fleet).await;
-        if let Some(error) = silent {
-            return Err(error.evidence("what was done there, nobody can say"));
+    if !arguments.dry_run {
+        operation.take_over(fleet, ui).await?;
+    }
+    let (journals, silent) = log::read(fleet).await;
+    if let Some(error) = silent {
+        return Err(error.evidence("what was done there, nobody can say"));
+    }
+    let facts = probed(fleet).await?.facts;
+    refuse_foreign(file, &facts)?;
+    let undoing = undoing(&file.site, &journals, target).map_err(|reason| refused(file, reason))?;
+    if ends_containers(&undoing) {
+        let problems = iec_core::reset::refuse(&file.site, &facts);
+        if problems.has_errors() {
+            let error = CliError::refused("IEC1868", "it is not taken back");
+            return Err(error.with_diagnostics(file.text.clone(), problems));
         }
-        let facts = probed(&fleet).await?.facts;
-        refuse_foreign(&file, &facts)?;
-        let undoing = undoing(&file.site, &journals, target).map_err(|reason| refused(&file, reason))?;
-        if ends_containers(&undoing) {
-            let problems = iec_core::reset::refuse(&file.site, &facts);
-            if problems.has_errors() {
-                let error = CliError::refused("IEC1868", "it is not taken back");
-                return Err(error.with_diagnostics(file.text.clone(), problems));
-            }
-        }
-        let known = runs(&journals);
-        let run = known.iter().find(|run| Some(&run.run) == undoing.run.as_ref());
-        let value = json!({
-            "site": file.site.name(), "run": undoing.run, "stays": undoing.stays,
-            "stages": undoing.stages.iter().map(stage_json).collect::<Vec<_>>(),
-        });
-        if arguments.dry_run {
-            ui.result(Document::UndoPlan, &value, || text(&undoing, run));
-            return Ok(Outcome::Done);
-        }
-        ui.event(Document::UndoPlan, &value);
-        ui.say(&text(&undoing, run));
-        if (!undoing.stays.is_empty() && !arguments.partly) || undoing.stages.is_empty() {
-            return Err(not_whole(&file, &undoing));
-        }
-        if !arguments.yes && !ui.confirm("Take this back", "--yes")? {
-            return Err(CliError::new(
-                Kind::Stopped,
-                "IEC0906",
-                "the question was answered with no",
-            ));
-        }
-        let options = options(arguments, &undoing);
-        let (summary, log) =
-            take_back(&undoing.stages, &fleet, &file, ("undo", &options), (settings, ui)).await?;
-        let hosts = summary.hosts.iter();
-        let hosts: Map<String, Value> = hosts
-            .map(|(name, host)| (name.clone(), host_json(host)))
-            .collect();
-        let value = json!({
-            "site": file.site.name(), "run": undoing.run, "hosts": hosts, "stays": undoing.stays, "log": log,
-        });
-        ui.result(Document::Undo, &value, || {
-            let steps: usize = undoing.stages.iter().map(|stage| stage.steps.len()).sum();
-            format!(
-                "Taken back: {} on {}. What the site file still asks for, the next iec apply {} does again.\n{}",
-                count(steps, "step"),
-                count(summary.hosts.len(), "host"),
-                file.word(),
-                logged_at(log.as_deref())
-            )
-        });
-        Ok(Outcome::Done)
-    })
+    }
+    let known = runs(&journals);
+    let run = known.iter().find(|run| Some(&run.run) == undoing.run.as_ref());
+    let value = json!({
+        "site": file.site.name(), "run": undoing.run, "stays": undoing.stays,
+        "stages": undoing.stages.iter().map(stage_json).collect::<Vec<_>>(),
+    });
+    if arguments.dry_run {
+        ui.result(Document::UndoPlan, &value, || text(&undoing, run));
+        return Ok(Outcome::Done);
+    }
+    ui.event(Document::UndoPlan, &value);
+    ui.say(&text(&undoing, run));
+    if (!undoing.stays.is_empty() && !arguments.partly) || undoing.stages.is_empty() {
+        return Err(not_whole(file, &undoing));
+    }
+    if !arguments.yes && !ui.confirm("Take this back", "--yes")? {
+        return Err(CliError::new(
+            Kind::Stopped,
+            "IEC0906",
+            "the question was answered with no",
+        ));
+    }
+    operation.begin(credentials_of(file, &facts).as_ref(), ui).await?;
+    let options = options(arguments, &undoing);
+    let (summary, log) = take_back(
+        &undoing.stages,
+        fleet,
+        file,
+        (&options, operation),
+        (settings, ui),
+    )
+    .await?;
+    let hosts = summary.hosts.iter();
+    let hosts: Map<String, Value> = hosts
+        .map(|(name, host)| (name.clone(), host_json(host)))
+        .collect();
+    let value = json!({
+        "site": file.site.name(), "run": undoing.run, "hosts": hosts, "stays": undoing.stays, "log": log,
+    });
+    ui.result(Document::Undo, &value, || {
+        let steps: usize = undoing.stages.iter().map(|stage| stage.steps.len()).sum();
+        format!(
+            "Taken back: {} on {}. What the site file still asks for, the next iec apply {} does again.\n{}",
+            count(steps, "step"),
+            count(summary.hosts.len(), "host"),
+            file.word(),
+            logged_at(log.as_deref())
+        )
+    });
+    Ok(Outcome::Done)
 }
 
 /// What a command that goes on with this has to say: the run by its name, since it may no longer be the last one.

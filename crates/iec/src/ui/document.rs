@@ -49,7 +49,7 @@ documents! {
     LogRun => "log.run", "`log`: a run that the journals know: whose, when, and what came of it on each host.";
     LogStep => "log.step", "`log show`: what a step did on a host, and what the host has kept of what it printed.";
     Methods => "methods", "`methods`: the ways to install a site, and which of them are proven.";
-    Plan => "plan", "`plan`: every step with its action, what is missing, and the files that it would write.";
+    Plan => "plan", "`plan`: every step with its action, what is missing, the files that it would write, and who changes the site now.";
     Recover => "recover", "The end of `recover`: from which control plane's data the cluster started again, at which revision, and what was set aside.";
     RecoverPlan => "recover.plan", "What `recover` is about to do, and what each control plane knows.";
     Render => "render", "The end of `render`: the folder, its files with their modes, which of them are secret, and what of the hosts was assumed.";
@@ -59,7 +59,7 @@ documents! {
     Run => "run", "A run begins: its name, under which the journals know it.";
     RunEvent => "run.event", "What happens on a host during a run.";
     Seed => "seed", "The end of `bundle seed`: the archive, its digest, and what it says of itself.";
-    Status => "status", "`status`: servers, nodes, system pods, what hosts that left still owe, and the rows that compare them with the site.";
+    Status => "status", "`status`: servers, who changes the site now, nodes, system pods, what hosts that left still owe, and the rows that compare them with the site.";
     Undo => "undo", "The end of `undo`: what became of each host, and what stays as it is.";
     UndoPlan => "undo.plan", "What `undo` is about to take back, and what stays, with the reasons.";
     VerifyRow => "verify.row", "A row of a verification, as soon as it is known.";

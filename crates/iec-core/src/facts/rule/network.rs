@@ -37,8 +37,6 @@ const PORTS: [(Protocol, u16, &str, bool); 11] = [
 ];
 const VXLAN_PORT: u16 = 4789;
 const WIREGUARD_PORT: u16 = 51820;
-/// The port on which Calico's own etcd answers the hosts.
-const CALICO_ETCD_PORT: u16 = Datastore::ETCD_PORTS[0];
 
 fn is_own(interface: &str) -> bool {
     OWN_INTERFACES
@@ -356,7 +354,10 @@ fn openings(subject: &Subject<'_>) -> String {
     if subject.host.role() == Role::ControlPlane {
         ports.insert(0, format!("{api}/tcp"));
         if network.has_calico_etcd() {
-            ports.insert(1, format!("{CALICO_ETCD_PORT}/tcp"));
+            ports.insert(1, format!("{}/tcp", Datastore::ETCD_PORTS[0]));
+            if subject.site.control_planes().count() > 1 {
+                ports.insert(2, format!("{}/tcp", Datastore::ETCD_PORTS[1]));
+            }
         }
     }
     let calico = network.cni().calico();

@@ -10,8 +10,9 @@ use crate::plan::calico_etcd::{
 
 /// The certificates: kubeadm's name for each, and its file without an ending. Calico's is called as kubeadm calls that of
 /// the cluster's only client: what a client may do, it may by having been signed.
-const CERTIFICATES: [(&str, &str); 2] = [
+const CERTIFICATES: [(&str, &str); 3] = [
     ("etcd-server", "etcd/server"),
+    ("etcd-peer", "etcd/peer"),
     ("apiserver-etcd-client", CALICO_CLIENT),
 ];
 
@@ -86,12 +87,16 @@ fn lasts(file: &str) -> Expr {
         .into()
 }
 
-/// Asks etcd whether it is ready: kubectl is what a bare host has for asking anything by HTTP.
+/// Asks the member on this host whether it is ready, and has a vote.
 pub(in crate::plan) fn is_ready() -> Expr {
+    says("/readyz").into()
+}
+
+/// What the member on this host says of itself: kubectl is what a bare host has for asking anything by HTTP.
+pub(in crate::plan) fn says(path: &str) -> Cmd {
     Cmd::new(Program::Kubectl)
         .words(["--kubeconfig", "/dev/null", "--server", &probe_endpoint()])
-        .words(["--request-timeout=5s", "get", "--raw", "/readyz"])
-        .into()
+        .words(["--request-timeout=5s", "get", "--raw", path])
 }
 
 /// The keys go from file to API server by pipes: no argument, no output and no other file ever holds one.

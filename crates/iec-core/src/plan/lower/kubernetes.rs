@@ -5,7 +5,7 @@ use iec_sh::{Cmd, Expr, Program};
 use super::ask::{
     ask_cluster, ask_cluster_of_node, kubectl_admin, kubectl_admin_within, kubectl_node, question, run, test,
 };
-use super::etcd_member::{has_no_member, remove_member};
+use super::etcd_member::{Store, has_no_member, remove_member};
 use super::folders::{note_folders, remove_empty_folders, was_absent};
 use super::last_words::KUBELET;
 use super::{Lowered, SECRETS, Undo, turn};
@@ -132,8 +132,16 @@ pub(super) fn leave(node: &str, reachable: bool, member: Option<&LeavingMember>)
         apply.push(drain_node(node, DRAIN_SECONDS).into());
     }
     // Before the host goes: a voter that is gone still counts, and fewer could be lost after it.
-    if let Some(LeavingMember { first, peer }) = member {
-        apply.extend(remove_member(first, peer));
+    if let Some(LeavingMember {
+        first,
+        peer,
+        calico_peer,
+    }) = member
+    {
+        if let Some(peer) = calico_peer {
+            apply.extend(remove_member(Store::Calico, first, peer));
+        }
+        apply.extend(remove_member(Store::Cluster, first, peer));
         apply.push(turn::give_back(node));
     }
     apply.push(delete_node(node).into());
@@ -144,11 +152,22 @@ pub(super) fn leave(node: &str, reachable: bool, member: Option<&LeavingMember>)
         format!("the cluster has no node {node}"),
         has_none(&["nodes"], node),
     )];
-    if let Some(LeavingMember { first, peer }) = member {
+    if let Some(LeavingMember {
+        first,
+        peer,
+        calico_peer,
+    }) = member
+    {
         check.push(question(
             format!("etcd has no member of {node}"),
-            ask_cluster(has_no_member(first, peer)),
+            ask_cluster(has_no_member(Store::Cluster, first, peer)),
         ));
+        check.extend(calico_peer.iter().map(|peer| {
+            question(
+                format!("Calico's etcd has no member of {node}"),
+                ask_cluster(has_no_member(Store::Calico, first, peer)),
+            )
+        }));
     }
     Lowered {
         check,

@@ -5,6 +5,7 @@
 mod ask;
 mod calico;
 pub(super) mod calico_etcd;
+mod calico_etcd_member;
 mod content;
 mod daemon;
 mod differences;
@@ -32,7 +33,8 @@ mod virtual_address;
 
 pub(super) use ask::{ADMIN, kubectl_anonymous};
 pub(crate) use content::BLOB_QUESTION;
-pub(crate) use etcd_member::remove_member;
+pub(super) use etcd_member::member_is_listed;
+pub(crate) use etcd_member::{Store, remove_member};
 use iec_sh::{Expr, Question, RunnerStep, WayBack};
 pub(super) use kubeadm::JOINED;
 pub(crate) use kubernetes::{delete_node, drain_node};
@@ -159,6 +161,7 @@ fn lower_op(step: &Step) -> Lowered {
         Op::CalicoOnHost { node, mtu } => daemon::calico(node, *mtu),
         Op::ProxyOnHost { node, settings } => daemon::proxy(node, settings),
         Op::CalicoEtcdCertificates { configuration } => calico_etcd::certificates(configuration),
+        Op::CalicoEtcdMember(member) => calico_etcd_member::member(id, member),
         Op::CalicoEtcdSecret => calico_etcd::secret(),
         Op::CalicoEtcdClients => calico_etcd::clients(),
         Op::NoSuperAdmin => kubeadm::no_super_admin(),

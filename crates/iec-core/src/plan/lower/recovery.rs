@@ -138,7 +138,7 @@ fn poll(question: Expr, deadline_seconds: u32) -> Expr {
 }
 
 /// Whether a program runs that has this argument.
-fn runs_with(argument: &str) -> Expr {
+pub(super) fn runs_with(argument: &str) -> Expr {
     // An expression of which the last letter is a class does not find whoever looks for it.
     let (rest, last) = argument.split_at(argument.len() - 1);
     let expression = format!("{rest}[{last}]");

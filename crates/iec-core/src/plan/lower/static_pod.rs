@@ -3,7 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{has_stamp, kubectl_admin, kubectl_of_host, question, run, stamp, test};
-use super::etcd_member::remove_member;
+use super::etcd_member::{Store, remove_member};
 use super::gate::Gate;
 use super::last_words::{CONTAINERD, KUBELET};
 use super::{After, HOME, Lowered, Shown, Undo, turn};
@@ -102,7 +102,7 @@ fn turn(pod: &StaticPod, path: &str) -> Vec<Expr> {
     };
     let mut take = turn::take(&among.node);
     if pod.component == Component::Etcd {
-        take.push(turn::others_vote(&among.node, among.quorum));
+        take.push(turn::others_vote(pod.component.name(), &among.node, among.quorum));
     }
     vec![Expr::If {
         condition: Box::new(Expr::all([
@@ -130,7 +130,7 @@ fn write(pod: &StaticPod, made_from: &str) -> Vec<Expr> {
     let mut join = vec![Expr::If {
         condition: Box::new(test(["-d", ETCD_MEMBER])),
         then: vec![],
-        otherwise: remove_member(first, peer).to_vec(),
+        otherwise: remove_member(Store::Cluster, first, peer).to_vec(),
     }];
     join.push(run(
         Program::Kubeadm,
@@ -152,13 +152,27 @@ fn remove_empty(path: &str) -> Expr {
     }
 }
 
-fn is_kubelet_active() -> Expr {
+pub(super) fn is_kubelet_active() -> Expr {
     run(Program::Systemctl, ["is-active", "--quiet", KUBELET])
 }
 
 fn runs(path: &str) -> Expr {
     let mut pipe = processes();
     pipe.push(Cmd::new(Program::Awk).words([RUNS, path, "-"]));
+    Expr::Pipe(pipe)
+}
+
+/// Looks for a process with exactly this command line. It has that line in its own command line: what it ends with must
+/// stand on the same line.
+const IS_RUN: &str = r#"BEGIN { wanted = ARGV[1]; delete ARGV[1] }
+{ sub(/^ +/, ""); sub(/ +$/, "") }
+$0 == wanted { runs = 1 }
+END { exit !runs }"#;
+
+/// Whether a process of this host has this command line.
+pub(super) fn runs_as(command_line: &str) -> Expr {
+    let mut pipe = processes();
+    pipe.push(Cmd::new(Program::Awk).words([IS_RUN, command_line]));
     Expr::Pipe(pipe)
 }
 
@@ -215,9 +229,14 @@ pub(crate) fn etcd_says(path: &str) -> Cmd {
 
 /// What a static pod has printed last: one that does not come up has told nobody but its log.
 pub(in crate::plan) fn what_it_says(name: &str) -> Expr {
+    what_its_container_says(name, name)
+}
+
+/// The same of a container that is not called as its pod is.
+pub(super) fn what_its_container_says(pod: &str, container: &str) -> Expr {
     Cmd::new(Program::Find)
         .words(["/var/log/pods", "-path"])
-        .word(format!("*/kube-system_{name}-*/{name}/*.log"))
+        .word(format!("*/kube-system_{pod}-*/{container}/*.log"))
         .words(["-mmin", "-5", "-exec", "tail", "-n", "3", "{}", "+"])
         .into()
 }

@@ -69,10 +69,11 @@ pub(super) fn take(node: &str) -> Vec<Expr> {
     ]
 }
 
-/// Waits until so many members of etcd besides this host's are ready that it can do without this one.
-pub(super) fn others_vote(node: &str, quorum: usize) -> Expr {
+/// Waits until so many members of this etcd besides this host's are ready that it can do without this one.
+pub(super) fn others_vote(component: &str, node: &str, quorum: usize) -> Expr {
+    let label = format!("component={component}");
     let pods = kubectl_admin()
-        .words(["get", "pods", "-n", "kube-system", "-l", "component=etcd", "-o"])
+        .words(["get", "pods", "-n", "kube-system", "-l", &label, "-o"])
         .word("jsonpath={range .items[*]}{.spec.nodeName} {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}");
     let enough = format!("$1 != \"{node}\" && $2 == \"True\" {{ ready++ }}\nEND {{ exit ready < {quorum} }}");
     Expr::Poll {

@@ -4,7 +4,7 @@ use iec_sh::{Cmd, Expr, Program};
 
 use super::ask::{question, run};
 use super::last_words::{CONTAINERD, KUBELET};
-use super::static_pod::{processes, what_it_says};
+use super::static_pod::{processes, runs_as, what_it_says};
 use super::{Lowered, Undo, file, turn};
 use crate::plan::op::{FileContent, FileOp, VirtualAddressOp};
 use crate::plan::virtual_address::{POD, POD_FILE, as_configured};
@@ -14,12 +14,6 @@ const START_SECONDS: u32 = 120;
 /// Seconds until the kubelet, or whoever ends it without one, has ended it.
 const END_SECONDS: u32 = 60;
 
-/// Looks for a process with exactly this command line. It has that line in its own command line: what it ends with must
-/// stand on the same line.
-const IS_RUN: &str = r#"BEGIN { wanted = ARGV[1]; delete ARGV[1] }
-{ sub(/^ +/, ""); sub(/ +$/, "") }
-$0 == wanted { runs = 1 }
-END { exit !runs }"#;
 /// Looks for any keepalived of such a pod.
 const IS_LEFT: &str = r#"{ sub(/^ +/, "") }
 index($0, "/usr/sbin/keepalived --dont-fork --log-console --vrrp --use-file=/run/keepalived.conf") == 1 { runs = 1 }
@@ -33,7 +27,7 @@ pub(super) fn virtual_address(id: &str, op: &VirtualAddressOp) -> Lowered {
         content: FileContent::Text(op.pod.clone()),
     };
     let mut lowered = file::file(id, &manifest);
-    let runs = among_processes(Cmd::new(Program::Awk).words([IS_RUN, &op.command_line]));
+    let runs = runs_as(&op.command_line);
     lowered.check.push(question(
         "keepalived runs with its present configuration",
         runs.clone(),

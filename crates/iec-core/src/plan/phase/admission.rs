@@ -71,21 +71,19 @@ fn clock(part: &mut PartBuilder<'_>) {
     );
 }
 
-fn cluster(part: &mut PartBuilder<'_>) {
-    let body: String = part
-        .inputs
-        .credentials
-        .cluster_ca
-        .certificate_pem
-        .lines()
-        .filter(|line| !line.starts_with("-----"))
-        .collect();
-    let authority = "/etc/kubernetes/pki/ca.crt";
-    let ours = Expr::Pipe(vec![
-        Cmd::new(Program::Grep).words(["-v", "-e", "-----", authority]),
+/// Whether the file is this certificate.
+fn is_certificate(path: &str, pem: &str) -> Expr {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    Expr::Pipe(vec![
+        Cmd::new(Program::Grep).words(["-v", "-e", "-----", path]),
         Cmd::new(Program::Tr).words(["-d", "\\r\\n"]),
     ])
-    .prints(body);
+    .prints(body)
+}
+
+fn cluster(part: &mut PartBuilder<'_>) {
+    let authority = "/etc/kubernetes/pki/ca.crt";
+    let ours = is_certificate(authority, &part.inputs.credentials.cluster_ca.certificate_pem);
     let none = Expr::from(Cmd::new(Program::Test).words(["-e", authority])).not();
     let what = "IEC1703: the host belongs to no other Kubernetes cluster".to_owned();
     require(
@@ -99,8 +97,15 @@ fn cluster(part: &mut PartBuilder<'_>) {
 
 fn no_other_etcd(part: &mut PartBuilder<'_>) {
     let is_there = |path: &str| Expr::from(Cmd::new(Program::Test).words(["-e", path]));
-    let ours = is_there(calico_etcd::POD_FILE);
     let none = is_there(calico_etcd::MEMBER).not();
+    // Whose authority the host has, of that etcd is what it knows: a reset takes both.
+    let authority = format!("{}/etcd/ca.crt", calico_etcd::PKI);
+    let known = &part.inputs.credentials.calico_etcd_ca;
+    let ours = known.iter().map(|known| {
+        let is_ours = is_certificate(&authority, &known.certificate_pem);
+        Expr::all([is_there(&authority), is_ours])
+    });
+    let allowed = std::iter::once(none).chain(ours);
     require(
         part,
         "calico-etcd",
@@ -109,7 +114,7 @@ fn no_other_etcd(part: &mut PartBuilder<'_>) {
             "IEC1705: no earlier etcd of Calico has left data in {}",
             calico_etcd::DATA
         ),
-        Expr::any([none, ours]),
+        Expr::any(allowed),
     );
 }
 

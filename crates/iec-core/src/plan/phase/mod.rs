@@ -15,7 +15,8 @@ mod system;
 mod virtual_address;
 
 pub(super) use admission::admission;
-use calico_etcd::{calico_etcd, calico_etcd_clients};
+pub(super) use calico_etcd::calico_etcd;
+use calico_etcd::{calico_etcd_clients, calico_etcd_secret};
 pub(crate) use control_plane::own_server;
 pub(super) use control_plane::{api_server, control_plane};
 pub(super) use helm::{helm, is_release};

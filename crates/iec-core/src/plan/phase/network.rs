@@ -21,9 +21,8 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
         part.problem(problem);
         return;
     }
-    if site.network().has_calico_etcd() {
-        super::calico_etcd(part);
-    }
+    super::calico_etcd(part);
+    super::calico_etcd_secret(part);
     let hosts = site
         .present_hosts()
         .filter_map(|host| part.inputs.facts.host(host.name().as_str()));
@@ -61,9 +60,7 @@ pub(in crate::plan) fn network(part: &mut PartBuilder<'_>) {
         3,
         op,
     );
-    if site.network().has_calico_etcd() {
-        super::calico_etcd_clients(part);
-    }
+    super::calico_etcd_clients(part);
 }
 
 /// What Calico and kube-proxy have on this host. Whoever runs the cluster may change both; the host says what it has.

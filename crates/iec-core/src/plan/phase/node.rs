@@ -3,6 +3,7 @@
 use iec_sh::{Cmd, Expr, Program};
 
 use crate::content::Digest;
+use crate::plan::calico_etcd;
 use crate::plan::lower::node_units;
 use crate::plan::op::{LeavingMember, Op, Wait};
 use crate::plan::part::PartBuilder;
@@ -121,7 +122,8 @@ pub(in crate::plan) fn other_nodes(part: &mut PartBuilder<'_>) {
 /// The end of nodes whose hosts leave.
 fn other_nodes_that_leave(part: &mut PartBuilder<'_>) {
     // Of voters that leave first those that are gone: they count, and do not vote.
-    let mut absent: Vec<&SiteHost> = part.inputs.site.absent_hosts().collect();
+    let site = part.inputs.site;
+    let mut absent: Vec<&SiteHost> = site.absent_hosts().collect();
     absent.sort_by_key(|host| !host.unreachable());
     drain_together(part, &absent);
     for host in absent {
@@ -139,6 +141,7 @@ fn other_nodes_that_leave(part: &mut PartBuilder<'_>) {
         let member = (host.role() == Role::ControlPlane).then(|| LeavingMember {
             first: part.host.name().to_string(),
             peer: etcd_peer(host),
+            calico_peer: site.network().has_calico_etcd().then(|| calico_etcd::peer(host)),
         });
         let name = format!("leave.{node}");
         part.step(
@@ -156,7 +159,7 @@ fn other_nodes_that_leave(part: &mut PartBuilder<'_>) {
     }
 }
 
-/// Sends the pods of all nodes away that leave, where one of them is a control plane and not the only one.
+/// Sends the pods of all nodes away that leave, where they are several and one of them is a control plane.
 fn drain_together(part: &mut PartBuilder<'_>, absent: &[&SiteHost]) {
     let leaving: Vec<_> = absent.iter().filter(|host| !host.unreachable()).collect();
     let votes = |host: &SiteHost| host.role() == Role::ControlPlane;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::counted;
 use super::host::Seen;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::site::{Network, Role};
+use crate::site::Role;
 
 /// How many control planes this version of IEC can install.
 /// More voters make each change of the cluster slower, and five survive the loss of two
@@ -112,25 +112,6 @@ pub(super) fn present<'h, 's>(hosts: &'h [Seen<'s>], role: Role) -> impl Iterato
     hosts
         .iter()
         .filter(move |host| host.is_present() && host.role == Some(role))
-}
-
-/// Calico's own etcd has one member, on the only control plane.
-pub(in crate::site) fn check_calico_etcd(
-    hosts: &[Seen<'_>],
-    network: &Network,
-    place: &Place,
-    problems: &mut Diagnostics,
-) {
-    if network.has_calico_etcd() && present(hosts, Role::ControlPlane).count() > 1 {
-        problems.push(
-            Diagnostic::error(
-                "IEC0220",
-                "with several control planes Calico cannot have an etcd of its own: it has one member, and would end with it",
-            )
-            .at(place)
-            .hint("remove `datastore: etcd`: Calico then keeps its data in the cluster, which every control plane has"),
-        );
-    }
 }
 
 /// Whether a pod without tolerations finds a host, such as those of the cluster's DNS on a site that has no worker.
