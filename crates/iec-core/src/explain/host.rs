@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1007",
         "the SSH configuration cannot be used",
-        "Your ssh_config asks for something that IEC cannot do, or cannot be read.",
+        "Your ssh_config asks for something that IEC cannot do, or cannot be read. Where it asks for a ProxyCommand or a PKCS11Provider, the system's ssh is used by itself; on the way to a jump host only with --system-ssh.",
         "Correct it (`ssh -G ADDRESS` shows what holds), or set `access` in the site file.",
         "",
     ),

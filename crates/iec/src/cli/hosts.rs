@@ -23,6 +23,14 @@ pub struct Reach {
     /// The SSH configuration to use instead of the user's and the system's
     #[arg(long, value_name = "FILE")]
     pub ssh_config: Option<PathBuf>,
+    /// Reach hosts by the system's `ssh` always
+    ///
+    /// Without this it is used where the SSH configuration asks for a ProxyCommand or a PKCS11Provider, which only OpenSSH
+    /// has; for GSSAPI it has to be asked for, since many systems switch that on for everybody. Host keys are checked as
+    /// strictly as otherwise, and a `StrictHostKeyChecking no` of the configuration does not count. With a terminal it may
+    /// ask there, for the PIN of a card, say.
+    #[arg(long)]
+    pub system_ssh: bool,
 }
 
 /// Of which hosts of a site a command thinks.

@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
         parallel: 32,
         accept_new_host_keys: false,
         ssh_config: None,
+        system_ssh: false,
     };
     let fleet = fleet(&file.site, &reach, settings)?;
     ui.say("Installing the cluster on the hosts.");

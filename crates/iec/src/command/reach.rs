@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use iec_core::facts::ProbeFailure;
 use iec_core::site::Site;
-use iec_host::{Fleet, HostError, NewHostKeys, SshClient, SshSettings};
+use iec_host::{Fleet, HostError, NewHostKeys, SshClient, SshSettings, SystemSsh};
 
 use crate::cli::Reach;
 use crate::error::{CliError, Kind};
@@ -20,6 +20,10 @@ pub(super) fn fleet(site: &Site, reach: &Reach, settings: &Settings) -> Result<F
     if reach.accept_new_host_keys {
         ssh.new_host_keys = NewHostKeys::Accept;
     }
+    if reach.system_ssh {
+        ssh.system = SystemSsh::Always;
+    }
+    ssh.interactive = settings.interactive;
     let fleet = Fleet::over_ssh(site, &SshClient::new(ssh), &home)
         .map_err(|error| CliError::of(Kind::Refused, "IEC1105", &error))?;
     Ok(fleet.parallel(reach.parallel.into()))
