@@ -349,11 +349,11 @@ impl HostError {
             Self::HostKeyRevoked { .. } => "Give the host a new key (`ssh-keygen -A` after removing the old one), and record it.".to_owned(),
             Self::KnownHosts { .. } => "Make the file readable and writable for you, or pin the host keys in the site.".to_owned(),
             Self::Authentication { user, .. } => format!(
-                "Put one of your public keys into ~{user}/.ssh/authorized_keys on the host (`ssh-copy-id`), or name the right key in the site's `access.identity`."
+                "Put one of your public keys into ~{user}/.ssh/authorized_keys on the host (`ssh-copy-id`), or name the right key in the site's `access.identity`. --ask-login-password logs in by a password."
             ),
             Self::Identity { .. } => "Name a readable key in the site's `access.identity`, or load the key into your SSH agent (`ssh-add FILE`).".to_owned(),
             Self::SudoPassword { user, .. } => format!(
-                "Write `{user} ALL=(root) NOPASSWD: ALL` into /etc/sudoers.d/iec on the host (with `visudo -f`), or give IEC the password."
+                "Write `{user} ALL=(root) NOPASSWD: ALL` into /etc/sudoers.d/iec on the host (with `visudo -f`), or give the password (--ask-sudo-password)."
             ),
             Self::SudoPasswordWrong { .. } => "Give the right password; after several wrong ones the host may lock the account for a while.".to_owned(),
             Self::SudoTerminal { user, .. } => format!(

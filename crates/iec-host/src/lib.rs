@@ -39,7 +39,7 @@ pub use outcome::{Ending, Outcome, Privilege, Signal};
 pub use payload::{INCOMING, Payload};
 pub use probe::{Probed, probe};
 pub use ssh::{
-    Cipher, HostKey, InvalidHostKey, NewHostKeys, PassphrasePrompt, SshClient, SshHost, SshSettings,
-    SshTarget, SystemSsh, public_key,
+    Cipher, HostKey, InvalidHostKey, LoginQuestion, NewHostKeys, PassphrasePrompt, QuestionPrompt, SshClient,
+    SshHost, SshSettings, SshTarget, SystemSsh, public_key,
 };
 pub use sudo_log::refuse_logging_sudo;

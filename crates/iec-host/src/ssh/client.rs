@@ -18,6 +18,7 @@ use super::connection::{Connection, Route};
 use super::host::SshHost;
 use super::host_key::{HostKey, HostKeyPolicy};
 use super::known_hosts::KnownName;
+use super::password::QuestionPrompt;
 use super::system::{Sockets, SystemConnection};
 use super::way::Way;
 use crate::error::HostError;
@@ -72,6 +73,10 @@ pub struct SshSettings {
     pub agent: Option<PathBuf>,
     /// Asks for passphrases; without it, encrypted key files are passed over.
     pub passphrase: Option<PassphrasePrompt>,
+    /// The password to log in with, tried where a host takes no key.
+    pub login_password: Option<Secret<String>>,
+    /// Asks the operator what else a host wants to know from who logs in.
+    pub questions: Option<QuestionPrompt>,
     /// The password for `sudo`, tried where `sudo` asks for one.
     pub sudo_password: Option<Secret<String>>,
     /// What to do about a host whose key is not known.
@@ -101,6 +106,8 @@ impl SshSettings {
             configuration: None,
             agent: None,
             passphrase: None,
+            login_password: None,
+            questions: None,
             sudo_password: None,
             new_host_keys: NewHostKeys::AsConfigured,
             system: SystemSsh::WhereNeeded,

@@ -7,6 +7,7 @@ use iec_core::facts::ProbeFailure;
 use iec_core::site::Site;
 use iec_host::{Fleet, HostError, NewHostKeys, SshClient, SshSettings, SystemSsh};
 
+use super::passwords;
 use crate::cli::Reach;
 use crate::error::{CliError, Kind};
 use crate::settings::Settings;
@@ -24,6 +25,7 @@ pub(super) fn fleet(site: &Site, reach: &Reach, settings: &Settings) -> Result<F
         ssh.system = SystemSsh::Always;
     }
     ssh.interactive = settings.interactive;
+    passwords::give(&reach.passwords, settings, &mut ssh)?;
     let fleet = Fleet::over_ssh(site, &SshClient::new(ssh), &home)
         .map_err(|error| CliError::of(Kind::Refused, "IEC1105", &error))?;
     Ok(fleet.parallel(reach.parallel.into()))
