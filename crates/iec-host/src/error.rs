@@ -96,6 +96,12 @@ pub enum HostError {
         /// The file and line of the known key, or the site.
         known_at: String,
     },
+    /// The system's `ssh` does not know the host's key.
+    #[error("the system's ssh does not know the host key of {address}: {evidence}")]
+    SystemKeyUnknown { address: String, evidence: String },
+    /// The system's `ssh` knows the host by another key.
+    #[error("the system's ssh knows another host key of {address}: {evidence}")]
+    SystemKeyChanged { address: String, evidence: String },
     /// The host shows a key that a known_hosts file revokes.
     #[error("the host key of {address}, {fingerprint}, is revoked by {revoked_at}")]
     HostKeyRevoked {
@@ -269,8 +275,8 @@ impl HostError {
             Self::Configuration { .. } => "IEC1007",
             Self::TooMuch { .. } => "IEC1020",
             Self::NoEnd { .. } => "IEC1021",
-            Self::HostKeyUnknown { .. } => "IEC1101",
-            Self::HostKeyChanged { .. } => "IEC1102",
+            Self::HostKeyUnknown { .. } | Self::SystemKeyUnknown { .. } => "IEC1101",
+            Self::HostKeyChanged { .. } | Self::SystemKeyChanged { .. } => "IEC1102",
             Self::HostKeyRevoked { .. } => "IEC1103",
             Self::KnownHosts { .. } => "IEC1104",
             Self::Authentication { .. } => "IEC1201",
@@ -338,15 +344,16 @@ impl HostError {
             Self::HostKeyUnknown { key, .. } => format!(
                 "Compare the fingerprint with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on its console), then pin it in the site: `hostKey: \"{key}\"`."
             ),
-            Self::HostKeyChanged { .. } => "Find out why: a reinstalled host, another host at this address, or somebody in between. Only then remove the old key from where it is recorded.".to_owned(),
+            Self::SystemKeyUnknown { .. } => "Compare the fingerprint with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on its console), then pin the key in the site (`hostKey`).".to_owned(),
+            Self::HostKeyChanged { .. } | Self::SystemKeyChanged { .. } => "Find out why: a reinstalled host, another host at this address, or somebody in between. Only then remove the old key from where it is recorded.".to_owned(),
             Self::HostKeyRevoked { .. } => "Give the host a new key (`ssh-keygen -A` after removing the old one), and record it.".to_owned(),
             Self::KnownHosts { .. } => "Make the file readable and writable for you, or pin the host keys in the site.".to_owned(),
             Self::Authentication { user, .. } => format!(
-                "Put one of your public keys into ~{user}/.ssh/authorized_keys on the host (`ssh-copy-id`), or name the right key in the site's `access.identity`."
+                "Put one of your public keys into ~{user}/.ssh/authorized_keys on the host (`ssh-copy-id`), or name the right key in the site's `access.identity`. --ask-login-password logs in by a password."
             ),
             Self::Identity { .. } => "Name a readable key in the site's `access.identity`, or load the key into your SSH agent (`ssh-add FILE`).".to_owned(),
             Self::SudoPassword { user, .. } => format!(
-                "Write `{user} ALL=(root) NOPASSWD: ALL` into /etc/sudoers.d/iec on the host (with `visudo -f`), or give IEC the password."
+                "Write `{user} ALL=(root) NOPASSWD: ALL` into /etc/sudoers.d/iec on the host (with `visudo -f`), or give the password (--ask-sudo-password)."
             ),
             Self::SudoPasswordWrong { .. } => "Give the right password; after several wrong ones the host may lock the account for a while.".to_owned(),
             Self::SudoTerminal { user, .. } => format!(

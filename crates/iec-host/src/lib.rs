@@ -6,6 +6,7 @@
 //! line that a host's login shell sees is one of six constants (module `command`), the script comes on standard input.
 
 mod ask;
+mod child;
 mod command;
 mod converse;
 mod error;
@@ -38,7 +39,7 @@ pub use outcome::{Ending, Outcome, Privilege, Signal};
 pub use payload::{INCOMING, Payload};
 pub use probe::{Probed, probe};
 pub use ssh::{
-    Cipher, HostKey, InvalidHostKey, NewHostKeys, PassphrasePrompt, SshClient, SshHost, SshSettings,
-    SshTarget, public_key,
+    Cipher, HostKey, InvalidHostKey, LoginQuestion, NewHostKeys, PassphrasePrompt, QuestionPrompt, SshClient,
+    SshHost, SshSettings, SshTarget, SystemSsh, public_key,
 };
 pub use sudo_log::refuse_logging_sudo;

@@ -2,19 +2,19 @@
 
 use std::process::Stdio;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, Command};
 
+use crate::child;
 use crate::command::{self, Elevation};
-use crate::converse::{Caller, Closed, Event, Feed, Finish, Input, Listener, Output, TimeFrom, converse};
+use crate::converse::{Caller, Feed, Listener, TimeFrom, converse};
 use crate::error::HostError;
 use crate::frame::Nonce;
 use crate::host::{Bounds, Host, Script};
 use crate::listen::{PayloadListener, ScriptListener};
-use crate::outcome::{Outcome, Privilege, Signal};
+use crate::outcome::{Outcome, Privilege};
 use crate::payload::{Payload, STORING};
 use crate::sudo_log::refuse_logging_sudo;
 
@@ -86,17 +86,11 @@ impl LocalHost {
         bounds: (Bounds, TimeFrom),
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Outcome {
-        let mut child = match self.spawn(line) {
+        let child = match self.spawn(line) {
             Ok(child) => child,
             Err(error) => return Outcome::never_ran(error),
         };
-        let input = LocalInput(child.stdin.take());
-        let output = LocalOutput {
-            stdout: child.stdout.take().map(|pipe| (pipe, BytesMut::new())),
-            stderr: child.stderr.take().map(|pipe| (pipe, BytesMut::new())),
-            child,
-            finished: false,
-        };
+        let (output, input) = child::streams(child, ADDRESS, |status| Ok(child::finish(status)));
         let caller = Caller {
             address: ADDRESS,
             user: &self.user,
@@ -151,85 +145,5 @@ impl Host for LocalHost {
                 .await
         }
         .boxed()
-    }
-}
-
-/// The standard input of a program on this machine.
-struct LocalInput(Option<ChildStdin>);
-
-impl Input for LocalInput {
-    async fn send(&mut self, bytes: Bytes) -> Result<(), Closed> {
-        match &mut self.0 {
-            Some(stdin) => stdin.write_all(&bytes).await.map_err(|_| Closed),
-            None => Err(Closed),
-        }
-    }
-
-    async fn finish(&mut self) -> Result<(), Closed> {
-        // Closing the pipe is what says that this was all.
-        self.0 = None;
-        Ok(())
-    }
-}
-
-/// The output of a program on this machine.
-struct LocalOutput {
-    stdout: Option<(ChildStdout, BytesMut)>,
-    stderr: Option<(ChildStderr, BytesMut)>,
-    child: Child,
-    finished: bool,
-}
-
-/// Reads the next piece of a pipe; `None` at its end.
-async fn read<P: tokio::io::AsyncRead + Unpin>(pipe: &mut Option<(P, BytesMut)>) -> Option<Bytes> {
-    let (reader, buffer) = pipe.as_mut()?;
-    buffer.reserve(64 << 10);
-    match reader.read_buf(buffer).await {
-        Ok(read) if read > 0 => Some(buffer.split().freeze()),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-impl Output for LocalOutput {
-    async fn next(&mut self) -> Event {
-        loop {
-            if self.stdout.is_none() && self.stderr.is_none() && self.finished {
-                return Event::Closed;
-            }
-            tokio::select! {
-                bytes = read(&mut self.stdout), if self.stdout.is_some() => match bytes {
-                    Some(bytes) => return Event::Stdout(bytes),
-                    None => self.stdout = None,
-                },
-                bytes = read(&mut self.stderr), if self.stderr.is_some() => match bytes {
-                    Some(bytes) => return Event::Stderr(bytes),
-                    None => self.stderr = None,
-                },
-                status = self.child.wait(), if !self.finished => {
-                    self.finished = true;
-                    return match status {
-                        Ok(status) => Event::Finished(finish(status)),
-                        Err(error) => Event::Lost(HostError::Lost {
-                            address: ADDRESS.to_owned(),
-                            evidence: error.to_string(),
-                        }),
-                    };
-                }
-            }
-        }
-    }
-}
-
-fn finish(status: std::process::ExitStatus) -> Finish {
-    use std::os::unix::process::ExitStatusExt;
-    let signal = status.signal().and_then(|number| u8::try_from(number).ok());
-    match signal {
-        Some(number) => Finish::Killed(Signal(number)),
-        None => Finish::Exited(
-            status
-                .code()
-                .and_then(|code| u8::try_from(code).ok())
-                .unwrap_or(255),
-        ),
     }
 }

@@ -537,6 +537,34 @@ async fn the_wish_to_stop_is_heard_in_a_wait() {
 }
 
 #[tokio::test]
+async fn the_wish_to_stop_does_not_cut_a_change_off_that_waits_to_be_accepted() {
+    let sandbox = Arc::new(Sandbox::start());
+    let folder = tempfile::tempdir().expect("a folder");
+    let host: Arc<dyn Host> = Arc::new(sandbox.host(HOST));
+    let trial = Trial::new(waiting_part(&sandbox.path("")), host, folder.path(), "run-1");
+    let kept = "mkdir -p /var/lib/iec/former && : >/var/lib/iec/former/kube-apiserver.yaml";
+    assert!(sandbox.inside("/bin/sh", &["-c", kept]).status.success());
+    let nothing = Observed::default();
+    let stop = async {
+        begun(&trial).await;
+        trial.stop.cancel();
+        // Long enough for two questions of the wait after the wish is there.
+        let wish = ["-e", "/var/lib/iec/incoming/stop-run-1"];
+        while !sandbox.inside("/usr/bin/test", &wish).status.success() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        std::fs::write(sandbox.path("gate"), "").expect("written");
+    };
+    let (summary, ()) = tokio::join!(trial.execute(&nothing), stop);
+    match summary.result {
+        HostResult::Stopped { before: Some(step) } => assert_eq!(step.as_str(), "system.after"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(summary.changed, 1, "the step under way came to its end");
+}
+
+#[tokio::test]
 async fn a_worker_does_not_wait_for_a_control_plane_that_gave_up() {
     let sandbox = Arc::new(Sandbox::start());
     let folder = tempfile::tempdir().expect("a folder");

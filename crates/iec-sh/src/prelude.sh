@@ -20,9 +20,10 @@ iec_asked='"step":"",
 # The wish that this run may end, from whoever began it.
 iec_stop=$iec_home/incoming/stop-$iec_run
 
-# A wait sleeps between its questions: there it hears the wish to stop, and ends as no question does.
+# A wait sleeps between its questions: there it hears the wish to stop, and ends as no question does. While the former
+# content of a file is kept, its change waits to be accepted: to end that wait would be to take the change for a wrong one.
 sleep() {
-  [ ! -e "$iec_stop" ] || exit 130
+  [ ! -e "$iec_stop" ] || [ -n "$(ls -A "$iec_home/former" 2>/dev/null)" ] || exit 130
   command sleep "$@"
 }
 

@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1007",
         "the SSH configuration cannot be used",
-        "Your ssh_config asks for something that IEC cannot do, or cannot be read.",
+        "Your ssh_config asks for something that IEC cannot do, or cannot be read. Where it asks for a ProxyCommand or a PKCS11Provider, the system's ssh is used by itself; on the way to a jump host only with --system-ssh.",
         "Correct it (`ssh -G ADDRESS` shows what holds), or set `access` in the site file.",
         "",
     ),
@@ -182,8 +182,8 @@ pub(super) const ROWS: &[Explanation] = &[
     row(
         "IEC1201",
         "no key was accepted",
-        "The host took none of the keys that were tried for this account.",
-        "Put one of your public keys into the account's authorized_keys (`ssh-copy-id`), or name the right key as `access.identity`.",
+        "The host took none of the keys that were tried for this account, nor the password where one was given.",
+        "Put one of your public keys into the account's authorized_keys (`ssh-copy-id`), or name the right key as `access.identity`. --ask-login-password, or --login-password-file, logs in by a password.",
         "",
     ),
     row(
@@ -194,10 +194,17 @@ pub(super) const ROWS: &[Explanation] = &[
         "ssh-add ~/.ssh/id_ed25519",
     ),
     row(
+        "IEC1203",
+        "a password file cannot be used",
+        "Others can read it, or it has no password in its first line, or it is not there. A password that others can read is none.",
+        "Make the file yours alone, or let IEC ask (--ask-login-password, --ask-sudo-password).",
+        "chmod 600 FILE",
+    ),
+    row(
         "IEC1301",
         "sudo asks for a password",
         "IEC works as root, and sudo wants a password for this account.",
-        "Allow the account sudo without a password, or give IEC the password.",
+        "Allow the account sudo without a password, or give IEC the password: --ask-sudo-password, or --sudo-password-file with a file that only you can read.",
         "edge ALL=(root) NOPASSWD: ALL      # in /etc/sudoers.d/iec, with `visudo -f`",
     ),
     row(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt};
 use iec_core::secret::Secret;
 use russh::Preferred;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::authentication::KeyRing;
 use super::configuration::{Configuration, Query, StrictHostKeyChecking};
@@ -18,6 +18,9 @@ use super::connection::{Connection, Route};
 use super::host::SshHost;
 use super::host_key::{HostKey, HostKeyPolicy};
 use super::known_hosts::KnownName;
+use super::password::QuestionPrompt;
+use super::system::{Sockets, SystemConnection};
+use super::way::Way;
 use crate::error::HostError;
 
 /// How many jump hosts may lie on the way: more is a loop in the configuration.
@@ -36,6 +39,16 @@ pub enum NewHostKeys {
     Refuse,
     /// Take its key and record it in the user's known_hosts file.
     Accept,
+}
+
+/// When hosts are reached by the system's `ssh` instead of the client that is part of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SystemSsh {
+    /// Where the user's SSH configuration asks for what only OpenSSH has: `ProxyCommand`, `PKCS11Provider`.
+    #[default]
+    WhereNeeded,
+    /// Always.
+    Always,
 }
 
 /// A cipher, for those who want to choose it.
@@ -60,10 +73,18 @@ pub struct SshSettings {
     pub agent: Option<PathBuf>,
     /// Asks for passphrases; without it, encrypted key files are passed over.
     pub passphrase: Option<PassphrasePrompt>,
+    /// The password to log in with, tried where a host takes no key.
+    pub login_password: Option<Secret<String>>,
+    /// Asks the operator what else a host wants to know from who logs in.
+    pub questions: Option<QuestionPrompt>,
     /// The password for `sudo`, tried where `sudo` asks for one.
     pub sudo_password: Option<Secret<String>>,
     /// What to do about a host whose key is not known.
     pub new_host_keys: NewHostKeys,
+    /// When hosts are reached by the system's `ssh`.
+    pub system: SystemSsh,
+    /// Whether a person is there whom the system's `ssh` may ask on the terminal.
+    pub interactive: bool,
     /// The cipher to ask for first; without it, the fastest on this machine.
     pub cipher: Option<Cipher>,
     /// How long a host may take to answer, and again to shake hands.
@@ -85,8 +106,12 @@ impl SshSettings {
             configuration: None,
             agent: None,
             passphrase: None,
+            login_password: None,
+            questions: None,
             sudo_password: None,
             new_host_keys: NewHostKeys::AsConfigured,
+            system: SystemSsh::WhereNeeded,
+            interactive: false,
             cipher: None,
             connect_timeout: Duration::from_secs(10),
             keepalive: Duration::from_secs(15),
@@ -133,6 +158,10 @@ struct Shared {
     keys: KeyRing,
     jumps: Mutex<HashMap<JumpKey, JumpSlot>>,
     connecting: Semaphore,
+    /// The folder for connections of the system's `ssh`, once there is one.
+    sockets: OnceCell<Arc<Sockets>>,
+    /// Held while the system's `ssh` may ask the operator something: one question at a time.
+    asking: Mutex<()>,
 }
 
 /// A jump host and how it is reached.
@@ -151,6 +180,8 @@ impl SshClient {
             keys,
             jumps: Mutex::default(),
             connecting,
+            sockets: OnceCell::new(),
+            asking: Mutex::new(()),
         };
         Self {
             shared: Arc::new(shared),
@@ -168,7 +199,7 @@ impl SshClient {
     }
 
     /// Connects to `target`.
-    pub(crate) async fn connect(&self, target: &SshTarget) -> Result<Arc<Connection>, HostError> {
+    pub(crate) async fn connect(&self, target: &SshTarget) -> Result<Way, HostError> {
         // Some sshd refuse more than ten that shake hands at once, and an agent answers one at a time.
         let _permit = self
             .shared
@@ -176,25 +207,54 @@ impl SshClient {
             .acquire()
             .await
             .expect("the semaphore is never closed");
-        self.connect_via(target, None).await
+        let configuration = self.configuration(target).await?;
+        if self.shared.settings.system == SystemSsh::Always || configuration.only_openssh.is_some() {
+            let connection = self.connect_by_system(target, &configuration).await?;
+            return Ok(Way::System(Arc::new(connection)));
+        }
+        self.connect_via(target, configuration, None).await.map(Way::Own)
+    }
+
+    async fn connect_by_system(
+        &self,
+        target: &SshTarget,
+        configuration: &Configuration,
+    ) -> Result<SystemConnection, HostError> {
+        let settings = &self.shared.settings;
+        let make = async || Sockets::new().map(Arc::new);
+        let sockets = self.shared.sockets.get_or_try_init(make).await;
+        let sockets = sockets.map_err(|source| HostError::Local {
+            program: "ssh".to_owned(),
+            source,
+        })?;
+        let _turn = match settings.interactive {
+            true => Some(self.shared.asking.lock().await),
+            false => None,
+        };
+        SystemConnection::open(target, configuration, settings, Arc::clone(sockets)).await
+    }
+
+    async fn configuration(&self, target: &SshTarget) -> Result<Configuration, HostError> {
+        let settings = &self.shared.settings;
+        let query = Query {
+            address: &target.address,
+            user: target.user.as_deref(),
+            port: target.port,
+            file: settings.configuration.as_deref(),
+            home: &settings.home,
+        };
+        query.resolve().await
     }
 
     /// Connects to `target`, by `chain` (jump hosts, the nearest first) instead of what the configuration says.
     fn connect_via<'a>(
         &'a self,
         target: &'a SshTarget,
+        configuration: Configuration,
         chain: Option<&'a [String]>,
     ) -> BoxFuture<'a, Result<Arc<Connection>, HostError>> {
         async move {
             let settings = &self.shared.settings;
-            let query = Query {
-                address: &target.address,
-                user: target.user.as_deref(),
-                port: target.port,
-                file: settings.configuration.as_deref(),
-                home: &settings.home,
-            };
-            let configuration = query.resolve().await?;
             let jumps = chain
                 .or(target.jumps.as_deref())
                 .unwrap_or(&configuration.jumps)
@@ -243,7 +303,14 @@ impl SshClient {
         let target = jump_target(jump)?;
         // The first jump host of a chain may have jump hosts of its own in the configuration.
         let chain = (!before.is_empty()).then_some(before);
-        let connection = self.connect_via(&target, chain).await?;
+        let configuration = self.configuration(&target).await?;
+        if let Some(what) = configuration.only_openssh {
+            return Err(HostError::Configuration {
+                address: jump.to_owned(),
+                evidence: format!("{what} on the way to a jump host is for the system's ssh: --system-ssh"),
+            });
+        }
+        let connection = self.connect_via(&target, configuration, chain).await?;
         *slot = Some(Arc::clone(&connection));
         Ok(connection)
     }

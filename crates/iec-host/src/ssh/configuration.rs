@@ -22,6 +22,8 @@ pub(crate) struct Configuration {
     pub identities_only: bool,
     /// `IdentityAgent`: a socket, or `Some(None)` where no agent is to be used.
     pub agent: Option<Option<PathBuf>>,
+    /// What only OpenSSH itself can do of what it asks for, if there is something.
+    pub only_openssh: Option<&'static str>,
     /// The jump hosts, the one nearest to us first.
     pub jumps: Vec<String>,
     pub user_known_hosts: Vec<PathBuf>,
@@ -45,7 +47,7 @@ impl Query<'_> {
     /// Asks `ssh -G`. Where there is no `ssh`, OpenSSH's defaults count.
     ///
     /// # Errors
-    /// [`HostError::Configuration`] where the configuration cannot be read, asks for a `ProxyCommand`, or names no user.
+    /// [`HostError::Configuration`] where the configuration cannot be read, or names no user.
     pub(crate) async fn resolve(&self) -> Result<Configuration, HostError> {
         let mut command = tokio::process::Command::new("ssh");
         if let Some(file) = self.file {
@@ -101,11 +103,6 @@ impl Query<'_> {
         let value = |key: &str| values(key).next().filter(|value| !value.is_empty());
         let set = |key: &str| value(key).filter(|value| *value != "none");
 
-        if let Some(command) = set("proxycommand") {
-            return Err(self.wrong(format!(
-                "it reaches the host by `ProxyCommand {command}`; IEC knows `ProxyJump` only"
-            )));
-        }
         let hostname = value("hostname").unwrap_or(self.address).to_owned();
         let user = self
             .user
@@ -135,6 +132,12 @@ impl Query<'_> {
                 Some("none") => Some(None),
                 Some(path) => Some(Some(expand(path))),
             },
+            only_openssh: [
+                ("proxycommand", "ProxyCommand"),
+                ("pkcs11provider", "PKCS11Provider"),
+            ]
+            .into_iter()
+            .find_map(|(key, name)| set(key).map(|_| name)),
             jumps: set("proxyjump")
                 .map(|jumps| jumps.split(',').map(str::to_owned).collect())
                 .unwrap_or_default(),
@@ -215,6 +218,7 @@ mod tests {
                 identities: vec!["/home/me/.ssh/edge_10.0.0.11".into(), "/keys/100%".into()],
                 identities_only: true,
                 agent: Some(None),
+                only_openssh: None,
                 jumps: vec!["me@bastion:2200".to_owned(), "second".to_owned()],
                 user_known_hosts: vec!["/home/me/.ssh/known_hosts".into()],
                 global_known_hosts: Vec::new(),
@@ -225,12 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_refused() {
-        let error = query("store")
-            .parse("user me\nproxycommand nc %h %p\n")
-            .expect_err("a proxy command");
-        assert_eq!(error.code(), "IEC1007");
-        assert!(error.to_string().contains("ProxyCommand nc"));
+    fn what_only_openssh_can_do_is_known() {
+        let only = |line: &str| {
+            let configuration = query("store").parse(&format!("user me\n{line}\n"));
+            configuration.expect("understood").only_openssh
+        };
+        assert_eq!(only("proxycommand nc %h %p"), Some("ProxyCommand"));
+        assert_eq!(only("pkcs11provider /usr/lib/opensc.so"), Some("PKCS11Provider"));
+        assert_eq!(
+            only("proxycommand none\npkcs11provider none\ngssapiauthentication yes"),
+            None
+        );
         assert!(query("store").parse("hostname x\n").is_err(), "no user");
     }
 

@@ -14,6 +14,7 @@ use super::authentication::KeyRing;
 use super::candidates::Offers;
 use super::client::SshSettings;
 use super::host_key::{HostKeyPolicy, fingerprint};
+use super::password::{self, Answers};
 use crate::error::HostError;
 
 /// How many times as long as for a connection is waited for a host's keys: one that is slow, or busy, takes a connection at
@@ -142,9 +143,10 @@ impl Connection {
         let mut handle = handshake
             .map_err(|_| late("shaking hands", handshake_limit))?
             .map_err(|stop| stop.into_error(&address))?;
+        let login = (address.as_str(), route.user.as_str());
         let authenticated = timeout(
             AUTHENTICATION_TIMEOUT,
-            keys.authenticate(&mut handle, &address, &route.user, offers),
+            authenticate(&mut handle, login, (keys, offers), settings),
         )
         .await
         .map_err(|_| HostError::Timeout {
@@ -235,6 +237,31 @@ impl Connection {
                 _ => self.lost(),
             })
     }
+}
+
+/// Proves who we are by a key, else by a password where there is one.
+async fn authenticate(
+    handle: &mut client::Handle<Gate>,
+    (address, user): (&str, &str),
+    (keys, offers): (&KeyRing, Offers),
+    settings: &SshSettings,
+) -> Result<(), HostError> {
+    let mut refused = match keys.authenticate(handle, address, user, offers).await {
+        Err(refused) if !handle.is_closed() => refused,
+        end => return end,
+    };
+    let (HostError::Authentication { tried, .. }, Some(password)) = (&mut refused, &settings.login_password)
+    else {
+        return Err(refused);
+    };
+    let answers = Answers {
+        password,
+        questions: settings.questions.as_ref(),
+    };
+    if password::log_in(handle, (address, user), answers, tried).await {
+        return Ok(());
+    }
+    Err(refused)
 }
 
 fn describe(reason: &ChannelOpenFailure) -> String {

@@ -1,6 +1,5 @@
 //! A host that is reached over SSH.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,8 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::client::{SshClient, SshTarget};
-use super::connection::Connection;
-use super::process::{self, SshInput, SshOutput};
+use super::way::{Way, WayInput, WayOutput};
 use crate::command::{self, Elevation};
 use crate::converse::{Caller, TimeFrom, converse};
 use crate::error::HostError;
@@ -31,7 +29,7 @@ pub struct SshHost {
     name: String,
     target: SshTarget,
     client: SshClient,
-    connection: Mutex<Option<Arc<Connection>>>,
+    connection: Mutex<Option<Way>>,
     /// Whether `sudo` has asked for a password.
     sudo_asks: AtomicBool,
     /// Whether nobody reads along in `sudo`.
@@ -64,14 +62,14 @@ impl SshHost {
         self.connection.lock().await.take();
     }
 
-    async fn connection(&self) -> Result<Arc<Connection>, HostError> {
+    async fn connection(&self) -> Result<Way, HostError> {
         let mut held = self.connection.lock().await;
         if let Some(connection) = held.as_ref().filter(|connection| !connection.is_closed()) {
-            return Ok(Arc::clone(connection));
+            return Ok(connection.clone());
         }
         *held = None;
         let connection = self.client.connect(&self.target).await?;
-        *held = Some(Arc::clone(&connection));
+        *held = Some(connection.clone());
         Ok(connection)
     }
 
@@ -80,12 +78,12 @@ impl SshHost {
         &self,
         privilege: Privilege,
         line: fn(Elevation) -> &'static str,
-    ) -> Result<(Arc<Connection>, Elevation, SshOutput, SshInput), HostError> {
+    ) -> Result<(Way, Elevation, WayOutput, WayInput), HostError> {
         let mut again = true;
         loop {
             let connection = self.connection().await?;
             let elevation = self.elevation(privilege, connection.user());
-            let starting = timeout(START, process::start(&connection, line(elevation)));
+            let starting = timeout(START, connection.start(line(elevation)));
             let started = starting.await.unwrap_or_else(|_| {
                 Err(HostError::Timeout {
                     address: connection.address().to_owned(),
@@ -155,7 +153,7 @@ impl SshHost {
         converse(output, input, feed, listener, caller, bounds, progress).await
     }
 
-    fn caller<'a>(&'a self, connection: &'a Connection, elevation: Elevation) -> Caller<'a> {
+    fn caller<'a>(&'a self, connection: &'a Way, elevation: Elevation) -> Caller<'a> {
         Caller {
             address: connection.address(),
             user: connection.user(),

@@ -23,6 +23,37 @@ pub struct Reach {
     /// The SSH configuration to use instead of the user's and the system's
     #[arg(long, value_name = "FILE")]
     pub ssh_config: Option<PathBuf>,
+    /// Reach hosts by the system's `ssh` always
+    ///
+    /// Without this it is used where the SSH configuration asks for a ProxyCommand or a PKCS11Provider, which only OpenSSH
+    /// has; for GSSAPI it has to be asked for, since many systems switch that on for everybody. Host keys are checked as
+    /// strictly as otherwise, and a `StrictHostKeyChecking no` of the configuration does not count. With a terminal it may
+    /// ask there, for the PIN of a card, say.
+    #[arg(long)]
+    pub system_ssh: bool,
+    /// Passwords, where keys alone do not do
+    #[command(flatten)]
+    pub passwords: Passwords,
+}
+
+/// Passwords for hosts. They are never arguments.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Passwords {
+    /// Ask for the password to log in with; it is tried on a host that takes no key
+    ///
+    /// One for all hosts, asked for once. What else a host wants to know from who logs in, such as a code that is valid
+    /// once, is then asked for too (keyboard-interactive). The system's `ssh` asks by itself.
+    #[arg(long, conflicts_with = "login_password_file")]
+    pub ask_login_password: bool,
+    /// Take the password to log in with from the first line of a file that only its owner can read
+    #[arg(long, value_name = "FILE")]
+    pub login_password_file: Option<PathBuf>,
+    /// Ask for the password that sudo on the hosts asks for
+    #[arg(long, conflicts_with = "sudo_password_file")]
+    pub ask_sudo_password: bool,
+    /// Take sudo's password from the first line of a file that only its owner can read
+    #[arg(long, value_name = "FILE")]
+    pub sudo_password_file: Option<PathBuf>,
 }
 
 /// Of which hosts of a site a command thinks.

@@ -10,8 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use content::{Bundle, BundleBuild, BundleFolder, BundleSeed};
 pub use hosts::{
-    Apply, Credentials, Log, LogCommand, LogShow, Plan, Reach, Recover, RecoverCredentials, Reset, Status,
-    Steps, Undo, Verify,
+    Apply, Credentials, Log, LogCommand, LogShow, Passwords, Plan, Reach, Recover, RecoverCredentials, Reset,
+    Status, Steps, Undo, Verify,
 };
 pub use lab::{
     Demo, DiskCache, Distribution, HostGroup, HostKind, Lab, LabDown, LabExec, LabHost, LabInsert, LabList,

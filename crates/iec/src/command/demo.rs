@@ -25,7 +25,7 @@ use super::operation::Claims;
 use super::reach::{block_on, fleet};
 use super::seed::{Seeding, Seeds};
 use super::{interrupt, lab, site_file, verify};
-use crate::cli::{Demo, Reach, SitePath};
+use crate::cli::{Demo, Passwords, Reach, SitePath};
 use crate::error::{CliError, Outcome, unwritable};
 use crate::kubeconfig::Selection;
 use crate::settings::Settings;
@@ -61,6 +61,8 @@ pub(super) fn run(arguments: &Demo, settings: &Settings, ui: &Ui) -> Result<Outc
         parallel: 32,
         accept_new_host_keys: false,
         ssh_config: None,
+        system_ssh: false,
+        passwords: Passwords::default(),
     };
     let fleet = fleet(&file.site, &reach, settings)?;
     ui.say("Installing the cluster on the hosts.");

@@ -26,6 +26,7 @@ mod log_show;
 pub(crate) mod methods;
 mod operation;
 mod owed;
+mod passwords;
 mod plan;
 mod planning;
 mod reach;

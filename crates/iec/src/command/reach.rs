@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use iec_core::facts::ProbeFailure;
 use iec_core::site::Site;
-use iec_host::{Fleet, HostError, NewHostKeys, SshClient, SshSettings};
+use iec_host::{Fleet, HostError, NewHostKeys, SshClient, SshSettings, SystemSsh};
 
+use super::passwords;
 use crate::cli::Reach;
 use crate::error::{CliError, Kind};
 use crate::settings::Settings;
@@ -20,6 +21,11 @@ pub(super) fn fleet(site: &Site, reach: &Reach, settings: &Settings) -> Result<F
     if reach.accept_new_host_keys {
         ssh.new_host_keys = NewHostKeys::Accept;
     }
+    if reach.system_ssh {
+        ssh.system = SystemSsh::Always;
+    }
+    ssh.interactive = settings.interactive;
+    passwords::give(&reach.passwords, settings, &mut ssh)?;
     let fleet = Fleet::over_ssh(site, &SshClient::new(ssh), &home)
         .map_err(|error| CliError::of(Kind::Refused, "IEC1105", &error))?;
     Ok(fleet.parallel(reach.parallel.into()))

@@ -29,6 +29,7 @@ use crate::settings::Settings;
 
 pub use board::{Board, Mark};
 pub use document::Document;
+pub use prompt::{ask_hidden, ask_shown};
 pub use style::{count, duration, list, size};
 
 /// The version of the JSON objects. It changes when a field changes its meaning or goes away, not when one is added.

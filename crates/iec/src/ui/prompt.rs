@@ -6,6 +6,7 @@ use iec_core::secret::Secret;
 
 use super::Ui;
 use crate::error::{CliError, Kind};
+use crate::settings::Settings;
 
 impl Ui {
     /// Whether somebody is there to answer.
@@ -64,15 +65,46 @@ impl Ui {
     }
 
     fn must_ask(&self, question: &str, option: &str) -> Result<(), CliError> {
-        if self.can_ask() {
-            return Ok(());
-        }
-        Err(
-            CliError::refused("IEC0905", "an answer is needed and nobody is there to give it")
-                .evidence(format!("the question is: {question}"))
-                .next(format!("{option} answers it beforehand")),
-        )
+        must_ask(&self.settings, question, option)
     }
+}
+
+/// Asks for a text without showing it.
+///
+/// # Errors
+/// When nobody is there to answer, naming the `option` that answers beforehand, or when the person stopped.
+pub fn ask_hidden(settings: &Settings, question: &str, option: &str) -> Result<Secret<String>, CliError> {
+    must_ask(settings, question, option)?;
+    Password::new()
+        .with_prompt(question)
+        .allow_empty_password(true)
+        .interact_on(&Term::stderr())
+        .map(Secret::new)
+        .map_err(stopped)
+}
+
+/// Asks for a text that may be seen while it is typed.
+///
+/// # Errors
+/// When nobody is there to answer, naming the `option` that answers beforehand, or when the person stopped.
+pub fn ask_shown(settings: &Settings, question: &str, option: &str) -> Result<Secret<String>, CliError> {
+    must_ask(settings, question, option)?;
+    let input = Input::<String>::new().with_prompt(question).allow_empty(true);
+    input
+        .interact_text_on(&Term::stderr())
+        .map(Secret::new)
+        .map_err(stopped)
+}
+
+fn must_ask(settings: &Settings, question: &str, option: &str) -> Result<(), CliError> {
+    if settings.interactive {
+        return Ok(());
+    }
+    Err(
+        CliError::refused("IEC0905", "an answer is needed and nobody is there to give it")
+            .evidence(format!("the question is: {question}"))
+            .next(format!("{option} answers it beforehand")),
+    )
 }
 
 fn stopped(error: dialoguer::Error) -> CliError {
