@@ -181,6 +181,9 @@ fn fields(value: &Value, tell: &mut impl FnMut(&str, &str)) {
                     let named = ["name", "type", "key", "ip"]
                         .iter()
                         .find_map(|key| value[*key].as_str());
+                    // A word of a command line is called by its flag.
+                    let flag = value.as_str().and_then(|word| Some(word.split_once('=')?.0));
+                    let named = named.or(flag.filter(|flag| flag.starts_with("--")));
                     walk(&format!("{path}[{}]", named.unwrap_or_default()), value, tell);
                 }
             }
@@ -220,6 +223,21 @@ mod tests {
         ] {
             assert_eq!(is_compared(section, name), expected, "{section} {name}");
         }
+    }
+
+    #[test]
+    fn a_word_of_a_command_line_is_called_by_its_flag() {
+        let mut told = Vec::new();
+        let pod = json!({"command": ["etcd", "--name=edge-2", "--initial-cluster=edge-1=a,edge-2=b"]});
+        fields(&pod, &mut |path, value| told.push(format!("{path} {value}")));
+        assert_eq!(
+            told,
+            [
+                "command[] etcd",
+                "command[--name] --name=edge-2",
+                "command[--initial-cluster] --initial-cluster=edge-1=a,edge-2=b",
+            ]
+        );
     }
 
     #[test]
