@@ -2,7 +2,8 @@
 
 use iec_core::secret::Secret;
 use iec_host::{
-    Bounds, Ending, Host, HostError, Outcome, Privilege, Script, SshClient, SshSettings, SshTarget,
+    Bounds, Ending, Host, HostError, NewHostKeys, Outcome, Privilege, Script, SshClient, SshSettings,
+    SshTarget,
 };
 use iec_testkit::{Key, PASSWORD, Sshd, User};
 
@@ -81,4 +82,35 @@ async fn a_password_is_given_by_keyboard_interactive_where_the_server_asks_so() 
     assert!(outcome.succeeded(), "{outcome:?}");
     let words = tried(&log_in(&sshd, Key::Refused, Some("wrong")).await);
     assert!(words.contains("keyboard-interactive: not accepted"), "{words}");
+}
+
+#[tokio::test]
+async fn a_jump_host_does_not_get_the_password_of_the_hosts_behind_it() {
+    let bastion = Sshd::start_with("PasswordAuthentication yes");
+    let inner = Sshd::start_with("PasswordAuthentication yes");
+    let config = format!(
+        "IdentitiesOnly yes\nIdentityFile {}\nUserKnownHostsFile {}\n",
+        bastion.key(Key::Refused).display(),
+        bastion.path("known").display()
+    );
+    std::fs::write(inner.path("ssh_config"), config).expect("written");
+    let settings = SshSettings {
+        login_password: Some(Secret::new(PASSWORD.to_owned())),
+        new_host_keys: NewHostKeys::Accept,
+        ..inner.settings()
+    };
+    let jump = format!("{}@127.0.0.1:{}", User::Asked, bastion.port());
+    let target = SshTarget {
+        jumps: Some(vec![jump]),
+        ..inner.target(User::Asked)
+    };
+    let host = SshClient::new(settings).host("edge-1", target);
+    let outcome = host
+        .run(&Script::new("exit 0", BOUNDS), Privilege::Login, &mut |_| {})
+        .await;
+    let words = tried(&outcome);
+    assert!(
+        words.contains("not accepted") && !words.contains("password"),
+        "{words}"
+    );
 }

@@ -18,7 +18,7 @@ use super::connection::{Connection, Route};
 use super::host::SshHost;
 use super::host_key::{HostKey, HostKeyPolicy};
 use super::known_hosts::KnownName;
-use super::password::QuestionPrompt;
+use super::password::{Answers, QuestionPrompt};
 use super::system::{Sockets, SystemConnection};
 use super::way::Way;
 use crate::error::HostError;
@@ -212,7 +212,14 @@ impl SshClient {
             let connection = self.connect_by_system(target, &configuration).await?;
             return Ok(Way::System(Arc::new(connection)));
         }
-        self.connect_via(target, configuration, None).await.map(Way::Own)
+        let settings = &self.shared.settings;
+        let answers = settings.login_password.clone().map(|password| Answers {
+            password,
+            questions: settings.questions.clone(),
+        });
+        self.connect_via(target, configuration, None, answers.as_ref())
+            .await
+            .map(Way::Own)
     }
 
     async fn connect_by_system(
@@ -252,6 +259,7 @@ impl SshClient {
         target: &'a SshTarget,
         configuration: Configuration,
         chain: Option<&'a [String]>,
+        answers: Option<&'a Answers>,
     ) -> BoxFuture<'a, Result<Arc<Connection>, HostError>> {
         async move {
             let settings = &self.shared.settings;
@@ -274,6 +282,7 @@ impl SshClient {
                 port: configuration.port,
                 user: configuration.user.clone(),
                 policy: self.policy(target, &configuration)?,
+                answers: answers.cloned(),
                 via,
             };
             let offers = self
@@ -310,7 +319,7 @@ impl SshClient {
                 evidence: format!("{what} on the way to a jump host is for the system's ssh: --system-ssh"),
             });
         }
-        let connection = self.connect_via(&target, configuration, chain).await?;
+        let connection = self.connect_via(&target, configuration, chain, None).await?;
         *slot = Some(Arc::clone(&connection));
         Ok(connection)
     }

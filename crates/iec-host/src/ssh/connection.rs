@@ -29,6 +29,8 @@ pub(crate) struct Route {
     pub port: u16,
     pub user: String,
     pub policy: HostKeyPolicy,
+    /// What the login is answered with where no key does. Nothing for a jump host: the hosts' password is none of its business.
+    pub answers: Option<Answers>,
     /// The jump host that is connected already.
     pub via: Option<Arc<Connection>>,
 }
@@ -146,7 +148,7 @@ impl Connection {
         let login = (address.as_str(), route.user.as_str());
         let authenticated = timeout(
             AUTHENTICATION_TIMEOUT,
-            authenticate(&mut handle, login, (keys, offers), settings),
+            authenticate(&mut handle, login, (keys, offers), route.answers.as_ref()),
         )
         .await
         .map_err(|_| HostError::Timeout {
@@ -244,19 +246,14 @@ async fn authenticate(
     handle: &mut client::Handle<Gate>,
     (address, user): (&str, &str),
     (keys, offers): (&KeyRing, Offers),
-    settings: &SshSettings,
+    answers: Option<&Answers>,
 ) -> Result<(), HostError> {
     let mut refused = match keys.authenticate(handle, address, user, offers).await {
         Err(refused) if !handle.is_closed() => refused,
         end => return end,
     };
-    let (HostError::Authentication { tried, .. }, Some(password)) = (&mut refused, &settings.login_password)
-    else {
+    let (HostError::Authentication { tried, .. }, Some(answers)) = (&mut refused, answers) else {
         return Err(refused);
-    };
-    let answers = Answers {
-        password,
-        questions: settings.questions.as_ref(),
     };
     if password::log_in(handle, (address, user), answers, tried).await {
         return Ok(());

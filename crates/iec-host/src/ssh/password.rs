@@ -27,10 +27,10 @@ pub struct LoginQuestion {
 }
 
 /// What a login is answered with.
-#[derive(Clone, Copy)]
-pub(super) struct Answers<'a> {
-    pub password: &'a Secret<String>,
-    pub questions: Option<&'a QuestionPrompt>,
+#[derive(Clone)]
+pub(crate) struct Answers {
+    pub password: Secret<String>,
+    pub questions: Option<QuestionPrompt>,
 }
 
 /// Logs in by a password or by keyboard-interactive, whichever the server takes, and one after the other where it wants both.
@@ -38,7 +38,7 @@ pub(super) struct Answers<'a> {
 pub(super) async fn log_in(
     handle: &mut Handle<Gate>,
     (address, user): (&str, &str),
-    answers: Answers<'_>,
+    answers: &Answers,
     tried: &mut Vec<String>,
 ) -> bool {
     let mut remaining = match handle.authenticate_none(user).await {
@@ -102,7 +102,7 @@ impl Step {
     }
 }
 
-async fn by_password(handle: &mut Handle<Gate>, user: &str, answers: Answers<'_>) -> Result<Step, String> {
+async fn by_password(handle: &mut Handle<Gate>, user: &str, answers: &Answers) -> Result<Step, String> {
     let result = handle
         .authenticate_password(user, answers.password.expose())
         .await;
@@ -118,7 +118,7 @@ async fn by_password(handle: &mut Handle<Gate>, user: &str, answers: Answers<'_>
 async fn by_questions(
     handle: &mut Handle<Gate>,
     (address, user): (&str, &str),
-    answers: Answers<'_>,
+    answers: &Answers,
 ) -> Result<Step, String> {
     let started = handle.authenticate_keyboard_interactive_start(user, None).await;
     let mut answer = started.map_err(|error| error.to_string())?;
@@ -144,7 +144,7 @@ async fn by_questions(
                 words: said(prompt.prompt.trim()),
                 visible: prompt.echo,
             };
-            responses.push(ask(answers.questions, question).await?);
+            responses.push(ask(answers.questions.as_ref(), question).await?);
         }
         let responded = handle.authenticate_keyboard_interactive_respond(responses).await;
         answer = responded.map_err(|error| error.to_string())?;

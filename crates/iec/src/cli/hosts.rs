@@ -42,7 +42,7 @@ pub struct Passwords {
     /// Ask for the password to log in with; it is tried on a host that takes no key
     ///
     /// One for all hosts, asked for once. What else a host wants to know from who logs in, such as a code that is valid
-    /// once, is then asked for too (keyboard-interactive). The system's `ssh` asks by itself.
+    /// once, is then asked for too (keyboard-interactive). A jump host is not given it. The system's `ssh` asks by itself.
     #[arg(long, conflicts_with = "login_password_file")]
     pub ask_login_password: bool,
     /// Take the password to log in with from the first line of a file that only its owner can read

@@ -205,6 +205,28 @@ fn secrets_that_are_there_are_not_replaced() {
 }
 
 #[test]
+fn a_password_comes_from_a_person_or_from_a_file_of_its_owner() {
+    let sandbox = down();
+    insta::assert_snapshot!(run(&sandbox, &["status", "--ask-sudo-password"]), @"
+    exit code: 1
+    ----- stderr -----
+    error[IEC0905]: an answer is needed and nobody is there to give it
+      evidence: the question is: Password for sudo on the hosts
+      next: --sudo-password-file answers it beforehand
+    ");
+    sandbox.write("password", "open sesame\n");
+    let file = sandbox.path().join("password");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    insta::assert_snapshot!(run(&sandbox, &["status", "--login-password-file", "password"]), @"
+    exit code: 1
+    ----- stderr -----
+    error[IEC1203]: others can read the password file password
+      evidence: its mode is 0640
+      next: chmod 600 password
+    ");
+}
+
+#[test]
 fn a_host_that_the_site_does_not_have_is_refused() {
     insta::assert_snapshot!(run(&down(), &["log", "--host", "edge-9"]), @"
     exit code: 1

@@ -68,3 +68,21 @@ fn a_wrong_answer_is_asked_again() {
     assert!(shown.contains("a host is name=address"), "{shown}");
     assert!(sandbox.read("site.yaml").contains("address: 10.0.0.11"));
 }
+
+#[test]
+fn a_password_is_asked_for_once_and_never_shown() {
+    let sandbox = Sandbox::new();
+    let site = include_str!("../../../../sites/single-host/site.yaml");
+    sandbox
+        .write("site.yaml", site)
+        .write("ssh_config", "Host *\n  HostName 127.0.0.1\n  Port 1\n");
+    let command = "check --probe --ssh-config ssh_config --ask-login-password";
+    let shown = on_terminal(&sandbox, command, &[], "open sesame\n");
+    assert_eq!(shown.matches("[hidden]").count(), 1, "{shown}");
+    assert!(
+        shown.contains("IEC1002"),
+        "the host was tried afterwards: {shown}"
+    );
+    let after = shown.split("Password to log in").nth(1).unwrap_or_default();
+    assert!(!after.contains("open sesame"), "{shown}");
+}
