@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use iec_core::said::said;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::fmt::rfc2822::DateTimeParser;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -53,7 +54,8 @@ pub struct Operator {
 impl fmt::Display for Operator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.since.strftime("%Y-%m-%d %H:%M:%S UTC");
-        write!(formatter, "{}, since {since}", self.holder)
+        // Whoever may write Leases has chosen these words.
+        write!(formatter, "{}, since {since}", said(&self.holder))
     }
 }
 
@@ -393,6 +395,19 @@ mod tests {
             Taking::Ours { held, former } => (held, former),
             Taking::Theirs(operator) => panic!("{operator} has it"),
         }
+    }
+
+    #[test]
+    fn the_words_of_a_lease_do_nothing_to_a_terminal() {
+        let lease: Lease = serde_json::from_value(json!({"spec": {
+            "holderIdentity": "bob\u{1b}[2J", "renewTime": "2026-11-30T19:00:00.000000Z",
+        }}))
+        .expect("a lease");
+        let operator = Operator::of(&lease, time("2026-11-30T19:00:05Z")).expect("it is held");
+        assert_eq!(
+            operator.to_string(),
+            "bob\\u{1b}[2J, since 2026-11-30 19:00:00 UTC"
+        );
     }
 
     #[tokio::test]
