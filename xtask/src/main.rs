@@ -47,11 +47,15 @@ const TASKS: &[(&str, &str)] = &[
         "build the bundle twice and compare; writes docs/tested.md",
     ),
     (
-        "proof calico-etcd",
+        "proof calico-etcd|calico-etcd-three-control-planes",
         "Calico with an etcd of its own, on real hosts; writes docs/tested.md",
     ),
     (
-        "proof methods",
+        "proof recover|join-cuts|five-control-planes|virtual-address",
+        "control planes that are lost, cut off while they join, five of them, and the address that moves between them; writes docs/tested.md",
+    ),
+    (
+        "proof methods|methods-three-control-planes",
         "every method of installation on three hosts; writes docs/tested.md",
     ),
     (

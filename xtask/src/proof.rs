@@ -68,7 +68,7 @@ struct Shown {
     rows: &'static [&'static str],
 }
 
-const SCENARIOS: [Shown; 12] = [
+const SCENARIOS: [Shown; 14] = [
     Shown {
         proof: "real-kernel",
         scenario: "real-kernel",
@@ -116,6 +116,20 @@ const SCENARIOS: [Shown; 12] = [
         scenario: "calico-etcd",
         rows: &[
             "Calico with an etcd of its own (`datastore: etcd`), from bare hosts to verified and back, 2 hosts",
+        ],
+    },
+    Shown {
+        proof: "calico-etcd-three-control-planes",
+        scenario: "calico-etcd-three-control-planes",
+        rows: &[
+            "Calico with an etcd of its own on three control planes: one lost, down to one member and up to three, 3 hosts",
+        ],
+    },
+    Shown {
+        proof: "virtual-address",
+        scenario: "virtual-address",
+        rows: &[
+            "`controlPlane.virtualAddress` on three control planes: its holder cut hard, its API server stopped, the address taken away again, 3 hosts",
         ],
     },
     Shown {

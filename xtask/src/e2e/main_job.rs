@@ -174,7 +174,11 @@ pub(super) fn steps(job: Job, machine: &Machine, steps: &mut Steps) -> anyhow::R
     Ok(())
 }
 
-fn ask_for(lab: &Lab, line: &str) -> anyhow::Result<()> {
+/// Adds this line to the `spec` of the lab's site file.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub(super) fn ask_for(lab: &Lab, line: &str) -> anyhow::Result<()> {
     let site = fs::read_to_string(&lab.site)?;
     let asking = site.replace("\n  accept:", &format!("\n  {line}\n  accept:"));
     ensure!(site != asking, "the lab's site file accepts nothing");

@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the main job on real hosts, from bare to verified and back, with the released program.
 
+mod calico_etcd;
 mod chance;
 mod conditions;
 mod cut;
@@ -29,6 +30,7 @@ mod silence;
 mod site_file;
 mod steps;
 mod three_control_planes;
+mod virtual_address;
 mod worker_leaves;
 
 use std::fs;

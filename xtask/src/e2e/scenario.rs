@@ -6,8 +6,8 @@ use super::machine::Machine;
 use super::main_job::Job;
 use super::steps::Steps;
 use super::{
-    conditions, exports, join_cuts, machines, main_job, methods, power_cut, power_cuts, recover, refusals,
-    script_faults, seed, three_control_planes, worker_leaves,
+    calico_etcd, conditions, exports, join_cuts, machines, main_job, methods, power_cut, power_cuts, recover,
+    refusals, script_faults, seed, three_control_planes, virtual_address, worker_leaves,
 };
 use crate::stage::Count;
 use crate::terminal;
@@ -63,7 +63,7 @@ impl Scenario {
     ];
 
     /// The scenarios that are proofs of their own, or run by their name only: what few sites ask for, or takes long.
-    pub(crate) const PROOFS: [Self; 13] = [
+    pub(crate) const PROOFS: [Self; 15] = [
         Self {
             name: "one-host",
             steps: |machine, steps| main_job("e2e-one-host", 1, machine, steps),
@@ -102,6 +102,14 @@ impl Scenario {
                 };
                 main_job::steps(job, machine, steps)
             },
+        },
+        Self {
+            name: "calico-etcd-three-control-planes",
+            steps: calico_etcd::three,
+        },
+        Self {
+            name: "virtual-address",
+            steps: virtual_address::steps,
         },
         Self {
             name: "methods-three-hosts",

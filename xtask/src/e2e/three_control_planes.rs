@@ -21,10 +21,10 @@ const API_AWAY: Duration = Duration::from_secs(10);
 /// How long the others are watched then: a node counts as lost after 50 seconds.
 const WATCH_SECONDS: u32 = 70;
 
-/// Asks the API server every half second, and prints the longest time in milliseconds without an answer, and every node but
+/// Asks the API server, by `$server` where that is set, every half second, and prints the longest time in milliseconds without an answer, and every node but
 /// those of `$lost` that was ever not ready.
 const WATCH: &str = r#"
-ask() { kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=4s get nodes --no-headers 2>/dev/null; }
+ask() { kubectl --kubeconfig /etc/kubernetes/admin.conf $server --request-timeout=4s get nodes --no-headers 2>/dev/null; }
 last=$(date +%s%3N) longest=0 end=$(($(date +%s) + seconds))
 while [ "$(date +%s)" -lt "$end" ]; do
   if nodes=$(ask); then
@@ -169,12 +169,17 @@ fn lose_and_replace(
 /// # Errors
 /// When it is away for longer than it may, or another node is lost.
 pub(super) fn watch(lab: &Lab, host: &Host, lost: &[&str]) -> anyhow::Result<()> {
+    watch_by(lab, host, "", lost)
+}
+
+/// The same by the API server that this word of `kubectl` names.
+///
+/// # Errors
+/// When it is away for longer than it may, or another node is lost.
+pub(super) fn watch_by(lab: &Lab, host: &Host, server: &str, lost: &[&str]) -> anyhow::Result<()> {
     let lost = lost.join(" ");
-    let said = lab.run(
-        host,
-        &format!("lost='{lost}' seconds={WATCH_SECONDS}\n{WATCH}"),
-        "",
-    )?;
+    let settings = format!("server='{server}' lost='{lost}' seconds={WATCH_SECONDS}");
+    let said = lab.run(host, &format!("{settings}\n{WATCH}"), "")?;
     let longest = said.lines().find_map(|line| line.strip_prefix("longest "));
     let longest: u64 = longest.context("the watch has no end")?.parse()?;
     ensure!(
