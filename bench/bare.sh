@@ -2,15 +2,20 @@
 # The bare limit of the main job: the shortest script that makes the same cluster of the same content over SSH.
 # No checks, no journal, no lock, no undo, no second run. What `iec apply` takes longer than this is the price of those.
 #
-# usage: bare.sh CONTENT IDENTITY KNOWN_HOSTS CIPHER CONTROL_PLANE [WORKER…]
+# usage: [CONTROL_PLANES=N] bare.sh CONTENT IDENTITY KNOWN_HOSTS CIPHER CONTROL_PLANE [HOST…]
 #
+# The first N hosts are control planes, 1 unless it is set; the others are workers.
 # CONTENT/control-plane and CONTENT/worker are trees as they belong on a host of that role, with the images as an OCI
 # layout in /var/tmp/images; CONTENT/versions says which Kubernetes, etcd and CoreDNS they hold.
 set -eu
 content=$1 identity=$2 known_hosts=$3 cipher=$4
 shift 4
 control_plane=$1
+control_planes=${CONTROL_PLANES:-1}
 token=abcdef.0123456789abcdef
+certificate_key=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+endpoint=$control_plane:6443 upload=
+if [ "$control_planes" -gt 1 ]; then endpoint=api.bench:6443 upload=--upload-certs; fi
 kubernetes='' etcd='' coredns=''
 # shellcheck source=/dev/null
 . "$content/versions"
@@ -29,6 +34,7 @@ on() {
 
 prepare() {
     tar -C "$content/$1" -c . | on "$2" sudo tar -x -C / --no-same-owner --no-overwrite-dir
+    [ "$control_planes" -eq 1 ] || on "$2" "echo $control_plane api.bench | sudo tee -a /etc/hosts" >/dev/null
     mark sent
     on "$2" sudo sh -eu -s <<'HOST'
 echo 1 >/proc/sys/net/ipv4/ip_forward
@@ -80,12 +86,12 @@ await() {
 }
 
 mark begun
-processes=
-role=control-plane
+processes='' number=0
 for host; do
+    number=$((number + 1)) role=worker
+    [ "$number" -gt "$control_planes" ] || role=control-plane
     prepare $role "$host" &
     processes="$processes $!"
-    role=worker
 done
 # shellcheck disable=SC2086 # a list of numbers
 await $processes
@@ -98,12 +104,14 @@ cat >/var/tmp/kubeadm.yaml <<END
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
 bootstrapTokens: [{token: $token}]
+$([ -z "$upload" ] || echo "certificateKey: $certificate_key")
 localAPIEndpoint: {advertiseAddress: $control_plane}
 nodeRegistration: {criSocket: "unix:///run/containerd/containerd.sock", ignorePreflightErrors: [SystemVerification]}
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 kubernetesVersion: $kubernetes
+controlPlaneEndpoint: $endpoint
 encryptionAlgorithm: ECDSA-P256
 networking: {podSubnet: 192.168.0.0/16, serviceSubnet: 172.16.1.0/24}
 etcd: {local: {imageTag: $etcd}}
@@ -119,27 +127,43 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 conntrack: {maxPerCore: 0, min: 0}
 END
-kubeadm init --config /var/tmp/kubeadm.yaml --skip-token-print >/dev/null
+kubeadm init --config /var/tmp/kubeadm.yaml $upload --skip-token-print >/dev/null
 [ $# -gt 1 ] || kubectl --kubeconfig /etc/kubernetes/admin.conf taint nodes --all node-role.kubernetes.io/control-plane-
 sed '/CALICO_IPV4POOL_VXLAN/{n;s/CrossSubnet/Always/}' /var/tmp/calico.yaml |
     kubectl --kubeconfig /etc/kubernetes/admin.conf create -f - >/dev/null
 HOST
 mark initialised
 
-shift
-processes=
-for host; do
-    on "$host" sudo sh -eu -s <<HOST &
+# Joins a host, as a control plane where the words of its configuration for that are given.
+join() {
+    on "$1" sudo sh -eu -s <<HOST
 cat >/var/tmp/kubeadm.yaml <<END
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: JoinConfiguration
-discovery: {bootstrapToken: {apiServerEndpoint: "$control_plane:6443", token: $token, unsafeSkipCAVerification: true}}
+discovery: {bootstrapToken: {apiServerEndpoint: "$endpoint", token: $token, unsafeSkipCAVerification: true}}
 nodeRegistration: {criSocket: "unix:///run/containerd/containerd.sock", ignorePreflightErrors: [SystemVerification]}
+$2
 END
 kubeadm join --config /var/tmp/kubeadm.yaml >/dev/null
 HOST
-    processes="$processes $!"
+}
+
+shift
+processes='' number=1
+for host; do
+    number=$((number + 1))
+    if [ "$number" -le "$control_planes" ]; then
+        # One after the other: each is a new member of etcd.
+        join "$host" "controlPlane: {localAPIEndpoint: {advertiseAddress: $host}, certificateKey: $certificate_key}"
+    else
+        join "$host" "" &
+        processes="$processes $!"
+    fi
 done
 # shellcheck disable=SC2086 # a list of numbers
 await $processes
+if [ "$control_planes" -gt 1 ]; then
+    on "$control_plane" sudo kubectl --kubeconfig /etc/kubernetes/admin.conf \
+        taint nodes --all node-role.kubernetes.io/control-plane- >/dev/null
+fi
 mark joined

@@ -94,6 +94,10 @@ const TASKS: &[(&str, &str)] = &[
         "bench figures",
         "planning, memory, an apply with nothing to do, where the time goes; writes docs/benchmarks.md",
     ),
+    (
+        "bench control-planes [--pairs N]",
+        "three of them against the shortest script, and what clients notice of growth and of a loss; writes docs/benchmarks.md",
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -122,6 +126,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["proof", "inventories", words @ ..] => inventories::proof(&root, words),
         ["proof", "requirements", words @ ..] => requirements::run(&root, words),
         ["proof", name, words @ ..] => proof::scenario(&root, name, words),
+        ["bench", "control-planes", words @ ..] => bench::control_planes(&root, bench::pairs(words)?),
         ["bench", "figures"] => bench::figures(&root, 3),
         ["bench", "main-job", words @ ..] => bench::run(&root, 3, bench::pairs(words)?),
         _ => {

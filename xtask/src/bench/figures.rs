@@ -21,7 +21,7 @@ const TIMES: usize = 5;
 /// # Errors
 /// When a run fails, or does not tell what it is asked for.
 pub(crate) fn run(root: &Path, hosts: usize) -> anyhow::Result<bool> {
-    let bench = Bench::prepare(root, hosts)?;
+    let bench = Bench::prepare(root, hosts, 1)?;
     let lab = Lab::up(&bench.machine, "bench", hosts)?;
     let words = ["plan", lab.site(), "--brief"];
     bench.machine.iec_done("plan-figures", &words)?;

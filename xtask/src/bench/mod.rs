@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: `iec apply` against the shortest script that makes the same cluster, and what else it costs.
 
 mod content;
+mod control_planes;
 mod figures;
 mod stages;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+pub(crate) use self::control_planes::run as control_planes;
 pub(crate) use self::figures::run as figures;
 use crate::e2e::{self, Host, Lab, Machine};
 use crate::interrupt::Interrupt;
@@ -38,29 +40,8 @@ struct Pair {
 /// When a run fails.
 pub(crate) fn run(root: &Path, hosts: usize, pairs: usize) -> anyhow::Result<bool> {
     ensure!(hosts > 0 && pairs > 0, "there must be hosts and pairs");
-    let bench = Bench::prepare(root, hosts)?;
-    let mut measured = Vec::new();
-    for number in 1..=pairs {
-        // Whoever comes second finds warmer caches, so they take turns.
-        let pair = if number % 2 == 1 {
-            let iec = bench.iec(number)?;
-            Pair {
-                iec,
-                bare: bench.bare(number)?,
-            }
-        } else {
-            let bare = bench.bare(number)?;
-            Pair {
-                iec: bench.iec(number)?,
-                bare,
-            }
-        };
-        terminal::line(format_args!(
-            "pair {number}: iec {:.1} s, bare {:.1} s",
-            pair.iec, pair.bare
-        ));
-        measured.push(pair);
-    }
+    let bench = Bench::prepare(root, hosts, 1)?;
+    let measured = bench.pairs(pairs)?;
     bench.finish("", &table(hosts, &measured))?;
     Ok(true)
 }
@@ -72,11 +53,12 @@ struct Bench {
     /// The bundle as the bare script sends it.
     trees: PathBuf,
     hosts: usize,
+    control_planes: usize,
 }
 
 impl Bench {
     /// Builds the program and the bundle, and lays the bundle out for the bare script.
-    fn prepare(root: &Path, hosts: usize) -> anyhow::Result<Self> {
+    fn prepare(root: &Path, hosts: usize, control_planes: usize) -> anyhow::Result<Self> {
         let interrupt = Interrupt::watch()?;
         e2e::prepare(root, &interrupt)?;
         let machine = e2e::machine(root, "bench", &interrupt)?;
@@ -88,6 +70,7 @@ impl Bench {
             machine,
             trees,
             hosts,
+            control_planes,
         })
     }
 
@@ -101,8 +84,46 @@ impl Bench {
         record::append(&self.root, DOCUMENT, &section)
     }
 
+    /// So many alternating pairs.
+    fn pairs(&self, pairs: usize) -> anyhow::Result<Vec<Pair>> {
+        let mut measured = Vec::new();
+        for number in 1..=pairs {
+            // Whoever comes second finds warmer caches, so they take turns.
+            let pair = if number % 2 == 1 {
+                let iec = self.iec(number)?;
+                Pair {
+                    iec,
+                    bare: self.bare(number)?,
+                }
+            } else {
+                let bare = self.bare(number)?;
+                Pair {
+                    iec: self.iec(number)?,
+                    bare,
+                }
+            };
+            terminal::line(format_args!(
+                "pair {number}: iec {:.1} s, bare {:.1} s",
+                pair.iec, pair.bare
+            ));
+            measured.push(pair);
+        }
+        Ok(measured)
+    }
+
+    /// Bare hosts.
+    fn lab(&self) -> anyhow::Result<Lab> {
+        let control_planes = self.control_planes.to_string();
+        Lab::up_with(
+            &self.machine,
+            "bench",
+            self.hosts,
+            &["--control-planes", &control_planes],
+        )
+    }
+
     fn iec(&self, number: usize) -> anyhow::Result<f64> {
-        let lab = Lab::up(&self.machine, "bench", self.hosts)?;
+        let lab = self.lab()?;
         // Credentials are made beforehand: not a part of the installation, and the bare script makes none.
         let words = ["plan", lab.site(), "--brief"];
         self.machine.iec_done(&format!("plan-{number}"), &words)?;
@@ -114,7 +135,7 @@ impl Bench {
     }
 
     fn bare(&self, number: usize) -> anyhow::Result<f64> {
-        let lab = Lab::up(&self.machine, "bench", self.hosts)?;
+        let lab = self.lab()?;
         let log = self.machine.logs.join(format!("bare-{number}.log"));
         let text = |path: &Path| path.display().to_string();
         let mut words = vec![
@@ -130,7 +151,9 @@ impl Bench {
         );
         self.timed(&lab, || {
             let script = self.root.join("bench/bare.sh");
-            let ended = Program::new(&self.root, script, &words, &self.machine.interrupt).logged(&log)?;
+            let bare = Program::new(&self.root, script, &words, &self.machine.interrupt);
+            let bare = bare.variable("CONTROL_PLANES", self.control_planes.to_string());
+            let ended = bare.logged(&log)?;
             ensure!(ended.succeeded(), "bench/bare.sh failed, see {}", log.display());
             Ok(())
         })
@@ -141,7 +164,7 @@ impl Bench {
         let control_plane = control_plane(lab)?;
         let began = Instant::now();
         install()?;
-        let script = format!("set -- {}\n{READY}", self.hosts);
+        let script = format!("set -- {} {}\n{READY}", self.hosts, self.control_planes);
         lab.run(
             control_plane,
             &format!("timeout 300 sh -c '{}'", script.replace('\'', r"'\''")),

@@ -92,7 +92,7 @@ impl Lab {
     ///
     /// # Errors
     /// When `iec lab up` fails; what it made is gone then.
-    pub(super) fn up_with(
+    pub(crate) fn up_with(
         machine: &Machine,
         name: &str,
         hosts: usize,
@@ -170,7 +170,7 @@ impl Lab {
     ///
     /// # Errors
     /// When the lab has none.
-    pub(super) fn host(&self, name: &str) -> anyhow::Result<&Host> {
+    pub(crate) fn host(&self, name: &str) -> anyhow::Result<&Host> {
         let found = self.hosts.iter().find(|host| host.name == name);
         found.with_context(|| format!("the lab has no host {name}"))
     }

@@ -44,6 +44,8 @@ pub(crate) use self::cut::events;
 pub(crate) use self::lab::{Host, Lab};
 pub(crate) use self::machine::Machine;
 use self::scenario::Scenario;
+pub(crate) use self::site_file::{ABSENT, SiteFile};
+pub(crate) use self::three_control_planes::watch_by;
 use crate::interrupt::Interrupt;
 use crate::program::Program;
 use crate::stage::{Count, Stages};

@@ -17,7 +17,7 @@ impl Lab {
     ///
     /// # Errors
     /// When it does not run.
-    pub(super) fn power_off(&self, host: &Host) -> anyhow::Result<()> {
+    pub(crate) fn power_off(&self, host: &Host) -> anyhow::Result<()> {
         if host.kind == Kind::Vm {
             return self.command("stop", host, &["--cut"]);
         }

@@ -9,10 +9,10 @@ use super::lab::Lab;
 /// What a host has in the file that was given up.
 pub(super) const GIVEN_UP: &str = "state: absent, unreachable: true,";
 /// What a host has in it that is to leave.
-pub(super) const ABSENT: &str = "state: absent,";
+pub(crate) const ABSENT: &str = "state: absent,";
 
 /// The site file of the lab, from which hosts are left out, or given words more.
-pub(super) struct SiteFile<'l> {
+pub(crate) struct SiteFile<'l> {
     lab: &'l Lab,
     whole: String,
 }
@@ -22,7 +22,7 @@ impl<'l> SiteFile<'l> {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn of(lab: &'l Lab) -> anyhow::Result<Self> {
+    pub(crate) fn of(lab: &'l Lab) -> anyhow::Result<Self> {
         let whole = fs::read_to_string(&lab.site)?;
         Ok(Self { lab, whole })
     }
@@ -31,7 +31,7 @@ impl<'l> SiteFile<'l> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn write(&self, hosts: &[(&str, Option<&str>)]) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, hosts: &[(&str, Option<&str>)]) -> anyhow::Result<()> {
         let mut text = String::new();
         for line in self.whole.lines() {
             let host = hosts

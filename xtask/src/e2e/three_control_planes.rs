@@ -169,14 +169,14 @@ fn lose_and_replace(
 /// # Errors
 /// When it is away for longer than it may, or another node is lost.
 pub(super) fn watch(lab: &Lab, host: &Host, lost: &[&str]) -> anyhow::Result<()> {
-    watch_by(lab, host, "", lost)
+    watch_by(lab, host, "", lost).map(drop)
 }
 
-/// The same by the API server that this word of `kubectl` names.
+/// The same by the API server that this word of `kubectl` names; gives how long it was away.
 ///
 /// # Errors
 /// When it is away for longer than it may, or another node is lost.
-pub(super) fn watch_by(lab: &Lab, host: &Host, server: &str, lost: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn watch_by(lab: &Lab, host: &Host, server: &str, lost: &[&str]) -> anyhow::Result<Duration> {
     let lost = lost.join(" ");
     let settings = format!("server='{server}' lost='{lost}' seconds={WATCH_SECONDS}");
     let said = lab.run(host, &format!("{settings}\n{WATCH}"), "")?;
@@ -186,9 +186,7 @@ pub(super) fn watch_by(lab: &Lab, host: &Host, server: &str, lost: &[&str]) -> a
         !said.contains("not ready"),
         "nodes were lost that have their power:\n{said}"
     );
-    ensure!(
-        Duration::from_millis(longest) <= API_AWAY,
-        "the API was away for {longest} ms"
-    );
-    Ok(())
+    let longest = Duration::from_millis(longest);
+    ensure!(longest <= API_AWAY, "the API was away for {longest:?}");
+    Ok(longest)
 }
