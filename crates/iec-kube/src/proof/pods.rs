@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use iec_core::report::{Row, Scope};
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::objects::{NGINX, PROBE, REPLICAS, Spread};
 use crate::check;
 use crate::cluster::{Cluster, within};
-use crate::expected::Expected;
-use crate::judge::{is_pod_ready, pod_trouble};
+use crate::expected::{Expected, ExpectedNode};
+use crate::judge::{is_pod_ready, node_is_ready, pod_trouble};
 use crate::recorder::Recorder;
 
 /// How long pods may take to run, on hosts of ordinary speed and with the image present.
 const STARTING: Duration = Duration::from_secs(45);
-/// The same for pods on a host that did not answer: its kubelet may be well all the same.
-const STARTING_UNHEARD: Duration = Duration::from_secs(10);
+/// The same for pods on a host that did not answer, and whose node Kubernetes has given up: its kubelet may come back.
+const STARTING_LOST: Duration = Duration::from_secs(10);
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -61,7 +61,6 @@ pub(crate) async fn wait_for_pods(
     let mut seen = Seen::default();
     loop {
         let over = start.elapsed() >= cluster.patient(STARTING);
-        let gives_up_silent = start.elapsed() >= cluster.patient(STARTING_UNHEARD);
         let every = ListParams::default();
         match within(
             cluster.call_deadline(),
@@ -76,7 +75,12 @@ pub(crate) async fn wait_for_pods(
                 if done {
                     return running(&pods);
                 }
-                if over || is_hopeless(expected, &pods, gives_up_silent) {
+                // As long as Kubernetes has not noticed, services lead to the host, and nothing that fails is known to last.
+                let lost = match start.elapsed() >= cluster.patient(STARTING_LOST) {
+                    true => lost_nodes(cluster, client, expected).await,
+                    false => BTreeSet::new(),
+                };
+                if over || is_hopeless(expected, &pods, &lost) {
                     let events = read_events(cluster, client, namespace).await;
                     seen.give_up(expected, &pods, &events, start.elapsed().as_secs_f64(), recorder);
                     return running(&pods);
@@ -272,13 +276,31 @@ fn is_meant_for(pod: &Pod, node: &str) -> bool {
     fields.any(|field| field.values.iter().flatten().any(|value| value == node))
 }
 
-/// Whether every pod that does not run waits for something that waiting does not bring, a host that is away included
-/// if there was time enough for it.
-fn is_hopeless(expected: &Expected, pods: &[Pod], gives_up_silent: bool) -> bool {
-    let is_away = |pod: &Pod| {
-        let mut away = expected.nodes.iter().filter(|node| node.is_away());
-        gives_up_silent && away.any(|node| is_meant_for(pod, &node.name))
-    };
+/// The nodes of hosts that are away, and of which Kubernetes knows it.
+async fn lost_nodes(cluster: &Cluster, client: &Client, expected: &Expected) -> BTreeSet<String> {
+    let mut lost = BTreeSet::new();
+    if !expected.nodes.iter().any(ExpectedNode::is_away) {
+        return lost;
+    }
+    let api: Api<Node> = Api::all(client.clone());
+    let every = ListParams::default();
+    let listing = within(cluster.call_deadline(), "listing nodes", api.list(&every)).await;
+    for node in listing.map(|list| list.items).unwrap_or_default() {
+        let name = node.metadata.name.clone().unwrap_or_default();
+        let is_away = expected.node(&name).is_some_and(ExpectedNode::is_away);
+        if is_away && !node_is_ready(&node) {
+            lost.insert(name);
+        }
+    }
+    lost
+}
+
+/// Whether every pod that does not run waits for something that waiting does not bring, such as one of the nodes that are lost.
+/// A pod that has found no node by then finds none without them: its place is on another host than that of its like.
+fn is_hopeless(expected: &Expected, pods: &[Pod], lost: &BTreeSet<String>) -> bool {
+    let is_unplaced = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none());
+    let is_away =
+        |pod: &Pod| !lost.is_empty() && (is_unplaced(pod) || lost.iter().any(|node| is_meant_for(pod, node)));
     let hopeless = |pod: &&Pod| {
         let statuses = pod
             .status
@@ -461,17 +483,28 @@ mod tests {
             pods[3] = pod(PROBE, "probe-edge-2", "edge-2", |pod| waiting(reason)(pod));
             pods
         };
-        assert!(is_hopeless(&expected(), &with("ErrImageNeverPull"), true));
-        assert!(!is_hopeless(&expected(), &with("ContainerCreating"), true));
+        assert!(is_hopeless(
+            &expected(),
+            &with("ErrImageNeverPull"),
+            &BTreeSet::new()
+        ));
+        assert!(!is_hopeless(
+            &expected(),
+            &with("ContainerCreating"),
+            &BTreeSet::new()
+        ));
         assert!(
-            !is_hopeless(&expected(), &with("ErrImageNeverPull")[1..], true),
+            !is_hopeless(&expected(), &with("ErrImageNeverPull")[1..], &BTreeSet::new()),
             "one pod is not made yet"
         );
-        assert!(!is_hopeless(&expected(), &all_pods(), true), "all run");
+        assert!(
+            !is_hopeless(&expected(), &all_pods(), &BTreeSet::new()),
+            "all run"
+        );
     }
 
     #[test]
-    fn a_pod_on_a_host_that_is_away_is_not_waited_for_as_long() {
+    fn a_pod_on_a_node_that_is_lost_is_not_waited_for() {
         let pods = |node: usize| {
             let mut pods = all_pods();
             pods[node + 1] = pod(
@@ -482,16 +515,23 @@ mod tests {
             );
             pods
         };
-        let mut expected = expected();
-        expected.nodes[2].silent = true;
-        assert!(is_hopeless(&expected, &pods(3), true));
+        let lost = BTreeSet::from(["edge-3".to_owned()]);
+        assert!(is_hopeless(&expected(), &pods(3), &lost));
+        assert!(!is_hopeless(&expected(), &pods(2), &lost), "that one is there");
         assert!(
-            !is_hopeless(&expected, &pods(3), false),
-            "its kubelet may be well"
+            !is_hopeless(&expected(), &pods(3), &BTreeSet::new()),
+            "none is lost"
         );
-        assert!(!is_hopeless(&expected, &pods(2), true), "that host answers");
-        expected.nodes[2].silent = false;
-        assert!(!is_hopeless(&expected, &pods(3), true), "all hosts answer");
+        let unplaced = || {
+            let mut pods = pods(3);
+            pods[1] = pod(NGINX, "nginx-b", "edge-2", |pod| {
+                waiting("ContainerCreating")(pod);
+                pod["spec"]["nodeName"] = json!(null);
+            });
+            pods
+        };
+        assert!(is_hopeless(&expected(), &unplaced(), &lost));
+        assert!(!is_hopeless(&expected(), &unplaced(), &BTreeSet::new()));
     }
 
     #[test]
