@@ -25,17 +25,19 @@ pub fn of_pods(site: &Site, facts: &Facts) -> Option<u32> {
             let known = facts.host(host.name().as_str())?;
             known.network.mtu_of(host.node_address().into())
         })
+        .filter(|mtu| *mtu > 0)
         .min();
     let left = |mtu: u32| mtu.saturating_sub(calico.overhead());
     calico.mtu().map(u32::from).or_else(|| least.map(left))
 }
 
-/// The links of a host's pods and its tunnel that do not have this size, with the sizes that they have.
+/// The links of a host's pods and its tunnel that do not have this size, with the sizes that they have. One that came or went
+/// while the host was asked has told none (0).
 #[must_use]
 pub fn kept_links(facts: &HostFacts, wanted: u32) -> BTreeMap<&str, u32> {
     let interfaces = facts.network.interfaces.iter();
     interfaces
-        .filter(|interface| is_of_pods(&interface.name) && interface.mtu != wanted)
+        .filter(|interface| is_of_pods(&interface.name) && ![0, wanted].contains(&interface.mtu))
         .map(|interface| (interface.name.as_str(), interface.mtu))
         .collect()
 }
