@@ -37,9 +37,13 @@ pub fn of_pods(site: &Site, facts: &Facts) -> Option<u32> {
 pub fn kept_links(facts: &HostFacts, wanted: u32) -> BTreeMap<&str, u32> {
     let interfaces = facts.network.interfaces.iter();
     interfaces
-        .filter(|interface| is_of_pods(&interface.name) && ![0, wanted].contains(&interface.mtu))
+        .filter(|interface| keeps_another(&interface.name, interface.mtu, wanted))
         .map(|interface| (interface.name.as_str(), interface.mtu))
         .collect()
+}
+
+fn keeps_another(link: &str, mtu: u32, wanted: u32) -> bool {
+    is_of_pods(link) && mtu != 0 && mtu != wanted
 }
 
 fn is_of_pods(link: &str) -> bool {
@@ -102,7 +106,15 @@ pub fn judge(site: &Site, facts: &Facts) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_words, is_of_pods};
+    use super::{in_words, is_of_pods, keeps_another};
+
+    #[test]
+    fn a_link_that_is_just_made_keeps_no_other_size() {
+        assert!(keeps_another("vxlan.calico", 1400, 1450));
+        assert!(!keeps_another("vxlan.calico", 1450, 1450));
+        assert!(!keeps_another("vxlan.calico", 0, 1450), "nobody could read it");
+        assert!(!keeps_another("eth0", 1500, 1450));
+    }
 
     #[test]
     fn only_links_of_pods_and_the_tunnel_count() {
