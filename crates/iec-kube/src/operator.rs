@@ -277,14 +277,11 @@ impl HeldLease {
     async fn renew(&self) -> Result<Option<Loss>, KubeError> {
         self.cluster
             .any_server(|server| async move {
-                let found = self.cluster.read_lease(&server).await?;
-                let Some(own) = &found.lease else {
-                    return Ok(Some(Loss::Gone));
+                let (own, now) = match self.own(&server).await? {
+                    Ok(own) => own,
+                    Err(loss) => return Ok(Some(loss)),
                 };
-                if let Some(loss) = self.loss(own, found.now) {
-                    return Ok(Some(loss));
-                }
-                let lease = lease(&self.holder, found.now, Some(own));
+                let lease = lease(&self.holder, now, Some(&own));
                 let leases = leases(&server);
                 let parameters = PostParams::default();
                 let renewing = leases.replace(NAME, &parameters, &lease);
@@ -302,13 +299,10 @@ impl HeldLease {
     pub async fn give_back(&self) -> Result<Option<Loss>, KubeError> {
         self.cluster
             .any_server(|server| async move {
-                let found = self.cluster.read_lease(&server).await?;
-                let Some(own) = &found.lease else {
-                    return Ok(Some(Loss::Gone));
+                let own = match self.own(&server).await? {
+                    Ok((own, _)) => own,
+                    Err(loss) => return Ok(Some(loss)),
                 };
-                if let Some(loss) = self.loss(own, found.now) {
-                    return Ok(Some(loss));
-                }
                 let parameters = DeleteParams {
                     preconditions: Some(Preconditions {
                         resource_version: own.metadata.resource_version.clone(),
@@ -325,13 +319,17 @@ impl HeldLease {
             .await
     }
 
-    /// How this Lease was lost, unless it is still ours.
-    fn loss(&self, lease: &Lease, now: Timestamp) -> Option<Loss> {
-        match Operator::of(lease, now) {
-            Some(operator) if operator.holder == self.holder => None,
-            Some(other) => Some(Loss::To(other)),
-            None => Some(Loss::Gone),
-        }
+    /// The Lease as it is, and the API server's time, or how it was lost.
+    async fn own(&self, server: &Server) -> Result<Result<(Lease, Timestamp), Loss>, KubeError> {
+        let Found { lease, now } = self.cluster.read_lease(server).await?;
+        let Some(lease) = lease else {
+            return Ok(Err(Loss::Gone));
+        };
+        Ok(match Operator::of(&lease, now) {
+            Some(operator) if operator.holder == self.holder => Ok((lease, now)),
+            Some(other) => Err(Loss::To(other)),
+            None => Err(Loss::Gone),
+        })
     }
 }
 
