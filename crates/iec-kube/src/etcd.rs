@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use iec_core::plan::{CALICO_ETCD_POD, ETCDCTL, calico_etcdctl};
+use iec_core::plan::EtcdStore;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
@@ -19,32 +19,6 @@ use crate::survey::{Read, SYSTEM};
 
 /// How `etcdctl` is asked.
 const OPTIONS: [&str; 3] = ["--command-timeout=5s", "-w", "json"];
-
-/// Whose etcd it is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Store {
-    /// That of the cluster.
-    Cluster,
-    /// Calico's own.
-    Calico,
-}
-
-impl Store {
-    /// The name of its pods before that of a host, which is their label too.
-    fn pod(self) -> &'static str {
-        match self {
-            Self::Cluster => "etcd",
-            Self::Calico => CALICO_ETCD_POD,
-        }
-    }
-
-    fn etcdctl(self) -> Vec<String> {
-        match self {
-            Self::Cluster => ETCDCTL.map(str::to_owned).to_vec(),
-            Self::Calico => calico_etcdctl(),
-        }
-    }
-}
 
 /// What an etcd says.
 pub(crate) struct EtcdData {
@@ -69,7 +43,12 @@ struct Endpoint {
 
 impl EtcdData {
     /// Asks each control plane's etcd about itself, and the first that answers about all members.
-    pub(crate) async fn read(client: &Client, expected: &Expected, store: Store, deadline: Duration) -> Self {
+    pub(crate) async fn read(
+        client: &Client,
+        expected: &Expected,
+        store: EtcdStore,
+        deadline: Duration,
+    ) -> Self {
         let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
         let own = ListParams::default().labels(&format!("component={}", store.pod()));
         let listed = match within(deadline, "listing the pods of etcd", pods.list(&own)).await {
@@ -120,7 +99,7 @@ impl EtcdData {
 }
 
 async fn ask<T: DeserializeOwned>(
-    store: Store,
+    store: EtcdStore,
     pods: &Api<Pod>,
     pod: &str,
     words: &[&str],

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use iec_core::plan::EtcdStore;
 use iec_core::report::{Outcome, Row, Scope};
 use iec_core::site::Datastore;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::calico::CalicoData;
 use crate::check::{self, Check};
 use crate::cluster::within;
-use crate::etcd::{EtcdData, Store};
+use crate::etcd::EtcdData;
 use crate::expected::{Expected, ExpectedDns};
 use crate::helm;
 use crate::judge::{
@@ -93,7 +94,7 @@ impl Snapshot {
             CalicoData::read(client, expected, deadline),
             helm::read(client, expected, deadline),
             dns_configuration(client, deadline),
-            EtcdData::read(client, expected, Store::Cluster, deadline),
+            EtcdData::read(client, expected, EtcdStore::Cluster, deadline),
             calico_etcd(client, expected, deadline),
             list(Api::namespaced(client.clone(), SYSTEM), &all, "leases", deadline),
         );
@@ -356,7 +357,7 @@ fn either<T>(read: &Read<Vec<T>>, check: &Check, judge: impl FnOnce(&[T]) -> Vec
 async fn calico_etcd(client: &Client, expected: &Expected, deadline: Duration) -> Option<EtcdData> {
     match expected.calico.datastore {
         Datastore::Kubernetes => None,
-        Datastore::Etcd => Some(EtcdData::read(client, expected, Store::Calico, deadline).await),
+        Datastore::Etcd => Some(EtcdData::read(client, expected, EtcdStore::Calico, deadline).await),
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) use calico_etcd::peer as calico_etcd_peer;
 pub use calico_etcd::{POD as CALICO_ETCD_POD, etcdctl as calico_etcdctl, reading as calico_etcd_reading};
 pub use fixed::KEYS as FIXED_KEYS;
 pub use kubeadm::{InitPhase, JoinPhase};
+pub use lower::Store as EtcdStore;
 pub use lower::{After, ETCD_SET_ASIDE, HOME, Lowered, SECRETS, Shown, Undo, lower};
 pub(crate) use lower::{BLOB_QUESTION, Store, delete_node, drain_node, etcd_says, remove_member};
 pub use op::{

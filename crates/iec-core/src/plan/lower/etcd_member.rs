@@ -17,7 +17,7 @@ const LEARN_SECONDS: u32 = 300;
 
 /// Whose etcd it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Store {
+pub enum Store {
     /// That of the cluster.
     Cluster,
     /// Calico's own.
@@ -25,15 +25,18 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// The name of its pod, before the name of its host.
-    const fn pod(self) -> &'static str {
+    /// The name of its pods before that of a host, which is their label too.
+    #[must_use]
+    pub const fn pod(self) -> &'static str {
         match self {
             Self::Cluster => "etcd",
             Self::Calico => calico_etcd::POD,
         }
     }
 
-    fn etcdctl(self) -> Vec<String> {
+    /// The words that ask a member in its pod, before what is asked.
+    #[must_use]
+    pub fn etcdctl(self) -> Vec<String> {
         match self {
             Self::Cluster => ETCDCTL.map(str::to_owned).to_vec(),
             Self::Calico => calico_etcd::etcdctl(),

@@ -33,8 +33,9 @@ mod virtual_address;
 
 pub(super) use ask::{ADMIN, kubectl_anonymous};
 pub(crate) use content::BLOB_QUESTION;
+pub use etcd_member::Store;
 pub(super) use etcd_member::member_is_listed;
-pub(crate) use etcd_member::{Store, remove_member};
+pub(crate) use etcd_member::remove_member;
 use iec_sh::{Expr, Question, RunnerStep, WayBack};
 pub(super) use kubeadm::JOINED;
 pub(crate) use kubernetes::{delete_node, drain_node};
